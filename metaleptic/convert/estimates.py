@@ -1,0 +1,257 @@
+"""Estimates with an interval, a standard error or a p value: hazard ratios and anything alike.
+
+Sources: Tierney JF et al. Trials 2007;8:16; Altman DG, Bland JM. BMJ 2011;343:d2090 and d2304.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, open_table
+from metaleptic.convert.intervals import lopsided_on_log_scale, se_from_bound, se_from_interval, se_from_p
+from metaleptic.convert.units import levels
+from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
+from metaleptic.frames import Table, decimals, find_column, is_missing, numbers, where
+from metaleptic.measures import MEASURES
+from metaleptic.types import Effects, FloatArray, Measure
+from metaleptic.warn import warn
+
+
+def hazard_ratios(
+    data: Any,
+    *,
+    study: str | None = None,
+    hr: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    se: str | None = None,
+    p: str | None = None,
+    n: str | None = None,
+    level: float | str = 0.95,
+    sheet: str | int | None = None,
+) -> Effects:
+    """Turn published hazard ratios with their interval, standard error or p value into effects to pool.
+
+    Per row the best route that the row allows is taken and named in ``effects.how``: the interval;
+    one bound of it, if the other is not reached or rounded to 0; the standard error; the p value.
+
+    Parameters
+    ----------
+    data : DataFrame, mapping, str or Path
+        Any pandas, polars or pyarrow frame, dict of columns, CSV or Excel file; one row per study.
+    study, hr, low, high, n : str, optional
+        Columns; left out, the columns of these very names are taken if they are there.
+    se : str, optional
+        Column with the standard error of the *log* hazard ratio.
+    p : str, optional
+        Column with the two-sided p value (Wald or log-rank).
+    level : float or str, default 0.95
+        Level of the intervals, or the column that holds it.
+    sheet : str or int, optional
+        Sheet of an Excel file.
+
+    Returns
+    -------
+    Effects
+        ``y`` is the log hazard ratio, ``v`` its variance.
+
+    Raises
+    ------
+    DataError
+        If a number cannot be right (interval upside down, estimate outside it, negative ratio).
+
+    Notes
+    -----
+    Source: Tierney JF et al. Trials 2007;8:16, sections 1, 2 and 7.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> hr = ml.hazard_ratios({"study": ["Chow", "Gupta"], "hr": [0.62, 0.78], "low": [0.40, 0.61], "high": [0.96, 1.00]})
+    >>> hr.y.round(3)
+    array([-0.478, -0.248])
+    """
+    table, names = open_table(data, study, sheet)
+    value = find_column(table, hr, "hr", needed_for="the hazard ratios")
+    return _contrasts(table, names, MEASURES["HR"], value, low, high, se, p, n, level)
+
+
+def estimates(
+    data: Any,
+    *,
+    study: str | None = None,
+    estimate: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    se: str | None = None,
+    p: str | None = None,
+    n: str | None = None,
+    scale: str = "difference",
+    label: str | None = None,
+    level: float | str = 0.95,
+    sheet: str | int | None = None,
+) -> Effects:
+    """Turn any published estimate with its interval, standard error or p value into effects to pool.
+
+    Parameters
+    ----------
+    data : DataFrame, mapping, str or Path
+        One row per study.
+    study, estimate, low, high, se, p, n : str, optional
+        Columns; left out, the columns of these very names are taken if they are there. For ratios ``se`` is
+        the standard error of the logarithm.
+    scale : {"difference", "ratio"}, default "difference"
+        Ratios are analysed as logarithms and have 1 as their null, differences as they are with null 0.
+    label : str, optional
+        What the estimate is, for headings ("Mean difference in KPS").
+    level : float or str, default 0.95
+        Level of the intervals, or the column that holds it.
+    sheet : str or int, optional
+        Sheet of an Excel file.
+
+    Returns
+    -------
+    Effects
+        ``y`` is the estimate (its logarithm for ratios), ``v`` its variance.
+
+    Raises
+    ------
+    DataError
+        If a number cannot be right.
+
+    Notes
+    -----
+    Source: Altman DG, Bland JM. BMJ 2011;343:d2090 and d2304.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> ml.estimates({"study": ["A"], "estimate": [2.0], "se": [0.5]}).v
+    array([0.25])
+    """
+    if scale not in {"difference", "ratio"}:
+        raise OptionError(f"scale {scale!r} is unknown. Say scale=\"ratio\" or scale=\"difference\".")
+    measure = MEASURES["RATIO" if scale == "ratio" else "DIFF"]
+    if label:
+        measure = replace(measure, label=label)
+    table, names = open_table(data, study, sheet)
+    value = find_column(table, estimate, "estimate", needed_for="the estimates")
+    return _contrasts(table, names, measure, value, low, high, se, p, n, level)
+
+
+def _contrasts(
+    table: Table,
+    study: tuple[str, ...],
+    measure: Measure,
+    value: str | None,
+    low: str | None,
+    high: str | None,
+    se: str | None,
+    p: str | None,
+    n: str | None,
+    level: float | str,
+) -> Effects:
+    """Take the routes for estimates on a ratio or difference scale."""
+    low, high = find_column(table, low, "low"), find_column(table, high, "high")
+    se, p = find_column(table, se, "se"), find_column(table, p, "p")
+    n = find_column(table, n, "n")
+    est = numbers(table, value, study)
+    lo = numbers(table, low, study, open_ended=True)
+    hi = numbers(table, high, study, open_ended=True)
+    lo = np.where(np.isposinf(lo), np.nan, lo)  # "not reached" says nothing of a lower bound
+    err = numbers(table, se, study)
+    at = levels(table, level, study)
+    ratio = measure.axis == "log"
+    rounding = 10.0 ** -max(decimals(table, value), decimals(table, low), decimals(table, high))
+    check_positive(study, err, se, "a standard error")
+    if ratio:
+        check_positive(study, est, value, "a ratio")
+        _check_not_negative(study, lo, low)
+        _check_not_negative(study, hi, high)
+    check_bounds(study, est, lo, hi, (value or "estimate", low or "low", high or "high"), rounding / 2)
+    if ratio:
+        _warn_lopsided(study, est, lo, hi, rounding / 2, measure)
+    y, y_low, y_high = measure.to_analysis(est), measure.to_analysis(lo), measure.to_analysis(hi)
+    scale = measure.scale
+    with np.errstate(invalid="ignore"):
+        routes = Routes(len(table))
+        _offer_by_level(routes, at, y, np.where(np.isfinite(y_low + y_high), se_from_interval(y_low, y_high, at), np.nan),
+                        f"{scale}, SE from the {{}} CI")
+        _offer_by_level(routes, at, y, np.where(np.isfinite(y_low), se_from_bound(y, y_low, at), np.nan),
+                        f"{scale}, SE from the lower bound of the {{}} CI")
+        _offer_by_level(routes, at, y, np.where(np.isfinite(y_high), se_from_bound(y, y_high, at), np.nan),
+                        f"{scale}, SE from the upper bound of the {{}} CI")
+    routes.offer(y, err, f"{scale}, SE as given")
+    p_used, p_reason = _p_values(table, p, study, needed=np.isnan(routes.v))
+    routes.offer(y, se_from_p(y, p_used), f"{scale}, SE from the p value")
+    reasons = [
+        f"no {measure.label.lower()} is printed" if np.isnan(est[i]) else p_reason[i] or _no_route(y[i], p_used[i])
+        for i in range(len(table))
+    ]
+    return assemble(
+        table, study, measure, routes, reasons, n=numbers(table, n, study),
+        low=np.where(np.isnan(y_high), np.nan, y_low), high=np.where(np.isnan(y_low), np.nan, y_high), level=_one(at),
+    )
+
+
+def _offer_by_level(routes: Routes, at: FloatArray, y: FloatArray, se: FloatArray, how: str) -> None:
+    for one in np.unique(at):
+        routes.offer(y, np.where(at == one, se, np.nan), how.format(f"{100 * one:g}%"))
+
+
+def _one(at: FloatArray) -> float:
+    """The level to draw study intervals at: the commonest one of the rows."""
+    values, counts = np.unique(at, return_counts=True)
+    return float(values[np.argmax(counts)])
+
+
+def _no_route(y: float, p: float) -> str:
+    if np.isfinite(p) and y == 0:
+        return "a p value gives no standard error when the estimate is exactly the null"
+    if np.isfinite(p):
+        return f"a p value of {p:g} gives no standard error"
+    return "no interval, standard error or p value is printed"
+
+
+def _p_values(
+    table: Table, column: str | None, study: Sequence[str], *, needed: Any
+) -> tuple[FloatArray, list[str]]:
+    """Read p values where they are needed; bounds ("<0.001", "ns") are no numbers and say so."""
+    values, reasons = np.full(len(table), np.nan), [""] * len(table)
+    if column is None:
+        return values, reasons
+    for i, cell in enumerate(table.columns[column]):
+        text = "" if is_missing(cell) else str(cell).strip()
+        if not needed[i] or not text:
+            continue
+        if text[0] in "<>≤≥" or text.lower() in {"ns", "n.s.", "not significant"}:
+            reasons[i] = f"no interval, and p '{text}' is only a bound"
+            continue
+        values[i] = numbers(table.keep([i]), column, [study[i]])[0]
+        if not 0 < values[i] <= 1:
+            raise DataError(f"{where(study[i], i + 1)}: column '{column}' holds {text}, but a p value lies between 0 and 1.")
+    return values, reasons
+
+
+def _check_not_negative(study: Sequence[str], values: FloatArray, column: str | None) -> None:
+    for i in np.flatnonzero(values < 0):
+        raise DataError(
+            f"{where(study[i], int(i) + 1)}: column '{column}' holds {values[i]:g}, but a ratio cannot be negative. "
+            "Is it a logarithm? Then use ml.estimates(..., scale=\"difference\")."
+        )
+
+
+def _warn_lopsided(
+    study: Sequence[str], est: FloatArray, low: FloatArray, high: FloatArray, rounding: float, measure: Measure
+) -> None:
+    for i in np.flatnonzero(lopsided_on_log_scale(est, low, high, rounding)):
+        warn(
+            SuspiciousDataWarning,
+            f"{where(study[i], int(i) + 1)}: the interval {low[i]:g} to {high[i]:g} is not symmetric about "
+            f"{measure.label.lower()} {est[i]:g} on the log scale (its middle is {np.sqrt(low[i] * high[i]):.3g}). "
+            "Check the three numbers for a typing slip.",
+        )

@@ -1,0 +1,143 @@
+"""Median survival times with interval, events or patients alone.
+
+Sources: Brookmeyer R, Crowley J. Biometrics 1982;38:29-41 (the interval that papers print);
+Reid N. Ann Stat 1981;9:78-92 (variance of a Kaplan-Meier median: 1/(4 n f(m)^2)); under an exponential
+model and no censoring that makes the SE of the log median 1/(ln 2 sqrt(d)) = 1.4427/sqrt(d).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from metaleptic.convert.assemble import (
+    Routes,
+    assemble,
+    check_bounds,
+    check_counts,
+    check_positive,
+    open_table,
+)
+from metaleptic.convert.intervals import se_from_bound, se_from_interval
+from metaleptic.convert.units import levels, time_factors
+from metaleptic.frames import decimals, find_column, numbers
+from metaleptic.measures import MEASURES
+from metaleptic.types import Effects, FloatArray
+
+SE_FACTOR = 1 / np.log(2)
+
+
+def survival_medians(
+    data: Any,
+    *,
+    study: str | None = None,
+    median: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    n: str | None = None,
+    events: str | None = None,
+    unit: str = "months",
+    to: str = "months",
+    level: float | str = 0.95,
+    sheet: str | int | None = None,
+) -> Effects:
+    """Turn published median survival times into log medians to pool.
+
+    Per row the best route is taken and named in ``effects.how``: both bounds of the interval; the lower
+    bound alone where the upper is "not reached" (the upper alone where the lower is 0); the number of
+    events under an exponential model; the number of patients, each taken as an event.
+
+    Parameters
+    ----------
+    data : DataFrame, mapping, str or Path
+        One row per arm.
+    study, median, low, high, n, events : str, optional
+        Columns; left out, the columns of these very names are taken if they are there.
+        ``high`` may hold "NR" (not reached); a median that is itself not reached is excluded with its reason.
+    unit : str, default "months"
+        Unit of the times (days, weeks, months, years), or the column that holds each row's unit.
+    to : str, default "months"
+        Unit of the result. A month is 365.25/12 days.
+    level : float or str, default 0.95
+        Level of the intervals, or the column that holds it.
+    sheet : str or int, optional
+        Sheet of an Excel file.
+
+    Returns
+    -------
+    Effects
+        ``y`` is the log median, ``v`` its variance; ``low`` and ``high`` are the published bounds.
+
+    Raises
+    ------
+    DataError
+        If a number cannot be right.
+
+    Notes
+    -----
+    Pooling is on the log scale because a standard error on the natural scale grows with the median and so
+    gives the short medians the weight. The routes without an interval assume constant hazard; they are
+    named in ``how`` and deserve a sensitivity analysis. Sources: Brookmeyer R, Crowley J. Biometrics
+    1982;38:29-41; Reid N. Ann Stat 1981;9:78-92.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.survival_medians({"study": ["Ratosa"], "median": [8.3], "low": [5.7], "high": [11.0]})
+    >>> e.how
+    ('log median, SE from the 95% CI',)
+    """
+    table, names = open_table(data, study, sheet)
+    median = find_column(table, median, "median", needed_for="the median survival times")
+    low, high = find_column(table, low, "low"), find_column(table, high, "high")
+    n, events = find_column(table, n, "n"), find_column(table, events, "events")
+    factor = time_factors(table, unit, to, names)
+    med = numbers(table, median, names, open_ended=True)
+    lo = numbers(table, low, names, open_ended=True)
+    hi = numbers(table, high, names, open_ended=True)
+    size, died = numbers(table, n, names), numbers(table, events, names)
+    at = levels(table, level, names)
+    not_reached = np.isposinf(med)
+    med = np.where(not_reached, np.nan, med)
+    lo = np.where(np.isposinf(lo), np.nan, lo)  # a lower bound that is not reached says nothing
+    check_positive(names, med, median, "a median survival time")
+    check_positive(names, size, n, "a number of patients")
+    check_counts(names, died, size, (events, n))
+    rounding = 10.0 ** -max(decimals(table, median), decimals(table, low), decimals(table, high)) / 2
+    check_bounds(names, med, lo, hi, (median or "", low or "low", high or "high"), rounding)
+
+    measure = MEASURES["MEDIAN"]
+    y, y_low, y_high = (measure.to_analysis(x * factor) for x in (med, lo, hi))
+    routes = Routes(len(table))
+    for one in np.unique(at):
+        mine, name = at == one, f"{100 * one:g}%"
+        routes.offer(y, _where(mine & np.isfinite(y_low) & np.isfinite(y_high), se_from_interval(y_low, y_high, one)),
+                     f"log median, SE from the {name} CI")
+        routes.offer(y, _where(mine & np.isfinite(y_low), se_from_bound(y, y_low, one)),
+                     f"log median, SE from the lower bound of the {name} CI (upper not reached)")
+        routes.offer(y, _where(mine & np.isfinite(y_high), se_from_bound(y, y_high, one)),
+                     f"log median, SE from the upper bound of the {name} CI")
+    with np.errstate(divide="ignore"):
+        routes.offer(y, SE_FACTOR / np.sqrt(died), "log median, SE from the events (exponential model)")
+        routes.offer(y, SE_FACTOR / np.sqrt(size), "log median, SE from n (exponential model, no censoring)")
+    reasons = [_reason(not_reached[i], med[i]) for i in range(len(table))]
+    values, counts = np.unique(at, return_counts=True)
+    return assemble(
+        table, names, replace(measure, unit=to), routes, reasons, n=size, events=died,
+        low=_where(np.isfinite(hi) | np.isposinf(hi), y_low), high=_where(np.isfinite(lo), y_high),
+        level=float(values[np.argmax(counts)]),
+    )
+
+
+def _where(condition: Any, values: FloatArray) -> FloatArray:
+    return np.where(condition, values, np.nan)
+
+
+def _reason(not_reached: bool, median: float) -> str:
+    if not_reached:
+        return "the median was not reached, which bounds it but does not estimate it"
+    if np.isnan(median):
+        return "no median is printed"
+    return "no interval, number of events or number of patients is printed"

@@ -1,0 +1,78 @@
+"""Units of time, of fractions and of confidence levels: converted because the caller said so, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
+from metaleptic.frames import Table, find_column, is_missing, numbers, texts, where
+from metaleptic.types import FloatArray
+from metaleptic.warn import warn
+
+DAYS = MappingProxyType({"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25})
+
+
+def time_factor(unit: str, to: str) -> float:
+    """Return the factor that turns a time in ``unit`` into ``to`` (a month is 365.25/12 days)."""
+    for name in (unit, to):
+        if name not in DAYS:
+            raise OptionError(f"unit {name!r} is unknown. Choose one of: {', '.join(DAYS)}.")
+    return 1.0 if unit == to else DAYS[unit] / DAYS[to]
+
+
+def time_factors(table: Table, unit: str, to: str, study: Sequence[str]) -> FloatArray:
+    """Return one factor per row; ``unit`` is a unit, or the column that holds each row's unit."""
+    if unit in DAYS:
+        return np.full(len(table), time_factor(unit, to))
+    column = find_column(table, unit, unit)
+    assert column is not None
+    found = texts(table, column)
+    for i, name in enumerate(found):
+        if name not in DAYS:
+            raise DataError(
+                f"{where(study[i], i + 1)}: column '{column}' holds '{name}', which is not a unit of time. "
+                f"Write one of: {', '.join(DAYS)}."
+            )
+    return np.array([time_factor(name, to) for name in found])
+
+
+def fractions(table: Table, column: str | None, unit: str, study: Sequence[str]) -> FloatArray:
+    """Return a column of percentages or fractions as fractions.
+
+    Raises
+    ------
+    DataError
+        If a fraction is above 1 or a percentage above 100, or either is negative.
+    """
+    if unit not in {"fraction", "percent"}:
+        raise OptionError(f"unit {unit!r} is unknown. Say unit=\"fraction\" (0.42) or unit=\"percent\" (42).")
+    printed = numbers(table, column, study)
+    top = 100.0 if unit == "percent" else 1.0
+    for i in np.flatnonzero((printed < 0) | (printed > top)):
+        hint = 'It looks like a percentage: say unit="percent".' if 1 < printed[i] <= 100 else "Correct the cell."
+        raise DataError(
+            f"{where(study[i], int(i) + 1)}: column '{column}' holds {printed[i]:g}, outside 0 to {top:g} ({unit}). {hint}"
+        )
+    usable = printed[np.isfinite(printed)]
+    if unit == "percent" and usable.size and (usable <= 1).all() and (usable > 0).any():
+        warn(
+            SuspiciousDataWarning,
+            f"column '{column}' is read as percent, but no value exceeds 1. If they are fractions say unit=\"fraction\".",
+        )
+    return printed / top
+
+
+def levels(table: Table, level: float | str, study: Sequence[str]) -> FloatArray:
+    """Return each row's confidence level; ``level`` is a number, or the column that holds it (empty: 0.95)."""
+    if isinstance(level, str):
+        column = find_column(table, level, level)
+        values = numbers(table, column, study)
+        values = np.where([is_missing(c) for c in table.columns[level]], 0.95, values)
+    else:
+        values = np.full(len(table), float(level))
+    for i in np.flatnonzero(~((values > 0) & (values < 1))):
+        raise DataError(f"{where(study[i], int(i) + 1)}: confidence level {values[i]:g} is not between 0 and 1. Write 0.95 for 95%.")
+    return values

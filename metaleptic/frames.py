@@ -1,0 +1,287 @@
+"""The only door for tables: any dataframe, CSV or Excel sheet in, the caller's kind of dataframe out."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaleptic.errors import DataError
+from metaleptic.types import FloatArray
+
+SIZE_LIMIT_MB = 20
+MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "–", "."})
+NOT_REACHED = frozenset({"nr", "ne", "inf", "+inf", "infinity", "∞", "not reached", "not estimable", "not evaluable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns as the caller wrote them, and where they came from."""
+
+    columns: Mapping[str, Sequence[Any]]
+    kind: str
+    source: str
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def keep(self, rows: Sequence[int]) -> Table:
+        """Return the table with only these rows (positions from 0)."""
+        kept = {name: [col[i] for i in rows] for name, col in self.columns.items()}
+        return Table(kept, self.kind, self.source, self.sha256)
+
+
+def read_table(data: Any, *, sheet: str | int | None = None) -> Table:
+    """Read any table of published numbers: a dataframe, a CSV or Excel file, or a dict of columns.
+
+    Parameters
+    ----------
+    data : DataFrame, mapping, sequence of mappings, str or Path
+        pandas, polars or pyarrow frame; ``{"column": values}``; a list of dicts; or the path of a
+        ``.csv``, ``.tsv``, ``.xlsx``, ``.xls`` or ``.ods`` file.
+    sheet : str or int, optional
+        Sheet of an Excel file: its name, or its number from 1. The first by default.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty, not UTF-8 or larger than 20 MB, or the table has no rows.
+    """
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, str | Path):
+        return _read_file(Path(data), sheet)
+    if isinstance(data, Mapping):
+        return _checked({str(k): list(v) for k, v in data.items()}, "pandas", "the table")
+    if isinstance(data, Sequence) and data and all(isinstance(r, Mapping) for r in data):
+        names = list(dict.fromkeys(str(k) for r in data for k in r))
+        return _checked({name: [r.get(name) for r in data] for name in names}, "pandas", "the table")
+    return _read_frame(data)
+
+
+def to_frame(columns: Mapping[str, Any], kind: str = "pandas") -> Any:
+    """Build a dataframe of the asked kind ("pandas", "polars" or "pyarrow") from columns."""
+    import narwhals as nw
+
+    return nw.from_dict({k: _plain(v) for k, v in columns.items()}, backend=kind).to_native()
+
+
+def _plain(values: Any) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)
+
+
+def _read_frame(data: Any) -> Table:
+    import narwhals as nw
+
+    try:
+        frame = nw.from_native(data, eager_only=True)
+    except TypeError:
+        raise DataError(
+            f"cannot read a table from {type(data).__name__}. Pass a pandas, polars or pyarrow frame, "
+            "a dict of columns, or the path of a CSV or Excel file."
+        ) from None
+    columns = {str(name): frame[name].to_list() for name in frame.columns}
+    return _checked(columns, frame.implementation.value, "the table")
+
+
+def _read_file(path: Path, sheet: str | int | None) -> Table:
+    if not path.is_file():
+        raise DataError(f"file '{path}' does not exist. Check the path.")
+    size = path.stat().st_size
+    if size == 0:
+        raise DataError(f"file '{path}' is empty. Save the table again and retry.")
+    if size > SIZE_LIMIT_MB * 1_000_000:
+        raise DataError(
+            f"file '{path}' has {size / 1e6:.0f} MB; a table of published numbers is far below {SIZE_LIMIT_MB} MB. "
+            "Is it the right file? If so, load it with pandas and pass the dataframe."
+        )
+    suffix = path.suffix.lower()
+    if suffix in {".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"}:
+        rows = _excel_rows(path, sheet)
+    elif suffix in {".csv", ".tsv", ".txt"}:
+        rows = _csv_rows(path)
+    else:
+        raise DataError(f"file '{path}' is of a kind that cannot be read. Save it as .csv or .xlsx.")
+    return _from_rows(rows, path.name)
+
+
+def _csv_rows(path: Path) -> list[list[Any]]:
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        line = raw[: err.start].count(b"\n") + 1
+        raise DataError(
+            f"file '{path}', line {line}: byte {raw[err.start]:#04x} is not UTF-8. "
+            "Save the file as 'CSV UTF-8' and retry."
+        ) from None
+    if "\0" in text:
+        raise DataError(f"file '{path}' holds binary data, not text. Save it as 'CSV UTF-8' and retry.")
+    head = text[: text.find("\n")] if "\n" in text else text
+    separator = max(",;\t", key=head.count)
+    return [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(c.strip() for c in row)]
+
+
+def _excel_rows(path: Path, sheet: str | int | None) -> list[list[Any]]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+    except (CalamineError, OSError) as err:
+        raise DataError(f"file '{path}' is not a readable Excel file ({err}). Save it again as .xlsx.") from None
+    names = book.sheet_names
+    if not names:
+        raise DataError(f"file '{path}' has no sheets.")
+    wanted = names[0] if sheet is None else names[sheet - 1] if isinstance(sheet, int) and 0 < sheet <= len(names) else sheet
+    if wanted not in names:
+        raise DataError(f"file '{path}' has no sheet {sheet!r}. It has: {', '.join(names)}.")
+    rows = book.get_sheet_by_name(str(wanted)).to_python(skip_empty_area=True)
+    return [row for row in rows if any(str(c).strip() for c in row)]
+
+
+def _from_rows(rows: list[list[Any]], source: str) -> Table:
+    if not rows:
+        raise DataError(f"file '{source}' is empty. Save the table again and retry.")
+    header = [str(c).strip() for c in rows[0]]
+    while header and not header[-1]:
+        header.pop()
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice or "" in header:
+        what = f"column '{twice[0]}' stands twice" if twice and twice[0] else "a column has no name"
+        raise DataError(f"file '{source}': {what} in the header line. Give every column its own name.")
+    for number, row in enumerate(rows[1:], start=1):
+        if any(str(c).strip() for c in row[len(header) :]):
+            raise DataError(
+                f"file '{source}', row {number} ('{row[0]}'): {len(row)} cells but {len(header)} columns. "
+                "Put cells that contain the separator in double quotes."
+            )
+    columns = {
+        name: [row[j] if j < len(row) else "" for row in rows[1:]] for j, name in enumerate(header)
+    }
+    return _checked(columns, "pandas", f"file '{source}'")
+
+
+def _checked(columns: dict[str, list[Any]], kind: str, source: str) -> Table:
+    lengths = {len(col) for col in columns.values()}
+    if len(lengths) > 1:
+        raise DataError(f"{source}: columns differ in length ({', '.join(f'{k}: {len(v)}' for k, v in columns.items())}).")
+    if not columns or lengths == {0}:
+        raise DataError(f"{source} has no rows below the header. There is nothing to pool.")
+    digest = hashlib.sha256(repr([(k, [str(c) for c in v]) for k, v in columns.items()]).encode()).hexdigest()
+    return Table(columns, kind, source, digest)
+
+
+# --- columns ----------------------------------------------------------------------------------
+
+
+def find_column(table: Table, given: str | None, default: str, *, needed_for: str | None = None) -> str | None:
+    """Settle which column is meant: the one named, else the default name if the table has it.
+
+    Raises
+    ------
+    DataError
+        If a named column is missing, or the default one is missing and ``needed_for`` says what needs it.
+    """
+    if given is not None and given not in table.columns:
+        raise DataError(f"{table.source} has no column '{given}'. It has: {_names(table)}.")
+    name = default if given is None else given
+    if name in table.columns:
+        return name
+    if needed_for is not None:
+        raise DataError(
+            f"{table.source} has no column '{name}', needed for {needed_for}. "
+            f"Say which column it is ({default}=\"...\"). It has: {_names(table)}."
+        )
+    return None
+
+
+def texts(table: Table, column: str) -> tuple[str, ...]:
+    """Return a column as stripped text; missing cells become ''."""
+    return tuple("" if is_missing(cell) else _as_text(cell) for cell in table.columns[column])
+
+
+def numbers(table: Table, column: str | None, study: Sequence[str], *, open_ended: bool = False) -> FloatArray:
+    """Return a column as numbers: NaN where empty, infinity for "not reached" where that is allowed.
+
+    Raises
+    ------
+    DataError
+        If a cell holds something else; the message names study, row and column.
+    """
+    if column is None:
+        return np.full(len(table), np.nan)
+    cells = table.columns[column]
+    return np.array([_number(cell, column, study[i], i + 1, open_ended) for i, cell in enumerate(cells)])
+
+
+def decimals(table: Table, column: str | None) -> int:
+    """Return the most decimals printed in a column (2 for 0.83), which bounds its rounding error."""
+    if column is None:
+        return 0
+    printed = (_as_text(c).replace("·", ".") for c in table.columns[column] if not is_missing(c))
+    return max((len(t.partition(".")[2]) for t in printed if "e" not in t.lower()), default=0)
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell is empty: None, NaN, or one of the usual words for it."""
+    if cell is None:
+        return True
+    if isinstance(cell, float):
+        return math.isnan(cell)
+    return str(cell).strip().lower() in MISSING or str(cell) in {"<NA>", "NaT"}
+
+
+def where(study: str, row: int) -> str:
+    """Name a row in a message."""
+    return f"study '{study}' (row {row})" if study else f"row {row}"
+
+
+def _number(cell: Any, column: str, study: str, row: int, open_ended: bool) -> float:
+    if is_missing(cell):
+        return math.nan
+    text = _as_text(cell)
+    clean = text.replace("−", "-").replace("·", ".").replace("\u00a0", "").strip()
+    if clean.lower() in NOT_REACHED:
+        value = math.inf
+    else:
+        try:
+            value = float(clean)
+        except ValueError:
+            raise DataError(f"{where(study, row)}: column '{column}' holds '{text}', {_advice(clean)}") from None
+    if math.isinf(value) and not open_ended:
+        raise DataError(
+            f"{where(study, row)}: column '{column}' holds '{text}', which is not a finite number. "
+            "Leave the cell empty if the paper does not print it."
+        )
+    return value
+
+
+def _advice(text: str) -> str:
+    if text.endswith("%"):
+        return "which carries a percent sign. Write the number alone and say unit=\"percent\"."
+    if "," in text:
+        return "which is not a number. Write decimals with a point (0.83) and no thousands separator."
+    if text[:1] in "<>≤≥":
+        return "which is a bound, not a number. Leave the cell empty or give the exact value."
+    return "which is not a number. Correct the cell, or leave it empty if the paper does not print it."
+
+
+def _as_text(cell: Any) -> str:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    return str(cell).strip()
+
+
+def _names(table: Table) -> str:
+    names: Iterable[str] = list(table.columns)
+    shown = list(names)[:20]
+    return ", ".join(f"'{n}'" for n in shown) + (" ..." if len(table.columns) > 20 else "")

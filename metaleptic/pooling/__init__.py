@@ -1,0 +1,1 @@
+"""Frequentist models: effects in, one pooled result out."""

@@ -1,0 +1,1 @@
+"""What the result hangs on: a result in, many results out."""

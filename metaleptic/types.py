@@ -1,0 +1,290 @@
+"""The nouns of metaleptic: frozen records that carry numbers between the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+def frozen_array(values: Any) -> FloatArray:
+    """Return a read-only float copy: ``frozen`` dataclasses do not freeze what is inside an array."""
+    array = np.array(values, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What kind of number an effect is, and how it moves between the analysis and the printed scale.
+
+    Attributes
+    ----------
+    key : str
+        Short name, the one of the field (``"HR"``, ``"OR"``, ``"PLO"``).
+    label : str
+        Name for headings ("Hazard ratio").
+    null : float
+        Printed value of "no effect"; NaN where there is none (a proportion, a median).
+    to_analysis, to_printed : callable
+        Vectorised maps between the scales; each is the other's inverse.
+    axis : {"log", "linear", "percent"}
+        How a plot shows the printed scale.
+    digits : int
+        Decimals shown in tables and figures.
+    unit : str
+        Unit of the printed scale ("months"), empty if none.
+    scale : str
+        Words for the analysis scale ("log hazard ratio").
+    """
+
+    key: str
+    label: str
+    null: float
+    to_analysis: Callable[[Any], Any]
+    to_printed: Callable[[Any], Any]
+    axis: str = "linear"
+    digits: int = 2
+    unit: str = ""
+    scale: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Label with its unit, as a column heading ("Median survival, months")."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+    @property
+    def has_null(self) -> bool:
+        """Whether a printed value means "no effect"."""
+        return bool(np.isfinite(self.null))
+
+    def printed_bounds(self, low: Any, high: Any) -> tuple[Any, Any]:
+        """Bring interval bounds to the printed scale, lower one first even where the map decreases."""
+        a, b = self.to_printed(low), self.to_printed(high)
+        return np.fmin(a, b), np.fmax(a, b)
+
+    def format(self, value: float) -> str:
+        """Write one printed-scale number the way papers do ("0.83", "64.9%", "not reached")."""
+        if np.isnan(value):
+            return "–"
+        if np.isinf(value):
+            return "not reached" if value > 0 else "−∞"
+        if self.axis == "percent":
+            return f"{100 * value:.{self.digits}f}%"
+        return f"{value:.{self.digits}f}".replace("-", "−")
+
+    def format_interval(self, low: float, high: float) -> str:
+        """Write an interval, the percent sign only once ("47.5 to 79.8%")."""
+        left = self.format(low)
+        if self.axis == "percent" and np.isfinite(high):
+            left = left.removesuffix("%")
+        return f"{left} to {self.format(high)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its uncertainty, on the printed scale: the one way results leave the package.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Point estimate and interval bounds; NaN where they do not exist.
+    level : float
+        Level of the interval (0.95).
+    kind : {"confidence", "prediction", "credible"}
+        What the interval means.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float = 0.95
+    kind: str = "confidence"
+
+    def __repr__(self) -> str:
+        name = {"confidence": "CI", "prediction": "prediction interval", "credible": "CrI"}.get(self.kind, self.kind)
+        return f"{self.value:.4g} ({self.level * 100:g}% {name} {self.low:.4g} to {self.high:.4g})"
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A row of the input that could not be used, and why."""
+
+    study: str
+    row: int
+    reason: str
+
+    def __repr__(self) -> str:
+        return f"{self.study} (row {self.row}): {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a rule of the audit found in published numbers.
+
+    Attributes
+    ----------
+    rule : str
+        Key of the rule in ``metaleptic.audit.RULES``.
+    severity : {"impossible", "suspicious"}
+        Impossible numbers cannot be right; suspicious ones need an explanation.
+    where : str
+        Study, row and column.
+    printed, implied : str
+        What stands there, and what the other numbers imply.
+    message, suggestion : str
+        One sentence each: what is wrong; what to do.
+    """
+
+    rule: str
+    severity: str
+    where: str
+    printed: str
+    implied: str
+    message: str
+    suggestion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a result came about: enough to make it again.
+
+    Attributes
+    ----------
+    call : str
+        The call with its defaults resolved.
+    versions : tuple of (name, version)
+        metaleptic, Python and the numerical libraries.
+    inputs_sha256 : str
+        Fingerprint of the numbers that went in.
+    seed : int or None
+        Seed of the random numbers, None if none were drawn.
+    """
+
+    call: str
+    versions: tuple[tuple[str, str], ...]
+    inputs_sha256: str
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Effects:
+    """Effect sizes ready to pool: one per study, with where each came from.
+
+    Attributes
+    ----------
+    y, v : ndarray of shape (k,)
+        Effects and their variances on the analysis scale (log hazard ratios, logits ...).
+    study : tuple of str
+        Names of the studies.
+    measure : Measure
+        What the effects are, and how they are printed.
+    n, events : ndarray of shape (k,)
+        Patients and events per study; NaN where unknown.
+    columns : mapping of str to tuple
+        The caller's other columns, aligned with ``y`` (for subgroups and forest-plot columns).
+    how : tuple of str
+        The route by which each effect was obtained.
+    low, high : ndarray of shape (k,)
+        Study intervals on the analysis scale at ``level``: the published ones where there are any.
+    row : tuple of int
+        Row of each study in the input, counted from 1 below the header.
+    excluded : tuple of Excluded
+        Rows that could not be used.
+    level : float
+        Level of ``low`` and ``high``.
+    frame_kind : str
+        Dataframe library of the input ("pandas", "polars", "pyarrow"), used by ``to_frame``.
+    """
+
+    y: FloatArray
+    v: FloatArray
+    study: tuple[str, ...]
+    measure: Measure
+    n: FloatArray
+    events: FloatArray
+    columns: Mapping[str, tuple[Any, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    how: tuple[str, ...] = ()
+    low: FloatArray = field(default_factory=lambda: frozen_array([]))
+    high: FloatArray = field(default_factory=lambda: frozen_array([]))
+    row: tuple[int, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+    level: float = 0.95
+    frame_kind: str = "pandas"
+
+    def __len__(self) -> int:
+        return len(self.study)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.study)
+
+    def take(self, index: Sequence[int] | NDArray[np.intp]) -> Effects:
+        """Return the studies at these positions, in this order."""
+        at = np.asarray(index, dtype=np.intp)
+        changed: dict[str, Any] = {
+            f.name: _take(getattr(self, f.name), at) for f in fields(self) if f.name in _PER_STUDY
+        }
+        changed["columns"] = MappingProxyType({key: _take(col, at) for key, col in self.columns.items()})
+        return replace(self, **changed)
+
+    def to_frame(self) -> Any:
+        """Return the effects as a dataframe of the caller's kind: printed and analysis scale side by side."""
+        from metaleptic.frames import to_frame
+
+        low, high = self.measure.printed_bounds(self.low, self.high)
+        return to_frame(
+            {
+                "study": self.study,
+                "value": self.measure.to_printed(self.y),
+                "low": low,
+                "high": high,
+                "y": self.y,
+                "se": np.sqrt(self.v),
+                "n": self.n,
+                "how": self.how,
+            },
+            self.frame_kind,
+        )
+
+    def __repr__(self) -> str:
+        patients = f", {np.nansum(self.n):.0f} patients" if np.isfinite(self.n).any() else ""
+        left_out = f", {len(self.excluded)} rows excluded" if self.excluded else ""
+        routes = ", ".join(f"{self.how.count(h)} x {h}" for h in dict.fromkeys(self.how))
+        names = ", ".join(self.study[:4]) + (" ..." if len(self) > 4 else "")
+        return f"{self.measure.heading}: {len(self)} studies{patients}{left_out}\nfrom: {routes}\n{names}"
+
+
+_PER_STUDY = frozenset({"y", "v", "study", "n", "events", "how", "low", "high", "row"})
+
+
+def _take(values: Any, at: NDArray[np.intp]) -> Any:
+    if isinstance(values, np.ndarray):
+        return frozen_array(values[at])
+    return tuple(values[i] for i in at) if values else values
+
+
+@runtime_checkable
+class Result(Protocol):
+    """What every fit offers, whichever model made it: plots and reports ask for no more."""
+
+    @property
+    def effects(self) -> Effects: ...
+    @property
+    def estimate(self) -> Estimate: ...
+    @property
+    def prediction(self) -> Estimate | None: ...
+    @property
+    def tau(self) -> Estimate: ...
+    @property
+    def weights(self) -> FloatArray: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def provenance(self) -> Provenance: ...
