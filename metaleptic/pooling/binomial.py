@@ -6,11 +6,13 @@ Pinheiro JC, Bates DM. J Comput Graph Stat 1995;4:12-35 (adaptive Gauss-Hermite 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
+from metaleptic.errors import NotEstimableError
 from metaleptic.types import FloatArray
 
 NODES = 40  # adaptive nodes per study: the likelihood is then exact to about 1e-12
@@ -46,80 +48,95 @@ def binomial_loglik(mu: float, events: FloatArray, n: FloatArray) -> float:
     return float((log_choose(n, events) - events * np.logaddexp(0, -mu) - (n - events) * np.logaddexp(0, mu)).sum())
 
 
-def binomial_normal_loglik(mu: float, tau: float, events: FloatArray, n: FloatArray) -> float:
-    """Return the log-likelihood of logit(p_i) ~ N(mu, tau^2), x_i ~ Binomial(n_i, p_i).
+def binomial_normal_loglik(mu: FloatArray, tau: FloatArray, events: FloatArray, n: FloatArray) -> FloatArray:
+    """Return the log-likelihood of logit(p_i) ~ N(mu, tau^2), x_i ~ Binomial(n_i, p_i), for every pair mu, tau > 0.
 
     Each study's integral is taken by Gauss-Hermite quadrature centred and scaled at its own mode.
     """
-    if tau == 0:
-        return binomial_loglik(mu, events, n)
-    mode = np.full(events.shape, mu)
-    for _ in range(100):  # Newton on a concave function; half steps are never needed from the prior mean inwards
+    m, t = np.asarray(mu)[..., None], np.asarray(tau)[..., None]
+    mode = m + 0.0 * events
+    for _ in range(100):  # Newton on a concave function; the cap on the step keeps it from overshooting
         p = special.expit(mode)
-        gradient = events - n * p - (mode - mu) / tau**2
-        curvature = n * p * (1 - p) + 1 / tau**2
-        step = np.clip(gradient / curvature, -2, 2)
-        mode = mode + step
+        step = (events - n * p - (mode - m) / t**2) / (n * p * (1 - p) + 1 / t**2)
+        mode = mode + np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-12:
             break
     p = special.expit(mode)
-    scale = 1 / np.sqrt(n * p * (1 - p) + 1 / tau**2)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    theta = mode[:, None] + scale[:, None] * nodes
+    scale = 1 / np.sqrt(n * p * (1 - p) + 1 / t**2)
+    theta = mode[..., None] + scale[..., None] * _NODES
     log_f = (
         -events[:, None] * np.logaddexp(0, -theta)
         - (n - events)[:, None] * np.logaddexp(0, theta)
-        - (theta - mu) ** 2 / (2 * tau**2)
-        + nodes**2 / 2
+        - (theta - m[..., None]) ** 2 / (2 * t[..., None] ** 2)
+        + _LOG_WEIGHTS
     )
-    integral = special.logsumexp(log_f, b=weights, axis=1) + np.log(scale / (tau * np.sqrt(2 * np.pi)))
-    return float((log_choose(n, events) + integral).sum())
+    top = log_f.max(axis=-1)
+    integral = top + np.log(np.exp(log_f - top[..., None]).sum(axis=-1)) + np.log(scale / t)
+    return np.asarray((log_choose(n, events) + integral).sum(axis=-1))
+
+
+_NODES, _weights = np.polynomial.hermite_e.hermegauss(NODES)
+_LOG_WEIGHTS = np.log(_weights) + _NODES**2 / 2 - 0.5 * np.log(2 * np.pi)
 
 
 def fit_binomial_normal(events: FloatArray, n: FloatArray) -> BinomialFit:
-    """Maximise the exact likelihood over the mean logit and tau, zero included."""
-    from scipy import optimize
+    """Maximise the exact likelihood over the mean logit and log tau by Newton's method from the best point of a grid.
 
+    tau = 0 is compared with it, because the likelihood may have its maximum there.
+    """
     total, size = float(events.sum()), float(n.sum())
-    common = float(special.logit((total + 0.5) / (size + 1)))
-    if 0 < total < size:
-        common = float(special.logit(total / size))
-
-    def negative(theta: FloatArray) -> float:
-        return -binomial_normal_loglik(float(theta[0]), abs(float(theta[1])), events, n)
-
-    best = None
-    for tau in (0.1, 0.5, 1.5):
-        found = optimize.minimize(negative, [common, tau], method="Nelder-Mead",
-                                  options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000})
-        if best is None or found.fun < best.fun - 1e-10:
-            best = found
-    assert best is not None
+    if total in (0, size):
+        raise NotEstimableError(
+            f"{total:g} of {size:g} patients had the event in all studies together: the binomial-normal model has no finite "
+            "estimate. Use model=\"pooled-counts\", whose interval is exact, or a Bayesian model."
+        )
+    common = float(special.logit(total / size))
     at_zero = binomial_loglik(common, events, n)
-    if -best.fun <= at_zero + 1e-9:
+
+    def loglik(points: FloatArray) -> FloatArray:
+        return binomial_normal_loglik(points[..., 0], np.exp(points[..., 1]), events, n)
+
+    grid = np.stack(np.meshgrid(common + np.linspace(-2, 2, 9), np.log(np.geomspace(0.02, 5, 12))), axis=-1).reshape(-1, 2)
+    at = grid[int(np.argmax(loglik(grid)))]
+    converged = False
+    for _ in range(60):
+        value, gradient, hessian = _derivatives(loglik, at)
+        if at[1] < np.log(1e-3):
+            break
+        step = _uphill(gradient, hessian)
+        halves = at + step * 0.5 ** np.arange(12)[:, None]
+        values = loglik(halves)
+        best = int(np.argmax(values))
+        converged = float(np.abs(step).max()) < 1e-6  # what is left is of the order of its square
+        if converged or values[best] <= value:
+            at = halves[0] if converged else at
+            break
+        at = halves[best]
+    highest = float(loglik(at[None])[0])
+    if highest <= at_zero + 1e-9:
         information = size * special.expit(common) * (1 - special.expit(common))
         return BinomialFit(common, float(1 / np.sqrt(information)), 0.0, at_zero, True)
-    mu, tau = float(best.x[0]), abs(float(best.x[1]))
-    covariance = np.linalg.inv(_hessian(negative, np.array([mu, tau])))
-    return BinomialFit(mu, float(np.sqrt(covariance[0, 0])), tau**2, float(-best.fun), bool(best.success))
+    covariance = np.linalg.inv(-_derivatives(loglik, at)[2])
+    return BinomialFit(float(at[0]), float(np.sqrt(covariance[0, 0])), float(np.exp(2 * at[1])), highest, converged)
 
 
-def _hessian(f: object, at: FloatArray) -> FloatArray:
-    """Return second derivatives by central differences of fourth order."""
-    assert callable(f)
-    steps = 1e-3 * np.maximum(1.0, np.abs(at))
-    size = at.size
-    hessian = np.empty((size, size))
-    offsets = np.array([-2, -1, 1, 2])
-    slopes = np.array([1, -8, 8, -1]) / 12
-    for i in range(size):
-        for j in range(size):
-            total = 0.0
-            for a, wa in zip(offsets, slopes, strict=True):
-                for b, wb in zip(offsets, slopes, strict=True):
-                    x = at.copy()
-                    x[i] += a * steps[i]
-                    x[j] += b * steps[j]
-                    total += wa * wb * f(x)
-            hessian[i, j] = total / (steps[i] * steps[j])
-    return hessian
+def _uphill(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
+    """Return Newton's step, made an ascent direction of at most 1 where the surface is not yet concave."""
+    values, vectors = np.linalg.eigh(-hessian)
+    step = vectors @ ((vectors.T @ gradient) / np.maximum(np.abs(values), 1e-8))
+    return np.asarray(step / max(1.0, float(np.abs(step).max())))
+
+
+_STEP = 2e-3
+_OFFSETS = np.array([-2, -1, 0, 1, 2])
+_SLOPE = np.array([1, -8, 0, 8, -1]) / (12 * _STEP)
+_CURVE = np.array([-1, 16, -30, 16, -1]) / (12 * _STEP**2)
+
+
+def _derivatives(f: Callable[[FloatArray], FloatArray], at: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    """Return value, gradient and Hessian from a 5 x 5 stencil (central differences of fourth order)."""
+    a, b = np.meshgrid(_OFFSETS, _OFFSETS, indexing="ij")
+    z = f(at + _STEP * np.stack([a, b], axis=-1).reshape(-1, 2)).reshape(5, 5)
+    mixed = float(_SLOPE @ z @ _SLOPE)
+    gradient = np.array([_SLOPE @ z[:, 2], _SLOPE @ z[2, :]])
+    return float(z[2, 2]), gradient, np.array([[_CURVE @ z[:, 2], mixed], [mixed, _CURVE @ z[2, :]]])

@@ -170,34 +170,51 @@ def _maximise(y: Any, v: Any, keep: Any, *, restricted: bool) -> Any:
     The likelihood can have several maxima, so its slope is looked at along a grid; every place where it turns
     from rising to falling is refined by Newton's method, and the best of those and of zero is kept.
     """
-    y, v, keep = np.broadcast_arrays(y, v, keep)
-    present = keep > 0
-    smallest = np.where(present, v, np.inf).min(axis=-1)
-    largest = np.where(present, v, 0.0).max(axis=-1)
+    y, v, keep = _same_shape(y, v, keep)
     spread = _sum(keep * (y - weighted_mean(y, keep)[..., None]) ** 2)
-    steps = np.linspace(0, 1, GRID_POINTS)
-    first, last = 1e-3 * smallest, largest + 2 * spread
-    grid = first[..., None] * (last / first)[..., None] ** steps
-    grid = np.concatenate([np.zeros((*grid.shape[:-1], 1)), grid], axis=-1)
-    rising = _score(y[..., None, :], v[..., None, :], keep[..., None, :], grid, restricted=restricted)[0] > 0
-    turns = rising[..., :-1] & ~rising[..., 1:]
-    count = turns.sum(axis=-1)
-    best = np.zeros(count.shape)
-    most = int(count.max())
+    first, last = 1e-3 * np.minimum.reduce(v, axis=-1), np.maximum.reduce(v, axis=-1) + 2 * spread
+    grid = first[..., None] * (last / first)[..., None] ** _STEPS * _AFTER_ZERO
+    slope = _score(y[..., None, :], v[..., None, :], keep[..., None, :], grid, restricted=restricted)[0]
+    rising = slope > 0
+    turns = rising[..., :-1] > rising[..., 1:]
+    count = np.add.reduce(turns, axis=-1)
+    best = 0.0 * spread
+    most = int(np.max(count))
     if most == 0:
         return best
-    best_ll = log_likelihood(y, v, keep, best, restricted=restricted)
     order = np.cumsum(turns, axis=-1)
+    best_ll = -np.inf if most == 1 and rising[..., 0].all() else log_likelihood(y, v, keep, best, restricted=restricted)
     for j in range(1, most + 1):
-        at = np.argmax(turns & (order == j), axis=-1)[..., None]
-        low = np.take_along_axis(grid, at, -1)[..., 0]
-        high = np.take_along_axis(grid, at + 1, -1)[..., 0]
-        root = falling_root(lambda t: _score(y, v, keep, t, restricted=restricted), low, high, (low + high) / 2)
+        at = np.argmax(order == j, axis=-1)
+        low, high, above, below = (_pick(a, i) for a in (grid, slope) for i in (at, at + 1))
+        start = low + (high - low) * above / np.where(above > below, above - below, 1.0)
+        root = falling_root(lambda t: _score(y, v, keep, t, restricted=restricted), low, high, start)
+        if np.isscalar(best_ll):  # one maximum each, and not at zero
+            return root
         root = np.where(count >= j, root, 0.0)
         ll = log_likelihood(y, v, keep, root, restricted=restricted)
         better = ll > best_ll
         best, best_ll = np.where(better, root, best), np.where(better, ll, best_ll)
     return best
+
+
+_STEPS = np.concatenate([[0.0], np.linspace(0, 1, GRID_POINTS)])
+_AFTER_ZERO = np.concatenate([[0.0], np.ones(GRID_POINTS)])  # the first point of the grid is tau2 = 0
+
+
+def _pick(values: Any, at: Any) -> Any:
+    """Return values[..., at] with one index per data set."""
+    flat = values.reshape(-1, values.shape[-1])
+    return flat[np.arange(flat.shape[0]), np.reshape(at, -1)].reshape(np.shape(at))
+
+
+def _same_shape(y: Any, v: Any, keep: Any) -> Any:
+    """Broadcast; absent studies take the first present one's variance, so that the grid fits those there are."""
+    if np.ndim(keep) == 0 and np.shape(y) == np.shape(v):
+        return y, v, np.ones(np.shape(y))
+    y, v, keep = np.broadcast_arrays(y, v, keep)
+    stand_in = np.take_along_axis(v, np.argmax(keep > 0, axis=-1)[..., None], -1)
+    return y, np.where(keep > 0, v, stand_in), keep
 
 
 def _count(keep: Any, like: Any) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 
 from metaleptic.types import FloatArray
 
-RELATIVE_TOLERANCE = 1e-13  # Newton is quadratic: the last step being this small leaves the error far below
+NEWTON_TOLERANCE = 1e-9  # relative size of the last Newton step: its square bounds what is left
+BRACKET_TOLERANCE = 1e-14
 MAX_ITERATIONS = 200  # bisection alone needs about 60 from any bracket in double precision
 
 
@@ -18,18 +19,21 @@ def falling_root(
     """Find where f falls through zero in [low, high], for every element by itself.
 
     ``f`` returns value and slope; its value is positive at ``low`` and not positive at ``high``. A Newton step
-    that leaves the bracket is replaced by bisection, so that the iteration cannot fail.
+    that leaves the bracket is replaced by bisection, so that the iteration cannot fail. Roots are not negative.
     """
     t = start
-    for _ in range(MAX_ITERATIONS):
-        value, slope = f(t)
-        above = value > 0
-        low, high = np.where(above, t, low), np.where(above, high, t)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            step = t - value / slope
-        moved = np.where((step >= low) & (step <= high), step, (low + high) / 2)
-        small = np.abs(moved - t) <= RELATIVE_TOLERANCE * np.abs(moved)
-        t = moved
-        if small.all():
-            break
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(MAX_ITERATIONS):
+            value, slope = f(t)
+            above = value > 0
+            low, high = np.maximum(low, t * above), np.where(above, high, t)
+            moved = t - value / slope
+            inside = (moved >= low) & (moved <= high)
+            done = inside & (np.abs(moved - t) <= NEWTON_TOLERANCE * moved)
+            if not inside.all():
+                moved = np.where(inside, moved, (low + high) / 2)
+                done = done | (high - low <= BRACKET_TOLERANCE * high)
+            t = moved
+            if done.all():
+                break
     return np.asarray(t)
