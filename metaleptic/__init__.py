@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from metaleptic import datasets as datasets
+    from metaleptic.audit.audit import audit as audit
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
     from metaleptic.measures import MEASURES as MEASURES
+    from metaleptic.plots.forest import forest as forest
+    from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
+    from metaleptic.report.report import report as report
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
@@ -41,12 +45,16 @@ _HOME = {
     "Pooled": "pooling.result",
     "Provenance": "types",
     "Result": "types",
+    "audit": "audit.audit",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
+    "forest": "plots.forest",
+    "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
     "leave_one_out": "sensitivity.leave_one_out",
     "pool": "pooling.pool",
     "proportions": "convert.proportions",
+    "report": "report.report",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",

@@ -124,7 +124,8 @@ def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
 
     Notes
     -----
-    The test compares the subgroups' pooled effects, weighted by 1/SE^2, with a chi-squared distribution.
+    The test compares the subgroups' pooled effects, weighted by 1/SE^2, with a chi-squared distribution. The SEs are
+    those without the Hartung-Knapp factor: with two studies in a group that factor rests on one degree of freedom.
     Source: Borenstein M, Higgins JPT. Prev Sci 2013;14:134-143.
 
     Examples
@@ -151,9 +152,16 @@ def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
                          fit.test, fit.level)
         for label in dict.fromkeys(labels)
     }
-    q, df = _between([float(g.beta[0]) for g in groups.values()], [float(g.se[0]) for g in groups.values()])
+    q, df = _between([float(g.beta[0]) for g in groups.values()], [_classic_se(g) for g in groups.values()])
     p = float(special.chdtrc(df, q)) if np.isfinite(q) else float("nan")
     return Subgroups(fit, MappingProxyType(groups), title, q, df, p)
+
+
+def _classic_se(fit: Pooled) -> float:
+    """Return the SE without the Hartung-Knapp factor, which in a group of two studies can be near zero by chance."""
+    if fit.model in ("random", "common"):
+        return float(1 / np.sqrt(np.sum(1 / (fit.effects.v + np.nan_to_num(fit.tau2)))))
+    return float(fit.se[0])
 
 
 def _between(mu: list[float], se: list[float]) -> tuple[float, int]:

@@ -1,0 +1,5 @@
+"""``python -m metaleptic``: the command line."""
+
+from metaleptic.cli import main
+
+main()

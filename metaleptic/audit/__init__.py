@@ -1,0 +1,1 @@
+"""Checks of published numbers against each other: what cannot be, and what needs an explanation."""

@@ -1,0 +1,257 @@
+"""The command line: a thin skin over the public names. Results go to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from metaleptic.errors import MetalepticError, MetalepticWarning, OptionError
+
+app = typer.Typer(
+    name="metaleptic",
+    help="Meta-analysis of what papers print: pool, audit and report published numbers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+JSON = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for machines.")]
+Column = Annotated[str | None, typer.Option(help="Column of that name, if it is called otherwise.")]
+
+
+@contextmanager
+def _plain_talk() -> Iterator[None]:
+    """Turn the package's warnings and errors into one sentence each on stderr; exit 1 for data, 2 for usage."""
+    talk = Console(stderr=True, soft_wrap=True, highlight=False)
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        talk.print(f"warning: {message}", style="yellow", markup=False)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", MetalepticWarning)
+        warnings.showwarning = show
+        try:
+            yield
+        except MetalepticError as err:
+            talk.print(f"error: {err}", style="red", markup=False)
+            raise typer.Exit(2 if isinstance(err, OptionError) else 1) from None
+        except OSError as err:
+            talk.print(f"error: {err.filename or ''}: {err.strerror or err}", style="red", markup=False)
+            raise typer.Exit(1) from None
+
+
+@app.command()
+def report(
+    source: Annotated[Path | None, typer.Argument(help="An analysis.toml or its folder; the bundled evidence on intrathecal trastuzumab if left out.", show_default=False)] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write; tables and figures go beside it.")] = Path("report/report.html"),
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write the figures as PDF too.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Write the report of an analysis: one self-contained page, its figures and tables."""
+    from metaleptic import datasets
+    from metaleptic.report.report import report as write_report
+
+    with _plain_talk():
+        analysis = source if source is not None else datasets.load("intrathecal_trastuzumab").path
+        formats = ("svg", "png", "pdf") if pdf else ("svg", "png")
+        with _progress() as step:
+            written = write_report(analysis, out, figure_formats=formats, progress=step)
+    if as_json:
+        print((written.path.parent / "results.json").read_text(encoding="utf-8"), end="")
+        return
+    from metaleptic.report.sentences import answer_sentence
+
+    lines = [f"{a.question.id}: {answer_sentence(a)}" for a in written.answers]
+    print("\n".join([*lines, "", f"tables:  {', '.join(str(t) for t in written.tables)}",
+                     f"figures: {written.figures[0].parent} ({len(written.figures)} files)", f"report:  {written.path}"]))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show a progress bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("pooling", total=None)
+        yield lambda words, number, total: bar.update(task, description=words[:60], completed=number - 1, total=total)
+
+
+KIND_COLUMNS = {
+    "hazard_ratios": ("study", "hr", "low", "high", "se", "p", "n"),
+    "survival_medians": ("study", "median", "low", "high", "n", "events"),
+    "survival_rates": ("study", "rate", "low", "high", "se", "n"),
+    "proportions": ("study", "events", "n"),
+    "two_by_two": ("study", "events1", "n1", "events2", "n2"),
+    "estimates": ("study", "estimate", "low", "high", "se", "p", "n"),
+}
+
+
+@app.command()
+def pool(
+    file: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per study.", show_default=False)],
+    kind: Annotated[str, typer.Option(help=f"Kind of number: {', '.join(KIND_COLUMNS)}.")] = "hazard_ratios",
+    column: Annotated[list[str] | None, typer.Option("--column", "-c", help="Name of a column, as NAME=COLUMN, for example hr=HR; repeat as needed.", show_default=False)] = None,
+    model: Annotated[str, typer.Option(help="random, common, binomial-normal or pooled-counts.")] = "random",
+    tau2: Annotated[str, typer.Option(help="Estimator of the between-study variance: REML, DL, PM, ML, ...")] = "REML",
+    test: Annotated[str | None, typer.Option(help="knapp-hartung, t, z or adhoc; the model's default if left out.", show_default=False)] = None,
+    level: Annotated[float, typer.Option(help="Level of the pooled intervals.")] = 0.95,
+    ci_level: Annotated[float, typer.Option(help="Level of the published intervals.")] = 0.95,
+    unit: Annotated[str | None, typer.Option(help="Unit of medians (days, weeks, months, years) or rates (fraction, percent).", show_default=False)] = None,
+    at: Annotated[float | None, typer.Option(help="Time point of survival rates.", show_default=False)] = None,
+    measure: Annotated[str | None, typer.Option(help="OR, RR or RD for two_by_two; ratio or difference for estimates.", show_default=False)] = None,
+    subgroup: Annotated[str | None, typer.Option(help="Column to group by.", show_default=False)] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.", show_default=False)] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a forest plot (.svg, .png or .pdf).", show_default=False)] = None,
+    as_json: JSON = False,
+) -> None:
+    """Pool the studies of a table and print the result."""
+    import metaleptic as ml
+
+    with _plain_talk():
+        effects = _effects(file, kind, column or [], unit, at, measure, ci_level, sheet)
+        fit = ml.pool(effects, model=model, tau2=tau2, test=test, level=level)
+        shown = ml.subgroups(fit, subgroup) if subgroup else fit
+        if plot is not None:
+            ml.forest(shown).save(plot)
+    if as_json:
+        print(json.dumps(_fit_record(fit, shown), indent=1, ensure_ascii=False))
+        return
+    print(shown)
+    for note in fit.notes:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"note: {note}", markup=False)
+
+
+def _effects(
+    file: Path, kind: str, column: list[str], unit: str | None, at: float | None, measure: str | None, level: float, sheet: str | None
+) -> Any:
+    import metaleptic as ml
+
+    if kind not in KIND_COLUMNS:
+        raise OptionError(f"kind {kind!r} is unknown. Choose one of: {', '.join(KIND_COLUMNS)}.")
+    options: dict[str, Any] = {"level": level, "sheet": sheet}
+    for pair in column:
+        name, _, value = pair.partition("=")
+        if not value or name not in KIND_COLUMNS[kind]:
+            raise OptionError(f"--column {pair!r} is not understood. Write NAME=COLUMN with one of: {', '.join(KIND_COLUMNS[kind])}.")
+        options[name] = value
+    if kind == "two_by_two":
+        options = {name: name for name in KIND_COLUMNS[kind][1:]} | options
+        options |= {"measure": measure} if measure else {}
+    if kind == "estimates" and measure:
+        options["scale"] = measure
+    if unit is not None and kind in {"survival_medians", "survival_rates", "proportions"}:
+        options["unit"] = unit
+    if kind == "survival_rates":
+        if at is None:
+            raise OptionError("--at is missing: say at which time point the rates are, for example --at 12.")
+        options["at"] = at
+    return getattr(ml, kind)(file, **options)
+
+
+def _fit_record(fit: Any, shown: Any) -> dict[str, Any]:
+    record = {
+        "measure": fit.effects.measure.key, "unit": fit.effects.measure.unit, "studies": fit.k,
+        "estimate": asdict(fit.estimate), "prediction": asdict(fit.prediction) if fit.prediction else None,
+        "tau2": fit.tau2, "tau": asdict(fit.tau), "i2": fit.i2, "h2": fit.h2, "q": fit.q, "q_df": fit.q_df, "q_p": fit.q_p,
+        "p": fit.p, "beta": fit.beta.tolist(), "se": fit.se.tolist(), "method": fit.method, "notes": list(fit.notes),
+        "weights": dict(zip(fit.effects.study, fit.weights.tolist(), strict=True)),
+        "how": dict(zip(fit.effects.study, fit.effects.how, strict=True)),
+        "excluded": [asdict(x) for x in fit.effects.excluded], "provenance": asdict(fit.provenance),
+    }
+    if shown is not fit:
+        record["subgroups"] = {name: asdict(g.estimate) for name, g in shown.groups.items()}
+        record["subgroup_test"] = {"q": shown.q, "df": shown.q_df, "p": shown.q_p}
+    return _no_nan(record)  # type: ignore[no-any-return]
+
+
+def _no_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _no_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_no_nan(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@app.command()
+def audit(
+    file: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per published number.", show_default=False)],
+    study: Column = None,
+    estimate: Column = None,
+    low: Column = None,
+    high: Column = None,
+    p: Column = None,
+    scale: Annotated[str | None, typer.Option(help="ratio or difference, if the table does not say.", show_default=False)] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.", show_default=False)] = None,
+    as_json: JSON = False,
+) -> None:
+    """Check published numbers against each other; exit 1 if one of them is impossible."""
+    import metaleptic as ml
+
+    with _plain_talk():
+        findings = ml.audit(file, study=study, estimate=estimate, low=low, high=high, p=p, scale=scale, sheet=sheet)
+    if as_json:
+        print(json.dumps([asdict(f) for f in findings], indent=1, ensure_ascii=False))
+    else:
+        for f in findings:
+            print(f"{f.severity}: {f.message} {f.suggestion} [{f.rule}]")
+        worst = sum(f.severity == "impossible" for f in findings)
+        print(f"{len(findings)} findings, {worst} impossible" if findings else "no contradictions found")
+    if any(f.severity == "impossible" for f in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def data(
+    name: Annotated[str | None, typer.Argument(help="A data set; lists them if left out.", show_default=False)] = None,
+    table: Annotated[str | None, typer.Option(help="Print this table of the set as CSV.", show_default=False)] = None,
+    copy: Annotated[Path | None, typer.Option(help="Copy the whole folder here, to start your own analysis from it.", show_default=False)] = None,
+    as_json: JSON = False,
+) -> None:
+    """List, print or copy the evidence that ships with the package."""
+    from metaleptic import datasets
+
+    with _plain_talk():
+        if name is None:
+            sets = [datasets.load(n) for n in datasets.available()]
+            if as_json:
+                print(json.dumps({s.name: list(s.tables) for s in sets}, indent=1))
+                return
+            shown = RichTable("data set", "tables", box=None, pad_edge=False)
+            for s in sets:
+                shown.add_row(s.name, ", ".join(s.tables))
+            Console(soft_wrap=True).print(shown)
+            return
+        chosen = datasets.load(name)
+        if copy is not None:
+            if copy.exists():
+                raise OptionError(f"'{copy}' exists already. Choose a folder that does not.")
+            shutil.copytree(chosen.path, copy)
+            print(copy)
+        elif table is not None:
+            chosen.table(table)
+            print((chosen.path / f"{table}.csv").read_text(encoding="utf-8"), end="")
+        elif as_json:
+            print(json.dumps({"name": chosen.name, "path": str(chosen.path), "tables": list(chosen.tables)}, indent=1))
+        else:
+            print(chosen.about, end="")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

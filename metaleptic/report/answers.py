@@ -1,0 +1,117 @@
+"""The answer to a question: effects, pooled result, subgroups, leave-one-out, findings, and what was left out."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+from metaleptic.audit.audit import audit
+from metaleptic.errors import DataError, ExcludedRowsWarning, FewStudiesWarning, MetalepticError, MetalepticWarning
+from metaleptic.frames import read_table, texts
+from metaleptic.pooling.pool import pool
+from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.subgroups import Subgroups, subgroups
+from metaleptic.report.analysis import Analysis, Question
+from metaleptic.report.kinds import KINDS
+from metaleptic.report.select import LeftOut, Origin, select_rows
+from metaleptic.sensitivity.leave_one_out import LeaveOneOut, leave_one_out
+from metaleptic.types import Effects, Finding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """Everything the report says about one question.
+
+    Attributes
+    ----------
+    question : Question
+        What was asked.
+    fit : Pooled
+        The pooled result.
+    groups : Subgroups or None
+        The same by subgroup.
+    influence : LeaveOneOut or None
+        The first sensitivity analysis; None below three studies.
+    origins : tuple of Origin
+        Where each pooled number comes from, aligned with ``fit.effects``.
+    left_out : tuple of LeftOut
+        Rows that match the question but are not pooled.
+    findings : tuple of Finding
+        What the audit says of the rows used.
+    remarks : tuple of str
+        Warnings of the conversion and the pooling.
+    table_sha256 : str
+        Fingerprint of the rows that went in.
+    """
+
+    question: Question
+    fit: Pooled
+    groups: Subgroups | None
+    influence: LeaveOneOut | None
+    origins: tuple[Origin, ...]
+    left_out: tuple[LeftOut, ...]
+    findings: tuple[Finding, ...]
+    remarks: tuple[str, ...]
+    table_sha256: str
+
+    @property
+    def shown(self) -> Pooled | Subgroups:
+        """What the forest plot shows."""
+        return self.groups if self.groups is not None else self.fit
+
+
+def answer_question(analysis: Analysis, q: Question) -> Answer:
+    """Answer one question of an analysis.
+
+    Raises
+    ------
+    DataError
+        If its rows cannot be used; the message begins with the question.
+    """
+    selection = select_rows(analysis, q)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            effects = _labelled(KINDS[q.kind].make(selection.table, q), q.label)
+            fit = pool(effects, model=q.model, tau2=q.tau2, test=q.test or None, level=q.level)
+            groups = subgroups(fit, q.subgroup) if q.subgroup and fit.k > 1 else None
+        except MetalepticError as err:
+            raise DataError(f"question '{q.id}': {err}") from None
+    for w in caught:
+        if not issubclass(w.category, MetalepticWarning):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    # One study and excluded rows are told in their own places.
+    told = (FewStudiesWarning, ExcludedRowsWarning)
+    remarks = [str(w.message) for w in caught if issubclass(w.category, MetalepticWarning) and not issubclass(w.category, told)]
+    origins = selection.origins
+    used = tuple(origins[row - 1] for row in effects.row)
+    unusable = tuple(LeftOut(origins[x.row - 1], x.reason) for x in effects.excluded)
+    return Answer(
+        question=q,
+        fit=fit,
+        groups=groups if groups is not None and len(groups.groups) > 1 else None,
+        influence=leave_one_out(fit) if fit.k >= 3 else None,
+        origins=used,
+        left_out=selection.left_out + unusable,
+        findings=audit(selection.table) if "value" in selection.table.columns else (),
+        remarks=(*fit.notes, *remarks),
+        table_sha256=selection.table.sha256,
+    )
+
+
+def _labelled(effects: Effects, label: str) -> Effects:
+    return replace(effects, measure=replace(effects.measure, label=label)) if label else effects
+
+
+def contradictions(analysis: Analysis) -> list[dict[str, str]]:
+    """Return the known contradictions that come with the evidence, as rows of text."""
+    if not analysis.contradictions:
+        return []
+    table = read_table(analysis.folder / analysis.contradictions)
+    columns = {name: texts(table, name) for name in table.columns}
+    return [{name: col[i] for name, col in columns.items()} for i in range(len(table))]
+
+
+def evidence_findings(analysis: Analysis) -> tuple[Finding, ...]:
+    """Audit the whole evidence table, used or not."""
+    return audit(analysis.folder / analysis.evidence)

@@ -1,0 +1,169 @@
+"""The page: answers and figures into one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.subgroups import Subgroups, interaction_line
+from metaleptic.provenance import versions
+from metaleptic.report.analysis import Analysis
+from metaleptic.report.answers import Answer, contradictions, evidence_findings
+from metaleptic.report.code import reproducing_code
+from metaleptic.report.sentences import (
+    References,
+    answer_sentence,
+    count_words,
+    heterogeneity_sentence,
+    methods_text,
+    value_words,
+)
+from metaleptic.types import Estimate, Finding, Measure
+
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of the page: its kind, inline SVG and words for those who cannot see it."""
+
+    kind: str
+    svg: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One question as the template shows it: all text, no numbers left to format."""
+
+    id: str
+    ask: str
+    sentence: str
+    heterogeneity: str
+    caution: str
+    remarks: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    glance: tuple[str, str, str, str, str]
+    subgroups: tuple[tuple[str, ...], ...]
+    interaction: str
+    studies: tuple[Mapping[str, str], ...]
+    left_out: tuple[Mapping[str, str], ...]
+    influence: tuple[tuple[str, ...], ...]
+    influence_sentence: str
+    findings: tuple[Finding, ...]
+    methods: str
+    code: str
+    provenance: tuple[tuple[str, str], ...]
+
+
+def render(analysis: Analysis, answers: Sequence[Answer], figures: Mapping[str, Sequence[Figure]]) -> str:
+    """Fill the template."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("metaleptic.report", "templates"), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["link"] = link
+    refs = References()
+    sections = [_section(a, refs, figures[a.question.id]) for a in answers]
+    from_file = bool(analysis.evidence)
+    context: dict[str, Any] = {
+        "title": analysis.title,
+        "summary": analysis.summary,
+        "sections": sections,
+        "references": refs.entries(),
+        "findings": evidence_findings(analysis) if from_file else (),
+        "contradictions": contradictions(analysis),
+        "versions": versions(),
+        "inputs": _inputs(analysis, answers),
+        "style": environment.loader.get_source(environment, "style.css")[0] if environment.loader else "",
+    }
+    return environment.get_template("report.html").render(context)
+
+
+def link(reference: str) -> Any:
+    """Turn DOIs, PMIDs and registry numbers of a reference into links; the rest stays text."""
+    from markupsafe import Markup, escape
+
+    text = str(escape(reference))
+    text = re.sub(r"doi:(10\.\S+?)(?=[;,]?(?:\s|$))", r'<a href="https://doi.org/\1">doi:\1</a>', text)
+    text = re.sub(r"pmid:(\d+)", r'<a href="https://pubmed.ncbi.nlm.nih.gov/\1/">pmid:\1</a>', text)
+    text = re.sub(r"\b(NCT\d{8})\b", r'<a href="https://clinicaltrials.gov/study/\1">\1</a>', text)
+    return Markup(text)
+
+
+def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
+    q, fit = a.question, a.fit
+    return Section(
+        id=q.id, ask=q.ask, sentence=answer_sentence(a), heterogeneity=heterogeneity_sentence(fit), caution=q.caution,
+        remarks=a.remarks, figures=tuple(figures), glance=_glance(fit),
+        subgroups=_subgroup_rows(a.groups) if a.groups is not None else (),
+        interaction=interaction_line(a.groups) if a.groups is not None else "",
+        studies=tuple(_study_rows(a)),
+        left_out=tuple({"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason,
+                        "reference": x.origin.reference} for x in a.left_out),
+        influence=_influence_rows(a), influence_sentence=a.influence.sentence if a.influence else "",
+        findings=a.findings, methods=methods_text(a, refs), code=reproducing_code(a),
+        provenance=(("call", fit.provenance.call), ("sha256 of the rows", a.table_sha256),
+                    ("sha256 of the effects", fit.provenance.inputs_sha256)),
+    )
+
+
+def _bounds(m: Measure, e: Estimate | None) -> str:
+    return m.format_interval(e.low, e.high) if e is not None else "–"
+
+
+def _unit(fit: Pooled) -> str:
+    return f" {fit.effects.measure.unit}" if fit.effects.measure.unit else ""
+
+
+def _glance(fit: Pooled) -> tuple[str, str, str, str, str]:
+    m = fit.effects.measure
+    i2 = "–" if fit.i2 != fit.i2 or fit.model == "common" else f"{fit.i2:.0f}%"
+    what = "own figure, not pooled" if fit.k == 1 else ""
+    return str(fit.k), value_words(fit), _bounds(m, fit.prediction) + (_unit(fit) if fit.prediction else ""), i2, what
+
+
+def _subgroup_rows(groups: Subgroups) -> tuple[tuple[str, ...], ...]:
+    return tuple((name, count_words(g.k, "study"), value_words(g)) for name, g in groups.groups.items())
+
+
+def _study_rows(a: Answer) -> list[Mapping[str, str]]:
+    fit, e = a.fit, a.fit.effects
+    low, high = e.measure.printed_bounds(e.low, e.high)
+    rows = []
+    for i, o in enumerate(a.origins):
+        value = e.measure.format(float(e.measure.to_printed(e.y[i])))
+        rows.append({
+            "study": o.label, "id": o.id, "n": f"{e.n[i]:.0f}" if e.n[i] == e.n[i] else "not printed",
+            "printed": o.printed, "corrected": o.corrected, "correction_reason": o.correction_reason,
+            "used": f"{value}{_unit(fit)} ({e.measure.format_interval(low[i], high[i])})", "how": e.how[i],
+            "weight": f"{fit.weights[i]:.1f}%", "reference": o.reference, "citation": o.citation, "note": o.note, "time_origin": o.time_origin,
+        })
+    return rows
+
+
+def _influence_rows(a: Answer) -> tuple[tuple[str, ...], ...]:
+    if a.influence is None:
+        return ()
+    m, x = a.fit.effects.measure, a.influence
+    return tuple(
+        (study, f"{m.format(x.value[i])}{_unit(a.fit)} ({m.format_interval(x.low[i], x.high[i])})",
+         f"{x.i2[i]:.0f}%" if x.i2[i] == x.i2[i] else "–")
+        for i, study in enumerate(a.fit.effects.study)
+    )
+
+
+def _inputs(analysis: Analysis, answers: Sequence[Answer]) -> list[tuple[str, str]]:
+    found = [(analysis.source, analysis.sha256)]
+    if analysis.evidence:
+        import hashlib
+
+        names = dict.fromkeys(
+            [analysis.evidence, analysis.studies, analysis.contradictions, *(a.question.evidence for a in answers)]
+        )
+        found += [(n, hashlib.sha256((analysis.folder / n).read_bytes()).hexdigest()) for n in names if n]
+    return found

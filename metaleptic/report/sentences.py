@@ -1,0 +1,150 @@
+"""Sentences: the answer, the heterogeneity, the methods; the facts come from the result and the registries."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from metaleptic.pooling.heterogeneity import TAU2
+from metaleptic.pooling.normal import TESTS
+from metaleptic.pooling.pool import MODELS, fit_model
+from metaleptic.pooling.result import Pooled, format_p
+from metaleptic.report.answers import Answer
+from metaleptic.report.kinds import KINDS
+
+PREDICTION_SOURCE = "Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159"
+Q_PROFILE_SOURCE = "Viechtbauer W. Stat Med 2007;26:37-52"
+I2_SOURCE = "Higgins JPT, Thompson SG. Stat Med 2002;21:1539-1558"
+SUBGROUP_SOURCE = "Borenstein M, Higgins JPT. Prev Sci 2013;14:134-143"
+INFLUENCE_SOURCE = "Viechtbauer W, Cheung MW-L. Res Synth Methods 2010;1:112-125"
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+HOPELESS_RATIO = 50  # an interval whose bounds differ by this factor settles nothing
+
+
+def count_words(k: int, noun: str) -> str:
+    """Write "one study", "five studies", "13 studies"."""
+    number = WORDS[k] if k < len(WORDS) else str(k)
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number} {noun if k == 1 else plural}"
+
+
+def patients_words(fit: Pooled) -> str:
+    """Write how many patients there are, and in how many studies their number is printed."""
+    known = np.isfinite(fit.effects.n)
+    if not known.any():
+        return "number of patients not printed"
+    if known.all():
+        return f"{fit.patients:.0f} patients"
+    return f"{fit.patients:.0f} patients in the {WORDS[int(known.sum())] if known.sum() < len(WORDS) else known.sum()} that print their number"
+
+
+def value_words(fit: Pooled) -> str:
+    """Write the estimate with unit and interval."""
+    m = fit.effects.measure
+    unit = f" {m.unit}" if m.unit else ""
+    return f"{m.format(fit.estimate.value)}{unit} ({100 * fit.level:g}% CI {m.format_interval(fit.estimate.low, fit.estimate.high)})"
+
+
+def answer_sentence(answer: Answer) -> str:
+    """Answer the question in one or two sentences for a clinician."""
+    fit, phrase = answer.fit, answer.question.answer
+    if fit.k == 1:
+        study = fit.effects.study[0]
+        return f"Only one study ({study}, {patients_words(fit)}) reports {phrase}: {value_words(fit)}. Nothing was pooled."
+    start = f"In {count_words(fit.k, 'study')} ({patients_words(fit)}), {phrase} was {value_words(fit)}."
+    return " ".join(x for x in (start, _null_words(fit), _width_words(fit)) if x)
+
+
+def _null_words(fit: Pooled) -> str:
+    m = fit.effects.measure
+    if not m.has_null:
+        return ""
+    if fit.estimate.low > m.null or fit.estimate.high < m.null:
+        return f"The interval excludes {m.format(m.null)} (no difference)."
+    return f"The interval includes {m.format(m.null)}, so no difference cannot be ruled out."
+
+
+def _width_words(fit: Pooled) -> str:
+    e = fit.estimate
+    if fit.effects.measure.axis == "log" and e.low > 0 and e.high / e.low > HOPELESS_RATIO:
+        return f"An interval this wide settles nothing: {count_words(fit.k, 'study')} cannot tell how much true effects differ."
+    if fit.effects.measure.axis == "percent" and e.high - e.low > 0.8:
+        return "An interval this wide settles nothing."
+    return ""
+
+
+def heterogeneity_sentence(fit: Pooled) -> str:
+    """Say how much the studies differ, and what a new study may show."""
+    if fit.k == 1:
+        return ""
+    q = f"Q = {fit.q:.1f}, df = {fit.q_df}, p {format_p(fit.q_p)}"
+    if fit.model in ("common", "pooled-counts"):
+        return f"The model takes one true value for all studies; a test of that gives {q}."
+    tau = f"tau {fit.tau.value:.2f}"
+    if math.isfinite(fit.tau.low) and math.isfinite(fit.tau.high):
+        tau += f" ({100 * fit.level:g}% CI {fit.tau.low:.2f} to {fit.tau.high:.2f})"
+    text = f"Between-study standard deviation on the {fit.effects.measure.scale} scale: {tau}; I² {fit.i2:.0f}%; {q}."
+    if fit.prediction is not None:
+        m = fit.effects.measure
+        unit = f" {m.unit}" if m.unit else ""
+        text += f" The true value in a new study of this kind would lie between {m.format_interval(fit.prediction.low, fit.prediction.high).replace(' to ', ' and ')}{unit} ({100 * fit.level:g}% prediction interval)."
+    return text + _common_words(fit)
+
+
+def _common_words(fit: Pooled) -> str:
+    """With two studies, say what the model without spread between studies gives: tau is all but unknown."""
+    if fit.k != 2 or fit.model != "random":
+        return ""
+    common = fit_model(fit.effects, "common", "REML", "z", fit.level)
+    return f" If both studies were taken to estimate one common value, it would be {value_words(common)}."
+
+
+class References:
+    """Numbers the sources in the order in which they are first cited."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def cite(self, source: str) -> str:
+        """Return "[3]" for a source; several works in one string share their numbers: "[3, 4]"."""
+        works = [w.strip() for w in source.split("; ") if w.strip()]
+        merged: list[str] = []
+        for work in works:  # "Author. Journal 2001;20:1-2; doi:..." : a doi belongs to the work before it
+            if work.startswith("doi:") and merged:
+                merged[-1] += f"; {work}"
+            else:
+                merged.append(work)
+        numbers = [self._numbers.setdefault(w, len(self._numbers) + 1) for w in merged]
+        return "[" + ", ".join(str(n) for n in numbers) + "]"
+
+    def entries(self) -> list[tuple[int, str]]:
+        """Return (number, source) in order."""
+        return [(n, s) for s, n in self._numbers.items()]
+
+
+def methods_text(answer: Answer, refs: References) -> str:
+    """Write the methods paragraph of one question, with citations from the registries."""
+    q, fit = answer.question, answer.fit
+    kind, level = KINDS[q.kind], 100 * fit.level
+    parts = [f"We took {kind.words} {refs.cite(kind.source)}."]
+    routes = dict.fromkeys(fit.effects.how)
+    told = "; ".join(f"{h} ({', '.join(s for s, x in zip(fit.effects.study, fit.effects.how, strict=True) if x == h)})" for h in routes)
+    parts.append(f"Routes to the variances: {told}.")
+    if fit.k == 1:
+        return " ".join([*parts, "With one study nothing was pooled; its own interval is shown."])
+    model = MODELS[fit.model]
+    if fit.model == "random":
+        tau2, test = TAU2[fit.tau2_method], TESTS[fit.test]
+        parts.append(f"They were pooled with the {model.name} {refs.cite(model.source)}; the between-study variance was estimated by "
+                     f"{tau2.name} {refs.cite(tau2.source)}, its interval by the Q-profile method {refs.cite(Q_PROFILE_SOURCE)}, "
+                     f"the {level:g}% confidence interval by {test.name} {refs.cite(test.source)}.")
+    else:
+        parts.append(f"They were pooled with the {model.name} {refs.cite(model.source)} ({fit.method.partition(': ')[2]}).")
+    if fit.prediction is not None:
+        parts.append(f"The prediction interval follows {refs.cite(PREDICTION_SOURCE)}, I² {refs.cite(I2_SOURCE)}.")
+    if answer.groups is not None:
+        parts.append(f"Subgroups by {answer.groups.by} were pooled each by itself and compared by a test of interaction {refs.cite(SUBGROUP_SOURCE)}.")
+    if answer.influence is not None:
+        parts.append(f"Each study was left out in turn {refs.cite(INFLUENCE_SOURCE)}.")
+    return " ".join(parts)
