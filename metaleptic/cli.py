@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -36,7 +36,10 @@ def _plain_talk() -> Iterator[None]:
     """Turn the package's warnings and errors into one sentence each on stderr; exit 1 for data, 2 for usage."""
     talk = Console(stderr=True, soft_wrap=True, highlight=False)
 
-    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,
+        file: TextIO | None = None, line: str | None = None,
+    ) -> None:
         talk.print(f"warning: {message}", style="yellow", markup=False)
 
     with warnings.catch_warnings():
@@ -177,7 +180,7 @@ def _fit_record(fit: Any, shown: Any) -> dict[str, Any]:
     if shown is not fit:
         record["subgroups"] = {name: asdict(g.estimate) for name, g in shown.groups.items()}
         record["subgroup_test"] = {"q": shown.q, "df": shown.q_df, "p": shown.q_p}
-    return _no_nan(record)  # type: ignore[no-any-return]
+    return {key: _no_nan(value) for key, value in record.items()}
 
 
 def _no_nan(value: Any) -> Any:

@@ -15,7 +15,6 @@ from scipy import special
 
 from metaleptic.audit.printed import Printed
 from metaleptic.convert.intervals import lopsided_on_log_scale, normal_quantile
-from metaleptic.types import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +30,9 @@ class Rule:
 
 def bounds_in_order(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find lower bounds above upper bounds."""
-    for i in np.flatnonzero(x.low > x.high):
+    for i in np.flatnonzero(x.low > x.high).tolist():
         yield (
-            int(i), x.interval(i), "lower bound <= upper bound",
+            i, x.interval(i), "lower bound <= upper bound",
             f"the lower bound {x.low[i]:g} is above the upper bound {x.high[i]:g}",
             "Look for a lost decimal point or swapped columns; do not use the interval until it is resolved.",
         )
@@ -42,9 +41,9 @@ def bounds_in_order(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
 def estimate_inside_interval(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find estimates outside their interval (where its bounds are in order)."""
     outside = (x.estimate < x.low - 2 * x.half) | (x.estimate > x.high + 2 * x.half)
-    for i in np.flatnonzero(outside & (x.low <= x.high)):
+    for i in np.flatnonzero(outside & (x.low <= x.high)).tolist():
         yield (
-            int(i), x.interval(i), f"{x.low[i]:g} <= estimate <= {x.high[i]:g}",
+            i, x.interval(i), f"{x.low[i]:g} <= estimate <= {x.high[i]:g}",
             f"the estimate {x.estimate[i]:g} lies outside its own interval",
             "Check the three numbers against the paper; one of them is misprinted or belongs to another row.",
         )
@@ -54,12 +53,12 @@ def interval_symmetry(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find ratios whose interval is lopsided on the log scale beyond rounding."""
     ordered = x.ratio & (x.low > 0) & np.isfinite(x.high) & (x.low <= x.estimate) & (x.estimate <= x.high)
     slack = np.where(ordered, x.half, 0.0)
-    odd = [i for i in np.flatnonzero(ordered)
+    odd = [i for i in np.flatnonzero(ordered).tolist()
            if bool(lopsided_on_log_scale(x.estimate[i], x.low[i], x.high[i], float(slack[i]), 0.05))]
     for i in odd:
         middle = float(np.sqrt(x.low[i] * x.high[i]))
         yield (
-            int(i), x.interval(i), f"estimate near {middle:.3g}, the middle of the interval on the log scale",
+            i, x.interval(i), f"estimate near {middle:.3g}, the middle of the interval on the log scale",
             f"the interval is not symmetric about {x.estimate[i]:g} on the log scale",
             "A profile-likelihood or bootstrap interval, coarse rounding, or a misprint: find out which before relying on the SE.",
         )
@@ -88,9 +87,9 @@ def p_against_interval(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
 
 def events_within_n(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find more events than patients."""
-    for i in np.flatnonzero(x.events > x.n):
+    for i in np.flatnonzero(x.events > x.n).tolist():
         yield (
-            int(i), f"{x.events[i]:g} of {x.n[i]:g}", "events <= n",
+            i, f"{x.events[i]:g} of {x.n[i]:g}", "events <= n",
             f"there are more events ({x.events[i]:g}) than patients ({x.n[i]:g})",
             "Check whether the columns are swapped or the counts belong to different groups.",
         )
@@ -98,9 +97,9 @@ def events_within_n(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
 
 def percentage_in_range(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find percentages below 0 or above 100."""
-    for i in np.flatnonzero(x.percent & ((x.estimate < 0) | (x.estimate > 100))):
+    for i in np.flatnonzero(x.percent & ((x.estimate < 0) | (x.estimate > 100))).tolist():
         yield (
-            int(i), f"{x.estimate[i]:g}%", "0 to 100%", f"a percentage of {x.estimate[i]:g} is not possible",
+            i, f"{x.estimate[i]:g}%", "0 to 100%", f"a percentage of {x.estimate[i]:g} is not possible",
             "Check the unit and the decimal point.",
         )
 

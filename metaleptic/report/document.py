@@ -24,7 +24,6 @@ from metaleptic.report.sentences import (
 from metaleptic.types import Estimate, Finding, Measure
 
 
-
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One figure of the page: its kind, inline SVG and words for those who cannot see it."""
@@ -134,7 +133,7 @@ def _subgroup_rows(groups: Subgroups) -> tuple[tuple[str, ...], ...]:
 def _study_rows(a: Answer) -> list[Mapping[str, str]]:
     fit, e = a.fit, a.fit.effects
     low, high = e.measure.printed_bounds(e.low, e.high)
-    rows = []
+    rows: list[Mapping[str, str]] = []
     for i, o in enumerate(a.origins):
         value = e.measure.format(float(e.measure.to_printed(e.y[i])))
         rows.append({

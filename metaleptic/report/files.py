@@ -26,9 +26,9 @@ def write_all(files: Mapping[Path, bytes]) -> None:
             pending.append((name, path))
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
-            os.chmod(name, 0o644)
+            Path(name).chmod(0o644)
         for name, path in pending:
-            os.replace(name, path)
+            Path(name).replace(path)
     except OSError as err:
         raise DataError(f"cannot write '{err.filename}': {err.strerror}. Choose another place.") from None
     finally:

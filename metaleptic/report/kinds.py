@@ -32,7 +32,7 @@ class Kind:
 
 
 def _value_or(table: Table, name: str) -> str:
-    """An evidence table holds its numbers in ``value``; a table of one kind may name its column after it."""
+    """Return the column of the numbers: ``value`` in an evidence table, else the name of the kind."""
     return "value" if "value" in table.columns else name
 
 
