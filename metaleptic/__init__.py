@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from metaleptic import datasets as datasets
-    from metaleptic.audit.audit import audit as audit
+    from metaleptic.auditing.audit import audit as audit
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
-    from metaleptic.report.report import report as report
+    from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
@@ -45,7 +45,7 @@ _HOME = {
     "Pooled": "pooling.result",
     "Provenance": "types",
     "Result": "types",
-    "audit": "audit.audit",
+    "audit": "auditing.audit",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
     "forest": "plots.forest",
@@ -54,7 +54,7 @@ _HOME = {
     "leave_one_out": "sensitivity.leave_one_out",
     "pool": "pooling.pool",
     "proportions": "convert.proportions",
-    "report": "report.report",
+    "report": "reporting.report",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",

@@ -65,7 +65,7 @@ def report(
 ) -> None:
     """Write the report of an analysis: one self-contained page, its figures and tables."""
     from metaleptic import datasets
-    from metaleptic.report.report import report as write_report
+    from metaleptic.reporting.report import report as write_report
 
     with _plain_talk():
         analysis = source if source is not None else datasets.load("intrathecal_trastuzumab").path
@@ -75,7 +75,7 @@ def report(
     if as_json:
         print((written.path.parent / "results.json").read_text(encoding="utf-8"), end="")
         return
-    from metaleptic.report.sentences import answer_sentence
+    from metaleptic.reporting.sentences import answer_sentence
 
     lines = [f"{a.question.id}: {answer_sentence(a)}" for a in written.answers]
     print("\n".join([*lines, "", f"tables:  {', '.join(str(t) for t in written.tables)}",

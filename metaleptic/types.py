@@ -132,7 +132,7 @@ class Finding:
     Attributes
     ----------
     rule : str
-        Key of the rule in ``metaleptic.audit.RULES``.
+        Key of the rule in ``metaleptic.auditing.RULES``.
     severity : {"impossible", "suspicious"}
         Impossible numbers cannot be right; suspicious ones need an explanation.
     where : str

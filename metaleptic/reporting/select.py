@@ -8,7 +8,7 @@ from typing import Any
 
 from metaleptic.errors import DataError
 from metaleptic.frames import Table, find_column, read_table, texts
-from metaleptic.report.analysis import Analysis, Question
+from metaleptic.reporting.analysis import Analysis, Question
 
 CORRECTABLE = ("value", "low", "high", "unit")
 

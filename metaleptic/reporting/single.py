@@ -6,9 +6,9 @@ from pathlib import Path
 
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups
-from metaleptic.report.analysis import Analysis, Question
-from metaleptic.report.answers import Answer
-from metaleptic.report.select import LeftOut, Origin
+from metaleptic.reporting.analysis import Analysis, Question
+from metaleptic.reporting.answers import Answer
+from metaleptic.reporting.select import LeftOut, Origin
 from metaleptic.sensitivity.leave_one_out import leave_one_out
 
 KIND_OF = {"HR": "hazard_ratios", "MEDIAN": "survival_medians", "SURV": "survival_rates", "SURVLO": "survival_rates",

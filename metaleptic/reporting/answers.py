@@ -5,15 +5,15 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 
-from metaleptic.audit.audit import audit
+from metaleptic.auditing.audit import audit
 from metaleptic.errors import DataError, ExcludedRowsWarning, FewStudiesWarning, MetalepticError, MetalepticWarning
 from metaleptic.frames import read_table, texts
 from metaleptic.pooling.pool import pool
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups, subgroups
-from metaleptic.report.analysis import Analysis, Question
-from metaleptic.report.kinds import KINDS
-from metaleptic.report.select import LeftOut, Origin, select_rows
+from metaleptic.reporting.analysis import Analysis, Question
+from metaleptic.reporting.kinds import KINDS
+from metaleptic.reporting.select import LeftOut, Origin, select_rows
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut, leave_one_out
 from metaleptic.types import Effects, Finding
 

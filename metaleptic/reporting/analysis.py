@@ -14,7 +14,7 @@ from metaleptic.errors import DataError, OptionError
 from metaleptic.pooling.heterogeneity import tau2_estimator
 from metaleptic.pooling.normal import test_named
 from metaleptic.pooling.pool import MODELS
-from metaleptic.report.kinds import KINDS
+from metaleptic.reporting.kinds import KINDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from metaleptic.report.answers import Answer
+from metaleptic.reporting.answers import Answer
 
 
 def reproducing_code(answer: Answer) -> str:

@@ -10,8 +10,8 @@ from metaleptic.pooling.heterogeneity import TAU2
 from metaleptic.pooling.normal import TESTS
 from metaleptic.pooling.pool import MODELS, fit_model
 from metaleptic.pooling.result import Pooled, format_p
-from metaleptic.report.answers import Answer
-from metaleptic.report.kinds import KINDS
+from metaleptic.reporting.answers import Answer
+from metaleptic.reporting.kinds import KINDS
 
 PREDICTION_SOURCE = "Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159"
 Q_PROFILE_SOURCE = "Viechtbauer W. Stat Med 2007;26:37-52"

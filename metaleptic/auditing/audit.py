@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from metaleptic.audit.printed import read_printed
-from metaleptic.audit.rules import RULES, SEVERITIES
+from metaleptic.auditing.printed import read_printed
+from metaleptic.auditing.rules import RULES, SEVERITIES
 from metaleptic.types import Finding
 
 

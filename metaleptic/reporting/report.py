@@ -11,12 +11,12 @@ from metaleptic.plots.forest import forest
 from metaleptic.plots.funnel import funnel
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups
-from metaleptic.report.analysis import Analysis, load_analysis
-from metaleptic.report.answers import Answer, answer_question
-from metaleptic.report.document import Figure, render
-from metaleptic.report.files import write_all
-from metaleptic.report.records import to_csv, to_json
-from metaleptic.report.single import wrap_result
+from metaleptic.reporting.analysis import Analysis, load_analysis
+from metaleptic.reporting.answers import Answer, answer_question
+from metaleptic.reporting.document import Figure, render
+from metaleptic.reporting.files import write_all
+from metaleptic.reporting.records import to_csv, to_json
+from metaleptic.reporting.single import wrap_result
 
 FUNNEL_FROM = 10  # below ten studies the shape of a funnel plot cannot be judged
 

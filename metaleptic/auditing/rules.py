@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import special
 
-from metaleptic.audit.printed import Printed
+from metaleptic.auditing.printed import Printed
 from metaleptic.convert.intervals import lopsided_on_log_scale, normal_quantile
 
 

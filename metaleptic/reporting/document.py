@@ -10,10 +10,10 @@ from typing import Any
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups, interaction_line
 from metaleptic.provenance import versions
-from metaleptic.report.analysis import Analysis
-from metaleptic.report.answers import Answer, contradictions, evidence_findings
-from metaleptic.report.code import reproducing_code
-from metaleptic.report.sentences import (
+from metaleptic.reporting.analysis import Analysis
+from metaleptic.reporting.answers import Answer, contradictions, evidence_findings
+from metaleptic.reporting.code import reproducing_code
+from metaleptic.reporting.sentences import (
     References,
     answer_sentence,
     count_words,
@@ -62,7 +62,7 @@ def render(analysis: Analysis, answers: Sequence[Answer], figures: Mapping[str, 
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("metaleptic.report", "templates"), autoescape=True, trim_blocks=True,
+        loader=jinja2.PackageLoader("metaleptic.reporting", "templates"), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined,
     )
     environment.filters["link"] = link

@@ -17,7 +17,7 @@ from metaleptic.frames import Table, texts, where
 from metaleptic.types import Effects
 
 if TYPE_CHECKING:
-    from metaleptic.report.analysis import Question
+    from metaleptic.reporting.analysis import Question
 
 
 @dataclass(frozen=True, slots=True)

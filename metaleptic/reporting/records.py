@@ -12,9 +12,9 @@ from typing import Any
 
 from metaleptic.pooling.result import Pooled
 from metaleptic.provenance import versions
-from metaleptic.report.analysis import Analysis
-from metaleptic.report.answers import Answer
-from metaleptic.report.sentences import answer_sentence
+from metaleptic.reporting.analysis import Analysis
+from metaleptic.reporting.answers import Answer
+from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.types import Estimate
 
 COLUMNS = ("question", "role", "name", "value", "low", "high", "level", "n", "events", "weight", "tau2", "i2",

@@ -1,0 +1,180 @@
+"""The report of the worked example: whole, self-contained, reproducible, and true to its results."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import metaleptic as ml
+from metaleptic.errors import DataError, FewStudiesWarning, OptionError
+from metaleptic.reporting.code import reproducing_code
+from metaleptic.reporting.files import write_all
+from metaleptic.reporting.report import Report
+from metaleptic.reporting.sentences import References, answer_sentence
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Write the report of the bundled evidence once."""
+    folder = tmp_path_factory.mktemp("report")
+    return ml.report(ml.datasets.load("intrathecal_trastuzumab").path, folder / "report.html")
+
+
+def page(written: Report) -> str:
+    """Return the page."""
+    return written.path.read_text(encoding="utf-8")
+
+
+def test_at_least_six_questions_are_pooled(written: Report) -> None:
+    """The worked example asks nine questions; eight can be pooled and one has a single study."""
+    sizes = {a.question.id: a.fit.k for a in written.answers}
+    assert sum(k > 1 for k in sizes.values()) == 8
+    assert sizes["os-6-months"] == 1
+
+
+def test_published_pool_is_reproduced(written: Report) -> None:
+    """T-DXd intracranial response 64.9% (47.5 to 79.8): Bartsch 2025, doi:10.1016/j.esmoop.2024.104092."""
+    answer = next(a for a in written.answers if a.question.id == "tdxd-response")
+    e = answer.fit.estimate
+    assert [round(100 * x, 1) for x in (e.value, e.low, e.high)] == [64.9, 47.5, 79.8]
+    assert "64.9% (95% CI 47.5 to 79.8%)" in page(written)
+
+
+class _Tags(HTMLParser):
+    void = frozenset({"meta", "br", "link", "img", "input", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.sources += [found[k] or "" for k in ("src", "srcset") if k in found]
+        if tag == "link":
+            self.sources.append(found.get("href") or "")
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [v or "" for k, v in attrs if k == "id"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_page_is_well_formed_and_needs_no_network(written: Report) -> None:
+    """Tags are balanced, ids unique, and nothing is loaded from elsewhere."""
+    tags = _Tags()
+    tags.feed(page(written))
+    assert tags.open == []
+    assert len(set(tags.ids)) == len(tags.ids)
+    assert tags.sources == []
+    assert "@import" not in page(written)
+    assert "url(http" not in page(written)
+    assert "<script" not in page(written)
+
+
+def test_every_pooled_number_carries_its_origin(written: Report) -> None:
+    """Every study row has an evidence id, the printed text, a route and a reference; they stand in the page."""
+    for answer in written.answers:
+        assert len(answer.origins) == answer.fit.k
+        for origin, how in zip(answer.origins, answer.fit.effects.how, strict=True):
+            assert origin.printed
+            assert origin.reference
+            assert how
+            assert origin.id in page(written)
+        for left in answer.left_out:
+            assert left.reason in page(written).replace("&#39;", "'")
+
+
+def test_figures_are_inline_and_described(written: Report) -> None:
+    """Each answer has an inline SVG with alternative text, and files beside the page."""
+    assert page(written).count("<svg") == len(written.answers)
+    assert page(written).count("<figcaption>") == len(written.answers)
+    assert all(f.is_file() and f.stat().st_size > 1000 for f in written.figures)
+
+
+def test_tables_agree_with_the_answers(written: Report) -> None:
+    """results.csv and results.json hold the same pooled values as the answers, to the last digit."""
+    with (written.path.parent / "results.csv").open(encoding="utf-8", newline="") as stream:
+        table = list(csv.DictReader(stream))
+    content = json.loads((written.path.parent / "results.json").read_text(encoding="utf-8"))
+    for answer, record in zip(written.answers, content["questions"], strict=True):
+        pooled = [r for r in table if r["question"] == answer.question.id and r["role"] in ("pooled", "single study")]
+        assert float(pooled[0]["value"]) == answer.fit.estimate.value == record["estimate"]["value"]
+        assert record["answer"] == answer_sentence(answer)
+        assert len([r for r in table if r["question"] == answer.question.id and r["role"] == "study"]) == answer.fit.k
+
+
+def test_the_printed_code_makes_the_result_again(written: Report) -> None:
+    """The lines under each result run by themselves and give the same estimate."""
+    for answer in written.answers:
+        code = reproducing_code(answer)
+        space: dict[str, object] = {}
+        if answer.fit.k <= 2:
+            with pytest.warns(FewStudiesWarning):
+                exec(code.replace("print(", "str("), space)
+        else:
+            exec(code.replace("print(", "str("), space)
+        again = space["fit"]
+        assert isinstance(again, ml.Pooled)
+        assert again.estimate.value == pytest.approx(answer.fit.estimate.value, rel=1e-12)
+        assert again.estimate.low == pytest.approx(answer.fit.estimate.low, rel=1e-12)
+
+
+def test_report_is_deterministic(written: Report, tmp_path: Path) -> None:
+    """A second run writes the same bytes: no dates, no random ids."""
+    again = ml.report(ml.datasets.load("intrathecal_trastuzumab").path, tmp_path / "report.html")
+    assert page(again) == page(written)
+    for a, b in zip(again.figures, written.figures, strict=True):
+        if a.suffix == ".svg":
+            assert a.read_bytes() == b.read_bytes()
+
+
+def test_methods_cite_numbered_sources(written: Report) -> None:
+    """Every number in brackets in the methods stands in the list of references."""
+    numbers = {int(n) for group in re.findall(r"\[(\d+(?:, \d+)*)\]", page(written)) for n in group.split(", ")}
+    listed = {int(n) for n in re.findall(r'<li value="(\d+)">', page(written))}
+    assert numbers == listed
+
+
+def test_references_share_numbers() -> None:
+    """A source cited twice keeps its number; two works in one source get two."""
+    refs = References()
+    assert refs.cite("A. J 2001;1:1; B. J 2002;2:2") == "[1, 2]"
+    assert refs.cite("B. J 2002;2:2") == "[2]"
+
+
+def test_a_result_can_be_reported_too(tmp_path: Path) -> None:
+    """`ml.report(fit, ...)` works without an analysis file, with subgroups and without."""
+    fit = ml.pool(ml.effects([-0.3, 0.1, -0.2], [0.02, 0.03, 0.05], study=["A<b>", "B & C", "D"], measure="HR"))
+    for result, name in ((fit, "a.html"), (ml.subgroups(fit, ["x", "x", "y"]), "b.html")):
+        text = page(ml.report(result, tmp_path / name))
+        assert "A&lt;b&gt;" in text
+        assert "<b>" not in text
+
+
+def test_out_must_be_a_page(tmp_path: Path) -> None:
+    """A path that is no HTML file, an unknown format and a wrong source are refused before anything is done."""
+    with pytest.raises(OptionError, match=r"ends in \.html"):
+        ml.report("x", tmp_path / "report.docx")
+    with pytest.raises(OptionError, match="figure format"):
+        ml.report("x", tmp_path / "r.html", figure_formats=("gif",))
+    with pytest.raises(OptionError, match="not list"):
+        ml.report([], tmp_path / "r.html")  # type: ignore[arg-type]
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """If one file of a set cannot be written, none appears and no temporary file stays."""
+    (tmp_path / "blocked").write_text("a file where a folder is wanted", encoding="utf-8")
+    with pytest.raises(DataError, match="cannot write"):
+        write_all({tmp_path / "a.txt": b"a", tmp_path / "blocked" / "b.txt": b"b"})
+    assert [p.name for p in tmp_path.iterdir()] == ["blocked"]

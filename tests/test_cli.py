@@ -1,0 +1,131 @@
+"""The command line: results on stdout, talk on stderr, exit 1 for wrong data, 2 for wrong usage, no traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from metaleptic.cli import app
+
+TRIALS = "trial,hr,low,high,n,kind\nAlba,0.71,0.50,1.01,418,a\nBessen,0.95,0.80,1.13,1200,a\nChow,0.62,0.40,0.96,299,b\n"
+
+
+def run(*arguments: object) -> Result:
+    """Run a command."""
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Path:
+    """Write three hazard ratios."""
+    path = tmp_path / "trials.csv"
+    path.write_text(TRIALS, encoding="utf-8")
+    return path
+
+
+def test_pool_prints_three_lines(trials: Path) -> None:
+    """The result is three lines on stdout and nothing else."""
+    result = run("pool", trials, "-c", "study=trial")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Hazard ratio 0.80 (95% CI")
+    assert len(result.stdout.splitlines()) == 3
+
+
+def test_pool_json_is_machine_readable_and_whole(trials: Path) -> None:
+    """--json holds estimate, heterogeneity, weights and routes; no NaN."""
+    result = run("pool", trials, "-c", "study=trial", "--json", "--subgroup", "kind")
+    record = json.loads(result.stdout)
+    assert record["studies"] == 3
+    assert set(record["subgroups"]) == {"a", "b"}
+    assert sum(record["weights"].values()) == pytest.approx(100)
+    assert record["provenance"]["call"].startswith("ml.pool(")
+
+
+def test_pool_writes_a_forest_plot(trials: Path, tmp_path: Path) -> None:
+    """--plot writes the figure."""
+    assert run("pool", trials, "-c", "study=trial", "--plot", tmp_path / "forest.svg").exit_code == 0
+    assert "<svg" in (tmp_path / "forest.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("", "is empty"),
+        ("trial,hr,low,high\n", "no rows"),
+        ("trial,hr,low,high\nChow,0.62,0.96,0.40\n", "study 'Chow' (row 1): low 0.96 > high 0.4"),
+        ("trial,hr,low,high\nChow,abc,0.4,0.96\n", "column 'hr' holds 'abc'"),
+        ("trial,HazR,low,high\nChow,0.62,0.4,0.96\n", "no column 'hr'"),
+    ],
+)
+def test_wrong_data_is_one_sentence_and_exit_1(tmp_path: Path, content: str, part: str) -> None:
+    """Wrong data: one line on stderr that names the place, exit 1, no traceback, nothing on stdout."""
+    path = tmp_path / "t.csv"
+    path.write_text(content, encoding="utf-8")
+    result = run("pool", path, "-c", "study=trial")
+    assert result.exit_code == 1
+    assert part in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--kind", "hazards"), ("--tau2", "REMLL"), ("--test", "zz"), ("-c", "hr"), ("--kind", "survival_rates"), ("--model", "fixedd")],
+)
+def test_wrong_usage_is_exit_2(trials: Path, arguments: tuple[str, ...]) -> None:
+    """Unknown options exit 2 and list what there is."""
+    result = run("pool", trials, "-c", "study=trial", *arguments)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+
+
+def test_audit_exits_1_when_something_is_impossible(tmp_path: Path, trials: Path) -> None:
+    """Impossible numbers exit 1; clean tables exit 0."""
+    assert run("audit", trials, "--study", "trial").exit_code == 0
+    bad = tmp_path / "bad.csv"
+    bad.write_text("study,hr,low,high\nChow,0.62,0.96,0.40\n", encoding="utf-8")
+    result = run("audit", bad, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)[0]["rule"] == "bounds-in-order"
+
+
+def test_data_lists_prints_and_copies(tmp_path: Path) -> None:
+    """The bundled evidence can be listed, read and copied; a copy never overwrites."""
+    assert "intrathecal_trastuzumab" in run("data").stdout
+    assert run("data", "bcg", "--table", "bcg").stdout.startswith("trial,author")
+    assert run("data", "bcg", "--copy", tmp_path / "mine").exit_code == 0
+    assert (tmp_path / "mine" / "bcg.csv").is_file()
+    assert run("data", "bcg", "--copy", tmp_path / "mine").exit_code == 2
+    assert run("data", "bgc").exit_code == 2
+
+
+def test_report_writes_the_page_and_says_where(tmp_path: Path) -> None:
+    """The report of the bundled evidence ends with the paths of its figures and of the page."""
+    result = run("report", "--out", tmp_path / "r.html")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.strip().splitlines()
+    assert lines[-2].startswith("figures: ")
+    assert lines[-1] == f"report:  {tmp_path / 'r.html'}"
+
+
+def test_report_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Wrong data in an analysis: exit 1, one sentence with the question, no file."""
+    (tmp_path / "analysis.toml").write_text(
+        '[[question]]\nid = "q"\nask = "?"\nkind = "hazard_ratios"\nevidence = "e.csv"\n', encoding="utf-8"
+    )
+    (tmp_path / "e.csv").write_text("study,hr,low,high\nChow,0.62,0.96,0.40\n", encoding="utf-8")
+    result = run("report", tmp_path, "--out", tmp_path / "out" / "r.html")
+    assert result.exit_code == 1
+    assert "question 'q': study 'Chow' (row 1)" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_names_every_command() -> None:
+    """--help is there for the program and each command."""
+    text = run("--help").stdout
+    for command in ("report", "pool", "audit", "data"):
+        assert command in text
+        assert run(command, "--help").exit_code == 0
