@@ -69,8 +69,7 @@ def robust_range(points: FloatArray, low: FloatArray, high: FloatArray) -> tuple
     a, b = float(core.min()), float(core.max())
     span = b - a or abs(a) or 1.0
     floor, ceiling = a - 0.75 * span, b + 0.75 * span
-    least, most = (float(x[np.isfinite(x)].min(initial=a)) for x in (low, -high))
-    most = -float((-high)[np.isfinite(high)].min(initial=-b))
+    least, most = float(low[np.isfinite(low)].min(initial=a)), float(high[np.isfinite(high)].max(initial=b))
     lowest = least if least >= floor - 0.25 * span else floor
     highest = most if most <= ceiling + 0.25 * span else ceiling
     return min(a, lowest), max(b, highest)

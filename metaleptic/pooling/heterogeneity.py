@@ -106,10 +106,10 @@ def solve_q(y: Any, v: Any, keep: Any, target: Any) -> Any:
 
     def f(t: FloatArray) -> tuple[FloatArray, FloatArray]:
         w = keep / (v + t[..., None])
-        r = w * (y - weighted_mean(y, w)[..., None])
-        slope = -_sum(r * r)
-        q = _sum(r * (r / np.where(w > 0, w, 1.0)))
-        return q * (q / target - 1), slope
+        away = y - weighted_mean(y, w)[..., None]
+        pull = w * away
+        q = _sum(pull * away)
+        return q * (q / target - 1), -_sum(pull * pull)
 
     spread = _sum(keep * (y - weighted_mean(y, keep + 0 * y)[..., None]) ** 2)
     with np.errstate(divide="ignore", invalid="ignore"):
