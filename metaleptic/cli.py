@@ -15,7 +15,6 @@ from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from metaleptic.errors import MetalepticError, MetalepticWarning, OptionError
 
@@ -24,7 +23,7 @@ app = typer.Typer(
     help="Meta-analysis of what papers print: pool, audit and report published numbers.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 JSON = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for machines.")]
@@ -63,7 +62,10 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="Write the figures as PDF too.")] = False,
     as_json: JSON = False,
 ) -> None:
-    """Write the report of an analysis: one self-contained page, its figures and tables."""
+    """Write the report of an analysis: a self-contained page, figures, tables.
+
+    Example: metaleptic report my-review/analysis.toml --out review.html
+    """
     from metaleptic import datasets
     from metaleptic.reporting.report import report as write_report
 
@@ -123,7 +125,10 @@ def pool(
     plot: Annotated[Path | None, typer.Option(help="Write a forest plot (.svg, .png or .pdf).", show_default=False)] = None,
     as_json: JSON = False,
 ) -> None:
-    """Pool the studies of a table and print the result."""
+    """Pool the studies of a table and print the result.
+
+    Example: metaleptic pool trials.csv --kind hazard_ratios -c study=trial -c hr=HR --plot forest.pdf
+    """
     import metaleptic as ml
 
     with _plain_talk():
@@ -203,7 +208,10 @@ def audit(
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.", show_default=False)] = None,
     as_json: JSON = False,
 ) -> None:
-    """Check published numbers against each other; exit 1 if one of them is impossible."""
+    """Check published numbers against each other.
+
+    Exit 1 if one of them is impossible. Example: metaleptic audit evidence.csv --scale ratio
+    """
     import metaleptic as ml
 
     with _plain_talk():
@@ -226,7 +234,10 @@ def data(
     copy: Annotated[Path | None, typer.Option(help="Copy the whole folder here, to start your own analysis from it.", show_default=False)] = None,
     as_json: JSON = False,
 ) -> None:
-    """List, print or copy the evidence that ships with the package."""
+    """List, print or copy the bundled evidence.
+
+    Example: metaleptic data intrathecal_trastuzumab --copy my-review
+    """
     from metaleptic import datasets
 
     with _plain_talk():
@@ -235,10 +246,7 @@ def data(
             if as_json:
                 print(json.dumps({s.name: list(s.tables) for s in sets}, indent=1))
                 return
-            shown = RichTable("data set", "tables", box=None, pad_edge=False)
-            for s in sets:
-                shown.add_row(s.name, ", ".join(s.tables))
-            Console(soft_wrap=True).print(shown)
+            print("\n".join(f"{s.name}: {', '.join(s.tables)}" for s in sets))
             return
         chosen = datasets.load(name)
         if copy is not None:
