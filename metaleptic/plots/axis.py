@@ -63,7 +63,7 @@ def robust_range(points: FloatArray, low: FloatArray, high: FloatArray) -> tuple
     (-2.5, 3.0)
     """
     length = np.where(np.isfinite(high - low), high - low, np.inf)
-    short = np.argsort(length, kind="stable")[: (len(points) + 1) // 2]
+    short = np.argsort(length, kind="stable")[: (len(length) + 1) // 2]
     core = np.concatenate([points, low[short], high[short]])
     core = core[np.isfinite(core)]
     a, b = float(core.min()), float(core.max())
@@ -82,7 +82,7 @@ def make_axis(
     high: FloatArray,
     *,
     xlim: tuple[float, float] | None = None,
-    room: float = 27.0,
+    room: float = 23.5,
     both_sides: bool = False,
 ) -> Axis:
     """Lay out the axis of a forest plot.
@@ -109,12 +109,11 @@ def make_axis(
         ticks, labels = round_ticks(kind, a, b, scale, room=room, unit=measure.unit, keep=null)
         return Axis(kind, a, b, ticks, labels, null if a <= null <= b else NAN, title, scale)
     u, ul, uh = (np.asarray(scale(x), dtype=np.float64) for x in (values, low, high))
-    shown = np.isfinite(u)
     if kind == "percent":
         everything = np.concatenate([x[np.isfinite(x)] for x in (u, ul, uh)])
         lowest, highest = float(everything.min()), float(everything.max())
     else:
-        lowest, highest = robust_range(u[shown], ul[shown], uh[shown])
+        lowest, highest = robust_range(u, ul, uh)
     span = highest - lowest or max(abs(lowest), 0.1)
     if np.isfinite(null):
         at = float(scale(null))

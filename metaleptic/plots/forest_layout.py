@@ -18,6 +18,11 @@ from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.types import Estimate, Result
 
 NAN = float("nan")
+# Texts of the arrows with one of these words are complete as they are.
+_SAID = frozenset(
+    "favours favors favour favor more less fewer lower higher better worse longer shorter benefit harm reduced "
+    "increased improved".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def forest_layout(
     title: str | None = None,
     style: str | Style = "plain",
     xlim: tuple[float, float] | None = None,
-    room: float = 27.0,
+    room: float = 23.5,
 ) -> ForestLayout:
     """Lay a forest plot out as plain data: one row per study, the pooled rows, the axis and the footnotes.
 
@@ -186,11 +191,9 @@ def check_favours(favours: tuple[str, str] | None, result: Result) -> tuple[str,
     m = result.effects.measure
     if not m.has_null:
         raise OptionError(f"favours was given, but for {m.label.lower()} no value means \"no effect\". Leave it out.")
-    sides = []
-    for text in favours:
-        bare = text and not text.lower().startswith(("favour", "favor", "more", "less", "fewer", "better", "worse"))
-        sides.append(f"Favours {text}" if bare and " " not in text.strip() else text)
-    return tuple(sides)
+    if any(set(text.lower().split()) & _SAID for text in favours):
+        return tuple(favours)
+    return tuple(f"Favours {text}" if text else "" for text in favours)
 
 
 def _study_row(

@@ -24,7 +24,7 @@ class Style:
         Heading of the weight column, and what follows each weight.
     separator : str
         Between the bounds of an interval. A dash is replaced by " to " where a bound is negative.
-    brackets : str
+    brackets : tuple of str
         Opening and closing bracket of an interval.
     total, subtotal : str
         Labels of the pooled rows; ``{model}``, ``{level}`` and ``{interval}`` are filled in.
@@ -46,7 +46,7 @@ class Style:
     weight_heading: str = "Weight\n%"
     weight_sign: str = ""
     separator: str = " to "
-    brackets: str = "()"
+    brackets: tuple[str, str] = ("(", ")")
     total: str = "{model}"
     subtotal: str = "Subtotal"
     p: str = "P"
@@ -75,12 +75,12 @@ STYLES = MappingProxyType(
             ),
             Style(
                 "bmj", order=("study", "columns", "plot", "weight", "effect"), weight_heading="Weight\n(%)",
-                total="Total: {model}", subtotal="Subtotal", ink="#111111", muted="#555555", square="#00664d",
+                ink="#111111", muted="#555555", square="#00664d",
                 diamond="#111111", bar="#9db8b0", line="#555555", stripe="#eef4f2",
             ),
             Style(
                 "revman", order=("study", "columns", "weight", "effect", "plot"), weight_heading="Weight",
-                weight_sign="%", separator=", ", brackets="[]", total="Total ({level}% {interval})",
+                weight_sign="%", separator=", ", brackets=("[", "]"), total="Total ({level}% {interval})",
                 subtotal="Subtotal ({level}% {interval})", ink="#000000", muted="#555555", square="#0072b2",
                 diamond="#000000", bar="#8c8c8c", line="#555555", stripe="",
             ),

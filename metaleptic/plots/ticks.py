@@ -15,6 +15,7 @@ Scale = Callable[[Any], Any]
 _DECADES: tuple[tuple[float, ...], ...] = ((1, 2, 5), (1, 3), (1,), (1, 1.5, 2, 3, 5, 7), (1, 1.5, 2, 3, 4, 6, 8))
 _SYMMETRIC: tuple[tuple[float, ...], ...] = (
     (0.5, 0.7, 1, 1.5, 2),
+    (0.35, 0.5, 0.7, 1, 1.4, 2, 2.8),
     (0.25, 0.5, 1, 2, 4),
     (0.125, 0.25, 0.5, 1, 2, 4, 8),
     (0.05, 0.2, 1, 5, 20),
@@ -54,7 +55,7 @@ def linear_steps(low: float, high: float) -> Iterator[FloatArray]:
             step = base * 10.0**power
             first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
             if last >= first and last - first <= MOST:
-                yield np.arange(first, last + 1) * step
+                yield np.arange(first, last + 1) * step + 0.0  # no minus zero
 
 
 def _offers(kind: str, unit: str, low: float, high: float) -> Iterator[FloatArray]:
@@ -79,7 +80,7 @@ def round_ticks(
     high: float,
     scale: Scale,
     *,
-    room: float = 27.0,
+    room: float = 23.5,
     unit: str = "",
     keep: float = float("nan"),
 ) -> tuple[tuple[float, ...], tuple[str, ...]]:
@@ -129,6 +130,9 @@ def round_ticks(
         value = min(len(inside), 7) * (0.35 + covered)
         if value > spread + 0.02:
             best, spread = inside, value
+    if len(best) < 3:
+        thin = _thinned(sets, low - slack, high + slack, scale, keep, room, percent)
+        best = thin if len(thin) > len(best) else best
     if not best:
         best = (keep,) if low <= keep <= high else (float(f"{0.5 * (low + high):.2g}"),)
     return best, tuple(tick_label(x, percent=percent) for x in best)
@@ -137,6 +141,35 @@ def round_ticks(
 def fits(labels: Sequence[str], where: FloatArray, room: float) -> bool:
     """Whether labels centred at these fractions of the axis stand apart by at least a character and a half."""
     order = np.argsort(where)
-    lengths = np.array([len(x) for x in labels], dtype=float)[order]
+    lengths = np.array([_length(x) for x in labels])[order]
     gaps = np.diff(np.asarray(where)[order]) * room
     return bool(np.all(gaps >= 0.5 * (lengths[1:] + lengths[:-1]) + 1.5))
+
+
+def _length(label: str) -> float:
+    """Count the characters of a label; a decimal point is half as wide as a digit."""
+    return len(label) - 0.5 * label.count(".")
+
+
+def _thinned(
+    sets: Sequence[FloatArray], low: float, high: float, scale: Scale, keep: float, room: float, percent: bool
+) -> tuple[float, ...]:
+    """Where little room is left: the largest set that results from leaving ticks out."""
+    u0, u1 = float(scale(low)), float(scale(high))
+    best: tuple[float, ...] = ()
+    for values in sets:
+        inside = sorted(float(x) for x in values if low <= x <= high)
+        if not inside:
+            continue
+        start = keep if low <= keep <= high else inside[0]
+        far = {x: abs(float(scale(x)) - float(scale(start))) for x in inside}
+        for order in (sorted(inside, key=far.__getitem__, reverse=True), sorted(inside, key=far.__getitem__)):
+            chosen = [start]
+            for x in order:
+                trial = sorted({*chosen, x})
+                where = (np.array([float(scale(t)) for t in trial]) - u0) / (u1 - u0)
+                if len(trial) <= MOST and fits([tick_label(t, percent=percent) for t in trial], where, room):
+                    chosen = trial
+            if len(chosen) > len(best):
+                best = tuple(chosen)
+    return best

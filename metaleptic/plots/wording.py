@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metaleptic.plots.styles import Style
-from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.result import Pooled, format_p
 from metaleptic.types import Estimate, Measure, Result
 
 _MODELS = {
@@ -41,10 +41,7 @@ def with_interval(value: float, low: float, high: float, measure: Measure, style
 
 def p_value(p: float, style: Style) -> str:
     """Write a p value with its symbol, "P = 0.031"."""
-    if p < 0.001:
-        words = "< 0.001"
-    else:
-        words = f"= {p:.3f}" if p < 0.0995 else f"= {p:.2f}"
+    words = format_p(p)
     return f"{style.p} {words if style.leading_zero else words.replace(' 0.', ' .')}"
 
 

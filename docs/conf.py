@@ -1,0 +1,85 @@
+"""Configuration of the documentation; ``make docs`` builds it, warnings are errors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import python_blocks  # noqa: E402
+import registry_tables  # noqa: E402
+from metaleptic import __version__  # noqa: E402
+
+project = "metaleptic"
+author = "The metaleptic developers"
+copyright = "the metaleptic developers, MIT licence"
+release = version = __version__
+language = "en"
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx_design"]
+exclude_patterns = ["_build", "how-to/figures"]
+templates_path = ["_templates"]
+
+# Pages are Markdown. The notebook is shown with the outputs it is stored with; a test runs it again.
+nb_execution_mode = "off"
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+# The reference is the docstrings: types stand there, so signatures stay short.
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+add_module_names = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "metaleptic"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "show_prev_next": True,
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "tango",
+    "pygments_dark_style": "github-dark",
+}
+html_sidebars = {"index": [], "changelog": []}
+
+# Pages whose code draws the figures that they show.
+WITH_FIGURES = ("how-to/forest-plot.md",)
+
+
+def prepare(app: object) -> None:
+    """Make the parts of the site that come from elsewhere: the notebook, the tables of methods, the figures."""
+    for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
+        _update(HERE / "tutorial" / notebook.name, notebook.read_bytes())
+    _update(HERE / "reference" / "generated" / "tables.md", registry_tables.page().encode())
+    figures = HERE / "how-to" / "figures"
+    shutil.rmtree(figures, ignore_errors=True)
+    figures.mkdir()
+    for name in WITH_FIGURES:
+        for _ in python_blocks.run(HERE / name, figures):
+            pass
+
+
+def _update(path: Path, content: bytes) -> None:
+    """Write only what has changed, so that an unchanged page is not built again."""
+    if not path.is_file() or path.read_bytes() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def setup(app: object) -> None:
+    """Hook the preparation into the build."""
+    app.connect("builder-inited", prepare, priority=100)  # type: ignore[attr-defined]

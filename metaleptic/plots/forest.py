@@ -1,0 +1,108 @@
+"""The verb ``forest``: a result in, a forest plot out that can be printed as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metaleptic.errors import OptionError
+from metaleptic.plots.forest_columns import least_plot
+from metaleptic.plots.forest_layout import ForestLayout, forest_layout
+from metaleptic.plots.forest_scene import forest_scene
+from metaleptic.plots.plot import Plot, finish
+from metaleptic.plots.styles import Style
+from metaleptic.plots.wording import plural
+from metaleptic.types import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PAGE = 7.2  # inches: the width of a printed page's text
+
+
+def forest(
+    result: Result,
+    *,
+    columns: Sequence[str] | Mapping[str, str] | None = None,
+    sort: str | None = None,
+    favours: tuple[str, str] | None = None,
+    title: str | None = None,
+    style: str | Style = "plain",
+    xlim: tuple[float, float] | None = None,
+    width: float | None = None,
+    ax: Axes | None = None,
+    path: str | Path | None = None,
+) -> Plot[ForestLayout]:
+    """Draw a forest plot: each study's estimate and interval, and what they amount to together.
+
+    Parameters
+    ----------
+    result : Result
+        From ``ml.pool``, ``ml.subgroups`` or any other fit.
+    columns : sequence of str or mapping of str to str, optional
+        Columns of the input to show, or columns with their headings (a line break is ``"\\n"``). By default patients,
+        and events of proportions, where all are known; ``[]`` shows none. Counts are summed in the pooled rows.
+    sort : str, optional
+        "effect", "weight", "precision", "study" or a column of the input; a minus sign before it turns the order
+        round. The order of the input by default.
+    favours : tuple of str, optional
+        What the left and the right side of the null favour: ``("drug", "control")``.
+    title : str, optional
+        Heading above the plot.
+    style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
+        House style of a journal.
+    xlim : tuple of float, optional
+        Limits of the axis on the printed scale (proportions as fractions). By default they hold every estimate and
+        all intervals but those far longer than the rest; an interval that goes on beyond ends in an arrow head.
+    width : float, optional
+        Width in inches, kept whatever the contents (all is shrunk if need be). By default 7.2, a page, or as
+        much more as long names need; 3.4 is a column.
+    ax : matplotlib.axes.Axes, optional
+        Draw in the area of these axes instead of on a new figure.
+    path : str or Path, optional
+        Write to this .png (300 dpi), .pdf or .svg file.
+
+    Returns
+    -------
+    Plot
+        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+
+    Raises
+    ------
+    OptionError
+        If an option, a column or a style is unknown.
+
+    Notes
+    -----
+    The area of a square is proportional to the study's weight. The solid line marks no effect, the dashed line the
+    pooled estimate, the diamond its interval; the pale bar is the prediction interval. Source: Lewis S, Clarke M. BMJ
+    2001;322:1479-1480; for the prediction interval Riley RD, Higgins JPT, Deeks JJ. BMJ 2011;342:d549.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> fit = ml.pool(ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], measure="HR"))
+    >>> forest(fit, favours=("drug", "control"))
+    Forest plot of 4 studies: hazard ratio from 0.62 (Study 3) to 0.95 (Study 2). Pooled estimate 0.82 (95% CI 0.65 to \
+1.02); 95% prediction interval 0.59 to 1.14.
+    """
+    if not isinstance(result, Result):
+        raise OptionError(f"forest takes a result of ml.pool or ml.subgroups, not {type(result).__name__}.")
+    page = 72 * (PAGE if width is None else width)
+    if page < 72:
+        raise OptionError(f"width {width:g} is in inches: give at least 1.")
+    space = page
+    if ax is not None:
+        from metaleptic.plots.draw_scene import room
+
+        space = room(ax)[0]
+    layout = forest_layout(
+        result, columns=columns, sort=sort, favours=favours, title=title, style=style, xlim=xlim,
+        room=least_plot(space)[1],
+    )
+    name = f"Forest plot: {result.effects.measure.label.lower()}, {plural(len(result.effects))}"
+    return finish(
+        name, layout, layout.alt, partial(forest_scene, layout), page, fixed=width is not None, ax=ax, path=path
+    )

@@ -1,0 +1,82 @@
+"""The verb ``funnel``: a result in, a contour-enhanced funnel plot out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metaleptic.errors import OptionError
+from metaleptic.plots.funnel_layout import FunnelLayout, funnel_layout
+from metaleptic.plots.funnel_scene import funnel_scene
+from metaleptic.plots.plot import Plot, finish
+from metaleptic.plots.styles import Style
+from metaleptic.plots.wording import plural
+from metaleptic.types import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PAGE = 5.4  # inches
+
+
+def funnel(
+    result: Result,
+    *,
+    contours: Sequence[float] = (0.90, 0.95, 0.99),
+    style: str | Style = "plain",
+    width: float | None = None,
+    ax: Axes | None = None,
+    path: str | Path | None = None,
+) -> Plot[FunnelLayout]:
+    """Draw a funnel plot: do small studies show other effects than large ones, and are non-significant ones missing?
+
+    Parameters
+    ----------
+    result : Result
+        From ``ml.pool`` or any other fit.
+    contours : sequence of float, default (0.90, 0.95, 0.99)
+        Levels whose regions of (non-)significance around the null are shaded; ``()`` for none. Measures without a
+        null (medians, proportions) have none.
+    style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
+        House style of a journal.
+    width : float, optional
+        Width in inches, 5.4 by default.
+    ax : matplotlib.axes.Axes, optional
+        Draw in the area of these axes instead of on a new figure.
+    path : str or Path, optional
+        Write to this .png (300 dpi), .pdf or .svg file.
+
+    Returns
+    -------
+    Plot
+        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+
+    Raises
+    ------
+    OptionError
+        If an option is unknown.
+
+    Notes
+    -----
+    Missing studies in the white region (not significant) suggest publication bias; missing ones in the shaded regions
+    suggest other causes of asymmetry. The dashed lines hold 95% of the studies if all estimated one effect. Sources:
+    Peters JL et al. J Clin Epidemiol 2008;61:991-996; Sterne JAC, Egger M. J Clin Epidemiol 2001;54:1046-1055; with
+    fewer than 10 studies: Sterne JAC et al. BMJ 2011;343:d4002.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> fit = ml.pool(ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], measure="HR"))
+    >>> funnel(fit).layout.footnotes
+    ('Fewer than 10 studies: asymmetry can hardly be judged.',)
+    """
+    if not isinstance(result, Result):
+        raise OptionError(f"funnel takes a result of ml.pool, not {type(result).__name__}.")
+    page = 72 * (PAGE if width is None else width)
+    if page < 72:
+        raise OptionError(f"width {width:g} is in inches: give at least 1.")
+    layout = funnel_layout(result, contours=contours, style=style, room=40.0 if page >= 290 else 22.0)
+    name = f"Funnel plot: {result.effects.measure.label.lower()}, {plural(len(result.effects))}"
+    return finish(name, layout, layout.alt, partial(funnel_scene, layout), page, fixed=True, ax=ax, path=path)
