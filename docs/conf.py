@@ -13,6 +13,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import python_blocks  # noqa: E402
 import registry_tables  # noqa: E402
+
 from metaleptic import __version__  # noqa: E402
 
 project = "metaleptic"
@@ -22,7 +23,7 @@ release = version = __version__
 language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx_design"]
-exclude_patterns = ["_build", "how-to/figures"]
+exclude_patterns = ["_build", "how-to/generated"]
 templates_path = ["_templates"]
 
 # Pages are Markdown. The notebook is shown with the outputs it is stored with; a test runs it again.
@@ -63,9 +64,9 @@ WITH_FIGURES = ("how-to/forest-plot.md",)
 def prepare(app: object) -> None:
     """Make the parts of the site that come from elsewhere: the notebook, the tables of methods, the figures."""
     for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
-        _update(HERE / "tutorial" / notebook.name, notebook.read_bytes())
+        _update(HERE / "tutorial" / "generated" / notebook.name, notebook.read_bytes())
     _update(HERE / "reference" / "generated" / "tables.md", registry_tables.page().encode())
-    figures = HERE / "how-to" / "figures"
+    figures = HERE / "how-to" / "generated"
     shutil.rmtree(figures, ignore_errors=True)
     figures.mkdir()
     for name in WITH_FIGURES:
@@ -81,5 +82,5 @@ def _update(path: Path, content: bytes) -> None:
 
 
 def setup(app: object) -> None:
-    """Hook the preparation into the build."""
+    """Connect the preparation to the build."""
     app.connect("builder-inited", prepare, priority=100)  # type: ignore[attr-defined]

@@ -33,10 +33,13 @@ def blocks(page: Path, language: str = "python") -> list[Block]:
     text = page.read_text(encoding="utf-8")
     fences = list(_FENCE.finditer(text))
     found = []
-    for fence, after in zip(fences, [*fences[1:], None], strict=True):
-        if fence[1] == language:
-            near = after is not None and after[1] == "text" and not text[fence.end() : after.start()].strip()
-            found.append(Block(language, fence[2], text.count("\n", 0, fence.start()) + 2, after[2] if near else None))
+    for number, fence in enumerate(fences):
+        if fence[1] != language:
+            continue
+        after = fences[number + 1] if number + 1 < len(fences) else None
+        near = after is not None and after[1] == "text" and not text[fence.end() : after.start()].strip()
+        shown = after[2] if after is not None and near else None
+        found.append(Block(language, fence[2], text.count("\n", 0, fence.start()) + 2, shown))
     return found
 
 

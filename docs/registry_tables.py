@@ -44,7 +44,10 @@ def page() -> str:
                 "Effect measures",
                 "`MEASURES`: what an effect is, the scale it is analysed on, and the printed value that means no effect.",
                 ("key", "name", "analysed as", "no effect"),
-                ((f"`{m.key}`", m.label, m.scale, "–" if math.isnan(m.null) else f"{m.null:g}") for m in MEASURES.values()),
+                (
+                    (f"`{m.key}`", m.label, m.scale, "–" if math.isnan(m.null) else f"{m.null:g}")
+                    for m in MEASURES.values()
+                ),
             ),
             *_section(
                 "Kinds of published numbers",

@@ -30,7 +30,7 @@ def test_pool_prints_three_lines(trials: Path) -> None:
     """The result is three lines on stdout and nothing else."""
     result = run("pool", trials, "-c", "study=trial")
     assert result.exit_code == 0
-    assert result.stdout.startswith("Hazard ratio 0.80 (95% CI")
+    assert result.stdout.startswith("Hazard ratio 0.79 (95% CI 0.45 to 1.38), 3 studies, 1917 patients")
     assert len(result.stdout.splitlines()) == 3
 
 

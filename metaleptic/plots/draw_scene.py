@@ -6,10 +6,9 @@ The object-oriented interface alone is used: no pyplot, no display, no global se
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -26,10 +25,18 @@ FONT = "DejaVu Sans"  # comes with matplotlib: the same widths on every machine
 MEASURED_AT = 300  # dots per inch
 # What the caller may have set globally and must not leak into our files (nor ours into the caller's).
 SETTINGS: dict[Any, Any] = {
-    "pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "metaleptic", "text.usetex": False,
-    "savefig.bbox": None, "savefig.facecolor": "auto", "savefig.transparent": False, "path.sketch": None,
-    "text.hinting": "force_autohint", "pdf.compression": 6,
-    "figure.autolayout": False, "figure.constrained_layout.use": False,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "metaleptic",
+    "text.usetex": False,
+    "savefig.bbox": None,
+    "savefig.facecolor": "auto",
+    "savefig.transparent": False,
+    "path.sketch": None,
+    "text.hinting": "force_autohint",
+    "pdf.compression": 6,
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
 }
 
 
@@ -56,7 +63,7 @@ def _font(size: float, bold: bool) -> FontProperties:
 
 def new_figure(scene: Scene) -> Figure:
     """Draw a scene on a figure of exactly its size."""
-    with matplotlib.rc_context(SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = Figure(figsize=(scene.width / 72, scene.height / 72), dpi=100, facecolor="white")
         FigureCanvasAgg(figure)
         draw(scene, figure.add_axes((0.0, 0.0, 1.0, 1.0)), scene.width, scene.height)
@@ -86,10 +93,19 @@ def draw(scene: Scene, ax: Axes, width: float, height: float) -> None:
         match mark:
             case Text():
                 words = Words(
-                    mark.x, mark.y, mark.text, color=mark.colour, va="baseline",
+                    mark.x,
+                    mark.y,
+                    mark.text,
+                    color=mark.colour,
+                    va="baseline",
                     ha={"start": "left", "middle": "center"}.get(mark.anchor, "right"),
-                    fontproperties=_font(mark.size, mark.bold), parse_math=False, usetex=False,
-                    transform=frame, zorder=z, rotation=90 if mark.turned else 0, rotation_mode="anchor",
+                    fontproperties=_font(mark.size, mark.bold),
+                    parse_math=False,
+                    usetex=False,
+                    transform=frame,
+                    zorder=z,
+                    rotation=90 if mark.turned else 0,
+                    rotation_mode="anchor",
                 )
                 words.set_in_layout(False)
                 ax.add_artist(words)
@@ -104,7 +120,9 @@ def draw(scene: Scene, ax: Axes, width: float, height: float) -> None:
             case Shape():
                 _patch(Polygon(mark.points, closed=True, linewidth=0, facecolor=mark.fill), ax, frame, z)
             case Dot():
-                circle = Circle(mark.centre, mark.radius, linewidth=mark.width, facecolor=mark.fill, edgecolor=mark.edge)
+                circle = Circle(
+                    mark.centre, mark.radius, linewidth=mark.width, facecolor=mark.fill, edgecolor=mark.edge
+                )
                 _patch(circle, ax, frame, z)
 
 
@@ -123,11 +141,6 @@ def write(figure: Figure, kind: str, dpi: float) -> bytes:
     """Return a figure as a file's bytes, without a date in it."""
     metadata: dict[str, str | None] = {"CreationDate": None} if kind == "pdf" else {"Software": "metaleptic"}
     buffer = io.BytesIO()
-    with matplotlib.rc_context(SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     return buffer.getvalue()
-
-
-def texts(figure: Figure) -> Sequence[Words]:
-    """Return the visible text artists of a figure: for tests that measure overlaps."""
-    return [t for t in figure.findobj(Words) if isinstance(t, Words) and t.get_visible() and t.get_text()]

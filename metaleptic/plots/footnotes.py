@@ -47,9 +47,7 @@ def subgroup_test(result: Result, style: Style) -> str:
         return ""
     if np.isnan(result.q):
         return "Test for subgroup differences: not possible with these groups."
-    return (
-        f"Test for subgroup differences: Q = {result.q:.1f}, df = {result.q_df}, {p_value(result.q_p, style)}."
-    )
+    return f"Test for subgroup differences: Q = {result.q:.1f}, df = {result.q_df}, {p_value(result.q_p, style)}."
 
 
 def group_note(fit: Pooled) -> str:

@@ -42,7 +42,7 @@ def forest(
     result : Result
         From ``ml.pool``, ``ml.subgroups`` or any other fit.
     columns : sequence of str or mapping of str to str, optional
-        Columns of the input to show, or columns with their headings (a line break is ``"\\n"``). By default patients,
+        Columns of the input to show, or columns with their headings (which may hold line breaks). By default patients,
         and events of proportions, where all are known; ``[]`` shows none. Counts are summed in the pooled rows.
     sort : str, optional
         "effect", "weight", "precision", "study" or a column of the input; a minus sign before it turns the order
@@ -84,9 +84,8 @@ def forest(
     --------
     >>> import metaleptic as ml
     >>> fit = ml.pool(ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], measure="HR"))
-    >>> forest(fit, favours=("drug", "control"))
-    Forest plot of 4 studies: hazard ratio from 0.62 (Study 3) to 0.95 (Study 2). Pooled estimate 0.82 (95% CI 0.65 to \
-1.02); 95% prediction interval 0.59 to 1.14.
+    >>> forest(fit, favours=("drug", "control")).layout.rows[-2].effect
+    '0.82 (0.65 to 1.02)'
     """
     if not isinstance(result, Result):
         raise OptionError(f"forest takes a result of ml.pool or ml.subgroups, not {type(result).__name__}.")
@@ -99,7 +98,13 @@ def forest(
 
         space = room(ax)[0]
     layout = forest_layout(
-        result, columns=columns, sort=sort, favours=favours, title=title, style=style, xlim=xlim,
+        result,
+        columns=columns,
+        sort=sort,
+        favours=favours,
+        title=title,
+        style=style,
+        xlim=xlim,
         room=least_plot(space)[1],
     )
     name = f"Forest plot: {result.effects.measure.label.lower()}, {plural(len(result.effects))}"

@@ -66,15 +66,29 @@ def place_columns(layout: ForestLayout, page: float, width: TextWidth) -> Column
         for i, row in enumerate(layout.rows):
             if row.cells:
                 cells[i].append(tuple(wrap(row.cells[j], WORDS_AT_MOST, size, is_bold(row.kind), width)))
-        body = max((widest(list(c[j]), size, is_bold(r.kind), width) for c, r in zip(cells, layout.rows, strict=True)
-                    if len(c) > j), default=0.0)
+        body = max(
+            (
+                widest(list(c[j]), size, is_bold(r.kind), width)
+                for c, r in zip(cells, layout.rows, strict=True)
+                if len(c) > j
+            ),
+            default=0.0,
+        )
         heads[f"extra {j}"], need[f"extra {j}"] = _headed(column.heading, body, 52.0, size, width)
-    for key, heading, spare in (("effect", layout.effect_heading, 80.0 if page < NARROW else 135.0), ("weight", layout.weight_heading, 45.0)):
+    for key, heading, spare in (
+        ("effect", layout.effect_heading, 80.0 if page < NARROW else 135.0),
+        ("weight", layout.weight_heading, 45.0),
+    ):
         if heading:
             body = max((width(getattr(r, key), size, is_bold(r.kind)) for r in layout.rows), default=0.0)
             heads[key], need[key] = _headed(heading, body, spare, size, width)
-    names = [width(r.label, size, is_bold(r.kind)) + indent(r, grouped)
-             + (width(r.note, style.small, False) + 6.0 if r.note else 0.0) for r in layout.rows if r.kind != "group"]
+    names = [
+        width(r.label, size, is_bold(r.kind))
+        + indent(r, grouped)
+        + (width(r.note, style.small, False) + 6.0 if r.note else 0.0)
+        for r in layout.rows
+        if r.kind != "group"
+    ]
     natural = max([*names, width("Study", size, True)])
     keys = [k for name in style.order for k in _keys(name, len(layout.columns)) if k in need or k in ("study", "plot")]
     least, _ = least_plot(page)
@@ -84,7 +98,9 @@ def place_columns(layout: ForestLayout, page: float, width: TextWidth) -> Column
     plot = max(free - study, least)
     need |= {"study": study, "plot": plot}
     labels = tuple(
-        tuple(wrap(r.label, _label_room(r, keys, need, study, grouped, width, style.small), size, is_bold(r.kind), width))
+        tuple(
+            wrap(r.label, _label_room(r, keys, need, study, grouped, width, style.small), size, is_bold(r.kind), width)
+        )
         for r in layout.rows
     )
     place, x = {}, MARGIN

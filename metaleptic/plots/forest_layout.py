@@ -20,8 +20,26 @@ from metaleptic.types import Estimate, Result
 NAN = float("nan")
 # Texts of the arrows with one of these words are complete as they are.
 _SAID = frozenset(
-    "favours favors favour favor more less fewer lower higher better worse longer shorter benefit harm reduced "
-    "increased improved".split()
+    [
+        "favours",
+        "favors",
+        "favour",
+        "favor",
+        "more",
+        "less",
+        "fewer",
+        "lower",
+        "higher",
+        "better",
+        "worse",
+        "longer",
+        "shorter",
+        "benefit",
+        "harm",
+        "reduced",
+        "increased",
+        "improved",
+    ]
 )
 
 
@@ -132,7 +150,7 @@ def forest_layout(
     >>> [row.kind for row in forest_layout(fit).rows]
     ['study', 'study', 'study', 'study', 'total', 'prediction']
     >>> forest_layout(fit).axis.labels
-    ('0.3', '0.5', '0.7', '1', '1.5')
+    ('0.35', '0.5', '0.7', '1', '1.4')
     """
     words = style_named(style)
     e = result.effects
@@ -150,12 +168,16 @@ def forest_layout(
         np.concatenate([values.value, [p.value for p in pooled], [NAN] * (len(shown) - len(pooled))]),
         np.concatenate([values.low, [p.low for p in shown]]),
         np.concatenate([values.high, [p.high for p in shown]]),
-        xlim=xlim, room=room, both_sides=bool(arrows),
+        xlim=xlim,
+        room=room,
+        both_sides=bool(arrows),
     )
     order = study_order(e, values, sort)
-    rows = _group_rows(result, values, extras, order, words) if isinstance(result, Subgroups) else [
-        _study_row(values, extras, i, place, result, words) for place, i in enumerate(order)
-    ]
+    rows = (
+        _group_rows(result, values, extras, order, words)
+        if isinstance(result, Subgroups)
+        else [_study_row(values, extras, i, place, result, words) for place, i in enumerate(order)]
+    )
     if len(e) > 1:
         rows += _total_rows(result, extras, words)
     rows = [_placed(row, axis) for row in rows]
@@ -190,7 +212,7 @@ def check_favours(favours: tuple[str, str] | None, result: Result) -> tuple[str,
         raise OptionError('favours takes two texts: what the left and the right side favour, like ("drug", "control").')
     m = result.effects.measure
     if not m.has_null:
-        raise OptionError(f"favours was given, but for {m.label.lower()} no value means \"no effect\". Leave it out.")
+        raise OptionError(f'favours was given, but for {m.label.lower()} no value means "no effect". Leave it out.')
     if any(set(text.lower().split()) & _SAID for text in favours):
         return tuple(favours)
     return tuple(f"Favours {text}" if text else "" for text in favours)
@@ -203,10 +225,14 @@ def _study_row(
     value, low, high = (float(x[i]) for x in (values.value, values.low, values.high))
     largest = float(np.nanmax(values.weight)) if np.isfinite(values.weight).any() else NAN
     return Row(
-        "study", values.study[i], cells=tuple(c.cells[i] for c in extras),
+        "study",
+        values.study[i],
+        cells=tuple(c.cells[i] for c in extras),
         effect=with_interval(value, low, high, m, style),
         weight=f"{share:.1f}{style.weight_sign}" if np.isfinite(share) and len(values.study) > 1 else "",
-        value=value, low=low, high=high,
+        value=value,
+        low=low,
+        high=high,
         area=share / largest if np.isfinite(share) and largest > 0 else 0.25,
         stripe=place % 2 == 0,
     )
@@ -226,7 +252,8 @@ def _group_rows(
             label = style.subtotal.format(model=model_name(fit), level=level(fit.estimate), interval="CI")
             rows.append(
                 replace(
-                    _pooled_row("subtotal", label, fit.estimate, result, style), note=group_note(fit),
+                    _pooled_row("subtotal", label, fit.estimate, result, style),
+                    note=group_note(fit),
                     cells=tuple(c.total(mine) for c in extras),
                     weight=f"{share:.1f}{style.weight_sign}" if np.isfinite(share) else "",
                 )
@@ -251,8 +278,14 @@ def _total_rows(result: Result, extras: tuple[ExtraColumn, ...], style: Style) -
     if new is not None and not np.isnan(new.low):
         text = interval(new.low, new.high, result.effects.measure, style)
         rows.append(
-            Row("prediction", f"{level(new)}% prediction interval", effect=text, low=new.low, high=new.high,
-                cells=("",) * len(extras))
+            Row(
+                "prediction",
+                f"{level(new)}% prediction interval",
+                effect=text,
+                low=new.low,
+                high=new.high,
+                cells=("",) * len(extras),
+            )
         )
     return rows
 
@@ -260,8 +293,12 @@ def _total_rows(result: Result, extras: tuple[ExtraColumn, ...], style: Style) -
 def _pooled_row(kind: str, label: str, estimate: Estimate, result: Result, style: Style) -> Row:
     m = result.effects.measure
     return Row(
-        kind, label, effect=with_interval(estimate.value, estimate.low, estimate.high, m, style),
-        value=estimate.value, low=estimate.low, high=estimate.high,
+        kind,
+        label,
+        effect=with_interval(estimate.value, estimate.low, estimate.high, m, style),
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
     )
 
 
@@ -274,8 +311,10 @@ def _placed(row: Row, axis: Axis) -> Row:
     return replace(
         row,
         x=_inside(axis.position(row.value)),
-        x_low=float(np.clip(a, 0, 1)), x_high=float(np.clip(b, 0, 1)),
-        clipped_low=bool(a < -1e-9), clipped_high=bool(b > 1 + 1e-9),
+        x_low=float(np.clip(a, 0, 1)),
+        x_high=float(np.clip(b, 0, 1)),
+        clipped_low=bool(a < -1e-9),
+        clipped_high=bool(b > 1 + 1e-9),
     )
 
 

@@ -93,9 +93,7 @@ def _reference_lines(
         marks.append(Line((x, top), (x, end), style.line, 0.8, (3.0, 2.4)))
 
 
-def _texts(
-    layout: ForestLayout, columns: Columns, i: int, centre: float, marks: list[Mark], width: TextWidth
-) -> None:
+def _texts(layout: ForestLayout, columns: Columns, i: int, centre: float, marks: list[Mark], width: TextWidth) -> None:
     """Write a row's label, cells, estimate and weight, centred on the row."""
     style, row = layout.style, layout.rows[i]
     bold = is_bold(row.kind)
@@ -116,7 +114,13 @@ def _texts(
 
 
 def _lines(
-    lines: tuple[str, ...], x: float, anchor: str, centre: float, size: float, colour: str, bold: bool,
+    lines: tuple[str, ...],
+    x: float,
+    anchor: str,
+    centre: float,
+    size: float,
+    colour: str,
+    bold: bool,
     marks: list[Mark],
 ) -> None:
     step = size * LEADING
@@ -145,7 +149,9 @@ def _drawing(row: Row, layout: ForestLayout, columns: Columns, y: float, marks: 
     for clipped, tip, way in ((row.clipped_low, left, -1.0), (row.clipped_high, right, 1.0)):
         if clipped:
             reach = tip + way * 3.5
-            marks.append(Shape(((reach, y), (reach - way * 5.5, y - 3.0), (reach - way * 5.5, y + 3.0)), colour, "arrow"))
+            marks.append(
+                Shape(((reach, y), (reach - way * 5.5, y - 3.0), (reach - way * 5.5, y + 3.0)), colour, "arrow")
+            )
 
 
 def _diamond(row: Row, layout: ForestLayout, columns: Columns, y: float) -> tuple[tuple[float, float], ...]:
@@ -182,7 +188,8 @@ def _axis(layout: ForestLayout, columns: Columns, y: float, marks: list[Mark], w
     y += 8.0
     lowest = y
     for text, way, anchor, end in (
-        (layout.favours[0], -1.0, "end", _at(columns, 0.0)), (layout.favours[1], 1.0, "start", _at(columns, 1.0)),
+        (layout.favours[0], -1.0, "end", _at(columns, 0.0)),
+        (layout.favours[1], 1.0, "start", _at(columns, 1.0)),
     ):
         start = zero + way * 5.0
         tip = start + way * max(abs(end - start), 18.0)

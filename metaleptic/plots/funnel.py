@@ -30,7 +30,7 @@ def funnel(
     ax: Axes | None = None,
     path: str | Path | None = None,
 ) -> Plot[FunnelLayout]:
-    """Draw a funnel plot: do small studies show other effects than large ones, and are non-significant ones missing?
+    """Draw a funnel plot, which shows whether small studies differ from large ones and where studies may be missing.
 
     Parameters
     ----------

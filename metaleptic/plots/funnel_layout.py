@@ -136,9 +136,7 @@ def funnel_layout(
         se_labels=_se_labels(se_ticks),
         se_most=se_most,
         pooled=across(mu),
-        limits=tuple(
-            ((across(mu), 0.0), (across(x), s / se_most)) for x, s in (walls[0], walls[1])
-        ),
+        limits=tuple(((across(mu), 0.0), (across(x), s / se_most)) for x, s in (walls[0], walls[1])),
         limits_label=f"pooled {pooled_words}, pseudo {100 * result.estimate.level:g}% limits",
         contours=tuple(
             Contour(level, label, tuple((across(x), s / se_most) for x, s in corners))

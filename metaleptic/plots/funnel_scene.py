@@ -22,7 +22,9 @@ def funnel_scene(layout: FunnelLayout, page: float, width: TextWidth) -> Scene:
     legend_width = max(width(t, small, False) for _, t in legend) + SWATCH + 10.0
     if beside:
         legend_width = min(legend_width, max(0.34 * page, 118.0))
-    left = MARGIN + small * 1.4 + max(width(t, small, False) for t in layout.se_labels) + 12.0
+    tall = 0.6 * (page - (legend_width if beside else 0.0))  # about the height of the plot
+    side = wrap(layout.se_title, tall, style.size, False, width)
+    left = MARGIN + style.size * (1.25 * len(side) - 0.1) + max(width(t, small, False) for t in layout.se_labels) + 12.0
     right = page - MARGIN - (legend_width + 8.0 if beside else 8.0)
     top = MARGIN + 6.0
     bottom = top + 0.78 * (right - left) if beside else top + 0.72 * (right - left)
@@ -41,7 +43,7 @@ def funnel_scene(layout: FunnelLayout, page: float, width: TextWidth) -> Scene:
     marks.append(Line(at(layout.pooled, 0), at(layout.pooled, 1), style.line, 0.9, (3.0, 2.4)))
     marks += [Line(at(*start), at(*end), style.line, 0.9, (3.0, 2.4)) for start, end in layout.limits]
     marks += [Dot(at(p.x, p.y), 2.7, style.square, "#ffffff") for p in layout.points]
-    _frame(layout, left, right, top, bottom, marks)
+    _frame(layout, side, left, right, top, bottom, marks)
     y = bottom + 5.0 + small
     for line in wrap(layout.axis.title, right - left, style.size, False, width):
         y += style.size * 1.25 + 2.0
@@ -58,8 +60,10 @@ def funnel_scene(layout: FunnelLayout, page: float, width: TextWidth) -> Scene:
     return Scene(page, y + MARGIN, tuple(marks))
 
 
-def _frame(layout: FunnelLayout, left: float, right: float, top: float, bottom: float, marks: list[Mark]) -> None:
-    """Draw the axes with ticks and the title of the vertical one, set level above it."""
+def _frame(
+    layout: FunnelLayout, side: list[str], left: float, right: float, top: float, bottom: float, marks: list[Mark]
+) -> None:
+    """Draw the axes with their ticks, and the title of the vertical one, which reads upwards."""
     style = layout.style
     small = style.small
     marks += [Line((left, top), (left, bottom), style.ink, 0.9), Line((left, bottom), (right, bottom), style.ink, 0.9)]
@@ -71,9 +75,9 @@ def _frame(layout: FunnelLayout, left: float, right: float, top: float, bottom: 
         y = top + value / layout.se_most * (bottom - top)
         marks.append(Line((left - 3.5, y), (left, y), style.ink, 0.9))
         marks.append(Text(left - 5.5, middle(y, small), label, small, style.ink, "end"))
-    marks.append(
-        Text(MARGIN + small, (top + bottom) / 2, layout.se_title, style.size, style.ink, "middle", turned=True)
-    )
+    for n, line in enumerate(side):
+        x = MARGIN + style.size * (0.95 + 1.25 * n)
+        marks.append(Text(x, (top + bottom) / 2, line, style.size, style.ink, "middle", turned=True))
 
 
 def _legend(layout: FunnelLayout) -> list[tuple[str, str]]:
@@ -86,7 +90,12 @@ def _legend(layout: FunnelLayout) -> list[tuple[str, str]]:
 
 
 def _write_legend(
-    layout: FunnelLayout, entries: list[tuple[str, str]], x: float, y: float, room: float, marks: list[Mark],
+    layout: FunnelLayout,
+    entries: list[tuple[str, str]],
+    x: float,
+    y: float,
+    room: float,
+    marks: list[Mark],
     width: TextWidth,
 ) -> float:
     """Write the legend downwards from ``y``; return its lower end."""

@@ -32,7 +32,10 @@ def study_order(effects: Effects, values: StudyValues, sort: str | None) -> list
     turned, key = sort.startswith("-"), sort.removeprefix("-")
     columns: dict[str, Any] = {
         **effects.columns,
-        "effect": values.value, "weight": values.weight, "precision": effects.v, "study": effects.study,
+        "effect": values.value,
+        "weight": values.weight,
+        "precision": effects.v,
+        "study": effects.study,
     }
     if key not in columns:
         known = ", ".join([*_KEYS, *(c for c in effects.columns if c not in _KEYS)])

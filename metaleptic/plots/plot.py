@@ -70,14 +70,15 @@ class Plot(Generic[L]):
         """Write a .png, .pdf or .svg file, whole or not at all, and return its path."""
         target = Path(path)
         content = self.to_bytes(target.suffix.lower().removeprefix("."))
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
+        temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, target)
+            temporary.chmod(0o644)
+            temporary.replace(target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         return target
 

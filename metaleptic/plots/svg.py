@@ -23,7 +23,8 @@ def to_svg(scene: Scene, name: str, alt: str, *, inline: bool) -> str:
         For a page of HTML: no prolog, width 100% of its container. Otherwise a file of its own, sized in points.
     """
     w, h = _n(scene.width), _n(scene.height)
-    size = 'width="100%"' if inline else f'width="{w}pt" height="{h}pt"'
+    # Inline, text keeps the same size in plots of different widths as long as the page has room.
+    size = f'width="100%" style="max-width:{1.75 * scene.width:.0f}px"' if inline else f'width="{w}pt" height="{h}pt"'
     head = "" if inline else '<?xml version="1.0" encoding="UTF-8"?>\n'
     lines = [
         f'{head}<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {w} {h}" role="img" '

@@ -43,7 +43,7 @@ MOST = 8
 
 def tick_label(value: float, *, percent: bool = False) -> str:
     """Write a tick's value plainly: no exponent, no superfluous zeros, a true minus sign."""
-    rounded = float(f"{100 * value if percent else value:.6g}")
+    rounded = float(f"{100 * value if percent else value:.10g}")
     return np.format_float_positional(rounded, trim="-").replace("-", "−")
 
 

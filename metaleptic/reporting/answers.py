@@ -94,7 +94,7 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
         origins=used,
         left_out=selection.left_out + unusable,
         findings=audit(selection.table) if "value" in selection.table.columns else (),
-        remarks=(*fit.notes, *remarks),
+        remarks=(*(fit.notes if fit.k > 1 else ()), *remarks),
         table_sha256=selection.table.sha256,
     )
 
