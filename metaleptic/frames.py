@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metaleptic.errors import DataError
-from metaleptic.types import FloatArray
+
+FloatArray = NDArray[np.float64]
 
 SIZE_LIMIT_MB = 20
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "–", "."})

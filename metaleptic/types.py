@@ -10,6 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from metaleptic.frames import to_frame
+
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
@@ -236,8 +238,6 @@ class Effects:
 
     def to_frame(self) -> Any:
         """Return the effects as a dataframe of the caller's kind: printed and analysis scale side by side."""
-        from metaleptic.frames import to_frame
-
         low, high = self.measure.printed_bounds(self.low, self.high)
         return to_frame(
             {

@@ -60,7 +60,7 @@ def robust_range(points: FloatArray, low: FloatArray, high: FloatArray) -> tuple
     Examples
     --------
     >>> robust_range(np.array([0.0, 1.0, 2.0]), np.array([-1.0, 0.0, -90.0]), np.array([1.0, 2.0, 3.0]))
-    (-2.5, 3.0)
+    (-3.25, 3.0)
     """
     length = np.where(np.isfinite(high - low), high - low, np.inf)
     short = np.argsort(length, kind="stable")[: (len(length) + 1) // 2]

@@ -85,7 +85,7 @@ def forest(
     >>> import metaleptic as ml
     >>> fit = ml.pool(ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], measure="HR"))
     >>> forest(fit, favours=("drug", "control")).layout.rows[-2].effect
-    '0.82 (0.65 to 1.02)'
+    '0.81 (0.62 to 1.05)'
     """
     if not isinstance(result, Result):
         raise OptionError(f"forest takes a result of ml.pool or ml.subgroups, not {type(result).__name__}.")

@@ -119,7 +119,7 @@ def round_ticks(
         sets = [0.01 * np.array(s) for s in _PERCENTS] + sets  # the axis is a curved one (logit)
     spread = -1.0
     for values in sets:
-        inside = tuple(float(x) for x in values if low - slack <= x <= high + slack)
+        inside = tuple(_snap(float(x)) for x in values if low - slack <= x <= high + slack)
         if len(inside) > MOST or (low <= keep <= high and not np.isclose(inside, keep, atol=1e-12).any()):
             continue
         where = (np.array([float(scale(x)) for x in inside]) - u0) / (u1 - u0)
@@ -146,6 +146,11 @@ def fits(labels: Sequence[str], where: FloatArray, room: float) -> bool:
     return bool(np.all(gaps >= 0.5 * (lengths[1:] + lengths[:-1]) + 1.5))
 
 
+def _snap(x: float) -> float:
+    """Take the dust of floating point off a round value: 1.4 for 1.4000000000000001."""
+    return float(f"{x:.12g}")
+
+
 def _length(label: str) -> float:
     """Count the characters of a label; a decimal point is half as wide as a digit."""
     return len(label) - 0.5 * label.count(".")
@@ -158,7 +163,7 @@ def _thinned(
     u0, u1 = float(scale(low)), float(scale(high))
     best: tuple[float, ...] = ()
     for values in sets:
-        inside = sorted(float(x) for x in values if low <= x <= high)
+        inside = sorted(_snap(float(x)) for x in values if low <= x <= high)
         if not inside:
             continue
         start = keep if low <= keep <= high else inside[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.frames import to_frame
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance
 
 
@@ -95,8 +96,6 @@ class Pooled:
 
     def to_frame(self) -> Any:
         """Return the table behind the forest plot: a row per study, then the pooled and prediction rows."""
-        from metaleptic.frames import to_frame
-
         e = self.effects
         low, high = e.measure.printed_bounds(e.low, e.high)
         rows = [

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import special
 
 from metaleptic.errors import DataError
+from metaleptic.frames import to_frame
 from metaleptic.pooling.pool import fit_model
 from metaleptic.pooling.result import Pooled, format_p, headline
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance
@@ -79,8 +80,6 @@ class Subgroups:
 
     def to_frame(self) -> Any:
         """Return a row per subgroup and one for all studies."""
-        from metaleptic.frames import to_frame
-
         rows = [(name, *_row(fit)) for name, fit in self.groups.items()] + [("all", *_row(self.overall))]
         names = ("group", "studies", "value", "low", "high", "tau2", "i2")
         return to_frame(dict(zip(names, zip(*rows, strict=True), strict=True)), self.effects.frame_kind)

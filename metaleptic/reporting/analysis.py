@@ -43,7 +43,7 @@ class Question:
         Time point of survival rates.
     measure, label : str
         Measure of a two-by-two table or estimate; heading of the effect.
-    favours : tuple of str
+    favours : (str, str) or None
         What the left and right side of the null favour.
     columns : mapping of str to str
         Extra columns of the forest plot and their headings.
@@ -70,7 +70,7 @@ class Question:
     at: float = float("nan")
     measure: str = ""
     label: str = ""
-    favours: tuple[str, ...] = ()
+    favours: tuple[str, str] | None = None
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     caution: str = ""
@@ -158,7 +158,7 @@ def _question(entry: Mapping[str, Any], number: int, file: Path) -> Question:
         if not isinstance(settled.get(key, {}), dict):
             raise DataError(f"{name}: {key} must be a table, for example {key} = {{ outcome = \"OS\" }}.")
         settled[key] = MappingProxyType(settled.get(key, {}))
-    settled["favours"] = tuple(entry.get("favours", ()))
+    settled["favours"] = _favours(entry.get("favours"), name)
     for key in ("id", "ask", "answer", "kind", "evidence", "subgroup", "model", "tau2", "test", "measure", "label", "caution"):
         if key in settled and not isinstance(settled[key], str):
             raise DataError(f"{name}: {key} must be text in quotes.")
@@ -185,10 +185,16 @@ def _check_options(q: Question) -> None:
         test_named(q.test)
     if not 0 < q.level < 1:
         raise OptionError(f"level {q.level:g} is not between 0 and 1. Write 0.95 for 95%.")
-    if q.favours and len(q.favours) != 2:
-        raise OptionError("favours takes two texts: what the left and the right side of the null favour.")
     if KINDS[q.kind].needs_at and q.at != q.at:
         raise OptionError("at is missing: say at which time point, for example at = 12.")
+
+
+def _favours(given: Any, name: str) -> tuple[str, str] | None:
+    if given is None:
+        return None
+    if not isinstance(given, list) or len(given) != 2 or not all(isinstance(side, str) for side in given):
+        raise DataError(f"{name}: favours takes two texts, what the left and the right side of the null favour.")
+    return given[0], given[1]
 
 
 def _exclusions(entries: Any, name: str) -> Mapping[str, str]:

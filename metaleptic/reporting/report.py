@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from metaleptic.errors import DataError, OptionError
 from metaleptic.plots.forest import forest
 from metaleptic.plots.funnel import funnel
+from metaleptic.plots.plot import Plot
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.reporting.analysis import Analysis, load_analysis
@@ -130,7 +132,9 @@ def _figures(
     files: dict[Path, bytes] = {}
     for answer in answers:
         q = answer.question
-        drawn = [("forest", forest(answer.shown, columns=_known_columns(answer), favours=q.favours or None))]
+        drawn: list[tuple[str, Plot[Any]]] = [
+            ("forest", forest(answer.shown, columns=_known_columns(answer), favours=q.favours))
+        ]
         if answer.fit.k >= FUNNEL_FROM:
             drawn.append(("funnel", funnel(answer.fit)))
         inline[q.id] = [Figure(name, plot.svg(), plot.alt) for name, plot in drawn]

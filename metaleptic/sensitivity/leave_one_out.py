@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from metaleptic.errors import NotEstimableError
+from metaleptic.frames import to_frame
 from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.pool import fit_model
 from metaleptic.pooling.result import Pooled
@@ -56,8 +57,6 @@ class LeaveOneOut:
 
     def to_frame(self) -> Any:
         """Return a row per study left out."""
-        from metaleptic.frames import to_frame
-
         names = ("left_out", "value", "low", "high", "tau2", "i2")
         values = (self.fit.effects.study, self.value, self.low, self.high, self.tau2, self.i2)
         return to_frame(dict(zip(names, values, strict=True)), self.fit.effects.frame_kind)
