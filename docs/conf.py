@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -23,7 +24,7 @@ release = version = __version__
 language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "sphinx_design"]
-exclude_patterns = ["_build", "how-to/generated"]
+exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 
 # Pages are Markdown. The notebook is shown with the outputs it is stored with; a test runs it again.
@@ -57,21 +58,32 @@ html_theme_options = {
 }
 html_sidebars = {"index": [], "changelog": []}
 
-# Pages whose code draws the figures that they show.
-WITH_FIGURES = ("how-to/forest-plot.md",)
+# Pages whose code draws the figures that they show, into the folder "generated" beside them.
+WITH_FIGURES = ("index.md", "how-to/forest-plot.md")
 
 
 def prepare(app: object) -> None:
     """Make the parts of the site that come from elsewhere: the notebook, the tables of methods, the figures."""
     for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
-        _update(HERE / "tutorial" / "generated" / notebook.name, notebook.read_bytes())
+        _update(HERE / "tutorial" / "generated" / notebook.name, _with_alternative_texts(notebook).encode())
     _update(HERE / "reference" / "generated" / "tables.md", registry_tables.page().encode())
-    figures = HERE / "how-to" / "generated"
-    shutil.rmtree(figures, ignore_errors=True)
-    figures.mkdir()
     for name in WITH_FIGURES:
+        figures = (HERE / name).parent / "generated"
+        shutil.rmtree(figures, ignore_errors=True)
+        figures.mkdir()
         for _ in python_blocks.run(HERE / name, figures):
             pass
+
+
+def _with_alternative_texts(notebook: Path) -> str:
+    """Return a notebook whose figures carry their description in words, the plain form of the same output."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                cell["metadata"]["mystnb"] = {"image": {"alt": "".join(data["text/plain"])}}
+    return json.dumps(content, ensure_ascii=False)
 
 
 def _update(path: Path, content: bytes) -> None:

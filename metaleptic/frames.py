@@ -10,15 +10,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, OptionError
 
 FloatArray = NDArray[np.float64]
 
+FRAME_KINDS: dict[str, Literal["pandas", "polars", "pyarrow"]] = {
+    "pandas": "pandas",
+    "polars": "polars",
+    "pyarrow": "pyarrow",
+}
 SIZE_LIMIT_MB = 20
 MISSING = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "–", "."})
 NOT_REACHED = frozenset({"nr", "ne", "inf", "+inf", "infinity", "∞", "not reached", "not estimable", "not evaluable"})
@@ -74,7 +79,9 @@ def to_frame(columns: Mapping[str, Any], kind: str = "pandas") -> Any:
     """Build a dataframe of the asked kind ("pandas", "polars" or "pyarrow") from columns."""
     import narwhals as nw
 
-    return nw.from_dict({k: _plain(v) for k, v in columns.items()}, backend=kind).to_native()
+    if kind not in FRAME_KINDS:
+        raise OptionError(f"frame {kind!r} is unknown. Choose one of: {', '.join(FRAME_KINDS)}.")
+    return nw.from_dict({k: _plain(v) for k, v in columns.items()}, backend=FRAME_KINDS[kind]).to_native()
 
 
 def _plain(values: Any) -> list[Any]:
@@ -92,7 +99,8 @@ def _read_frame(data: Any) -> Table:
             "a dict of columns, or the path of a CSV or Excel file."
         ) from None
     columns = {str(name): frame[name].to_list() for name in frame.columns}
-    return _checked(columns, frame.implementation.value, "the table")
+    kind = str(frame.implementation.value)
+    return _checked(columns, kind if kind in FRAME_KINDS else "pandas", "the table")
 
 
 def _read_file(path: Path, sheet: str | int | None) -> Table:

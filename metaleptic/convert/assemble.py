@@ -52,22 +52,22 @@ def check_bounds(
         Naming the study, the row, the columns, and the likely slip.
     """
     est_name, low_name, high_name = names
-    for i in np.flatnonzero(low > high):
+    for i in np.flatnonzero(low > high).tolist():
         raise DataError(
-            f"{where(study[i], int(i) + 1)}: {low_name} {low[i]:g} > {high_name} {high[i]:g}. Are the columns swapped?"
+            f"{where(study[i], i + 1)}: {low_name} {low[i]:g} > {high_name} {high[i]:g}. Are the columns swapped?"
         )
-    for i in np.flatnonzero((estimate < low - rounding) | (estimate > high + rounding)):
+    for i in np.flatnonzero((estimate < low - rounding) | (estimate > high + rounding)).tolist():
         raise DataError(
-            f"{where(study[i], int(i) + 1)}: {est_name} {estimate[i]:g} lies outside its interval, "
+            f"{where(study[i], i + 1)}: {est_name} {estimate[i]:g} lies outside its interval, "
             f"{low_name} {low[i]:g} to {high_name} {high[i]:g}. Check the three cells against the paper."
         )
 
 
 def check_positive(study: Sequence[str], values: FloatArray, column: str | None, what: str) -> None:
     """Refuse zero or negative values where only positive ones make sense."""
-    for i in np.flatnonzero(values <= 0):
+    for i in np.flatnonzero(values <= 0).tolist():
         raise DataError(
-            f"{where(study[i], int(i) + 1)}: column '{column}' holds {values[i]:g}, but {what} must be above 0. "
+            f"{where(study[i], i + 1)}: column '{column}' holds {values[i]:g}, but {what} must be above 0. "
             "Correct the cell, or leave it empty if the paper does not print it."
         )
 
@@ -77,14 +77,14 @@ def check_counts(
 ) -> None:
     """Refuse counts that are negative, not whole, or more events than patients."""
     for values, name in ((events, names[0]), (n, names[1])):
-        for i in np.flatnonzero((values < 0) | (np.isfinite(values) & (values != np.round(values)))):
+        for i in np.flatnonzero((values < 0) | (np.isfinite(values) & (values != np.round(values)))).tolist():
             raise DataError(
-                f"{where(study[i], int(i) + 1)}: column '{name}' holds {values[i]:g}, but a count is a whole number from 0. "
+                f"{where(study[i], i + 1)}: column '{name}' holds {values[i]:g}, but a count is a whole number from 0. "
                 "Correct the cell."
             )
-    for i in np.flatnonzero(events > n):
+    for i in np.flatnonzero(events > n).tolist():
         raise DataError(
-            f"{where(study[i], int(i) + 1)}: {names[0]} {events[i]:g} > {names[1]} {n[i]:g}. Are the columns swapped?"
+            f"{where(study[i], i + 1)}: {names[0]} {events[i]:g} > {names[1]} {n[i]:g}. Are the columns swapped?"
         )
 
 
@@ -101,7 +101,7 @@ class Routes:
         open_rows = np.isnan(self.v) & np.isfinite(y) & np.isfinite(se) & (se > 0)
         self.y[open_rows] = y[open_rows]
         self.v[open_rows] = se[open_rows] ** 2
-        for i in np.flatnonzero(open_rows):
+        for i in np.flatnonzero(open_rows).tolist():
             self.how[i] = how
 
 

@@ -66,13 +66,13 @@ def effects(
         raise DataError("there are no effects. There is nothing to pool.")
     if values.shape != (k,) or variances.shape != (k,) or len(names) != k:
         raise DataError(f"y has {k} effects, v {variances.size} variances, study {len(names)} names: they must match.")
-    for i in np.flatnonzero(~(np.isfinite(values) & np.isfinite(variances))):
+    for i in np.flatnonzero(~(np.isfinite(values) & np.isfinite(variances))).tolist():
         raise DataError(
-            f"{where(names[i], int(i) + 1)}: y {values[i]:g} with v {variances[i]:g} is not a finite effect. Leave the study out, and say so."
+            f"{where(names[i], i + 1)}: y {values[i]:g} with v {variances[i]:g} is not a finite effect. Leave the study out, and say so."
         )
-    for i in np.flatnonzero(variances <= 0):
+    for i in np.flatnonzero(variances <= 0).tolist():
         raise DataError(
-            f"{where(names[i], int(i) + 1)}: variance v {variances[i]:g} must be above 0. Is it a standard error of 0 or a sign slip?"
+            f"{where(names[i], i + 1)}: variance v {variances[i]:g} must be above 0. Is it a standard error of 0 or a sign slip?"
         )
     low, high = wald_interval(values, variances, level)
     unknown = np.full(k, np.nan)

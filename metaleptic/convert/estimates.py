@@ -204,7 +204,7 @@ def _offer_by_level(routes: Routes, at: FloatArray, y: FloatArray, se: FloatArra
 
 
 def _one(at: FloatArray) -> float:
-    """The level to draw study intervals at: the commonest one of the rows."""
+    """Return the level to draw study intervals at: the commonest one of the rows."""
     values, counts = np.unique(at, return_counts=True)
     return float(values[np.argmax(counts)])
 
@@ -238,9 +238,9 @@ def _p_values(
 
 
 def _check_not_negative(study: Sequence[str], values: FloatArray, column: str | None) -> None:
-    for i in np.flatnonzero(values < 0):
+    for i in np.flatnonzero(values < 0).tolist():
         raise DataError(
-            f"{where(study[i], int(i) + 1)}: column '{column}' holds {values[i]:g}, but a ratio cannot be negative. "
+            f"{where(study[i], i + 1)}: column '{column}' holds {values[i]:g}, but a ratio cannot be negative. "
             "Is it a logarithm? Then use ml.estimates(..., scale=\"difference\")."
         )
 
@@ -248,10 +248,10 @@ def _check_not_negative(study: Sequence[str], values: FloatArray, column: str | 
 def _warn_lopsided(
     study: Sequence[str], est: FloatArray, low: FloatArray, high: FloatArray, rounding: float, measure: Measure
 ) -> None:
-    for i in np.flatnonzero(lopsided_on_log_scale(est, low, high, rounding)):
+    for i in np.flatnonzero(lopsided_on_log_scale(est, low, high, rounding)).tolist():
         warn(
             SuspiciousDataWarning,
-            f"{where(study[i], int(i) + 1)}: the interval {low[i]:g} to {high[i]:g} is not symmetric about "
+            f"{where(study[i], i + 1)}: the interval {low[i]:g} to {high[i]:g} is not symmetric about "
             f"{measure.label.lower()} {est[i]:g} on the log scale (its middle is {np.sqrt(low[i] * high[i]):.3g}). "
             "Check the three numbers for a typing slip.",
         )

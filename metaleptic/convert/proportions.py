@@ -89,7 +89,7 @@ def proportions(
     if proportion is not None:
         printed = fractions(table, proportion, unit, names)
         half = 0.5 * 10.0 ** -decimals(table, proportion) / (100.0 if unit == "percent" else 1.0)
-        for i in np.flatnonzero(np.isnan(x) & np.isfinite(printed * size)):
+        for i in np.flatnonzero(np.isnan(x) & np.isfinite(printed * size)).tolist():
             first, last = np.ceil((printed[i] - half) * size[i] - 1e-9), np.floor((printed[i] + half) * size[i] + 1e-9)
             if first == last:
                 x[i], how[i] = first, f"logit, count recovered from the printed proportion ({first:g}/{size[i]:g})"

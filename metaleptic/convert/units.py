@@ -51,10 +51,10 @@ def fractions(table: Table, column: str | None, unit: str, study: Sequence[str])
         raise OptionError(f"unit {unit!r} is unknown. Say unit=\"fraction\" (0.42) or unit=\"percent\" (42).")
     printed = numbers(table, column, study)
     top = 100.0 if unit == "percent" else 1.0
-    for i in np.flatnonzero((printed < 0) | (printed > top)):
+    for i in np.flatnonzero((printed < 0) | (printed > top)).tolist():
         hint = 'It looks like a percentage: say unit="percent".' if 1 < printed[i] <= 100 else "Correct the cell."
         raise DataError(
-            f"{where(study[i], int(i) + 1)}: column '{column}' holds {printed[i]:g}, outside 0 to {top:g} ({unit}). {hint}"
+            f"{where(study[i], i + 1)}: column '{column}' holds {printed[i]:g}, outside 0 to {top:g} ({unit}). {hint}"
         )
     usable = printed[np.isfinite(printed)]
     if unit == "percent" and usable.size and (usable <= 1).all() and (usable > 0).any():
@@ -73,6 +73,6 @@ def levels(table: Table, level: float | str, study: Sequence[str]) -> FloatArray
         values = np.where([is_missing(c) for c in table.columns[level]], 0.95, values)
     else:
         values = np.full(len(table), float(level))
-    for i in np.flatnonzero(~((values > 0) & (values < 1))):
-        raise DataError(f"{where(study[i], int(i) + 1)}: confidence level {values[i]:g} is not between 0 and 1. Write 0.95 for 95%.")
+    for i in np.flatnonzero(~((values > 0) & (values < 1))).tolist():
+        raise DataError(f"{where(study[i], i + 1)}: confidence level {values[i]:g} is not between 0 and 1. Write 0.95 for 95%.")
     return values

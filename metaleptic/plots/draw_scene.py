@@ -16,13 +16,14 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Polygon
 from matplotlib.text import Text as Words
+from matplotlib.textpath import TextToPath
 from matplotlib.transforms import Affine2D
 
 from metaleptic.plots.scene import Dot, Line, Scene, Shape, Text
 from metaleptic.plots.wrap import TextWidth
 
 FONT = "DejaVu Sans"  # comes with matplotlib: the same widths on every machine
-MEASURED_AT = 300  # dots per inch
+RESERVE = 1.02  # hinting at a screen's resolution can widen letters by this much
 # What the caller may have set globally and must not leak into our files (nor ours into the caller's).
 SETTINGS: dict[Any, Any] = {
     "pdf.fonttype": 42,
@@ -33,7 +34,7 @@ SETTINGS: dict[Any, Any] = {
     "savefig.facecolor": "auto",
     "savefig.transparent": False,
     "path.sketch": None,
-    "text.hinting": "force_autohint",
+    "text.hinting": "no_hinting",
     "pdf.compression": 6,
     "figure.autolayout": False,
     "figure.constrained_layout.use": False,
@@ -41,17 +42,14 @@ SETTINGS: dict[Any, Any] = {
 
 
 def text_width() -> TextWidth:
-    """Return a function that measures text in points with matplotlib's own renderer."""
-    figure = Figure(figsize=(1, 1), dpi=MEASURED_AT)
-    FigureCanvasAgg(figure)
-    sample = figure.text(0, 0, "", parse_math=False, usetex=False)
+    """Return a function that measures text in points with matplotlib's own fonts, unhinted as in print."""
+    glyphs = TextToPath()
     known: dict[tuple[str, float, bool], float] = {}
 
     def width(text: str, size: float, bold: bool) -> float:
         key = (text, size, bold)
         if key not in known:
-            sample.set(text=text, fontproperties=_font(size, bold))
-            known[key] = sample.get_window_extent().width * 72 / MEASURED_AT
+            known[key] = RESERVE * glyphs.get_text_width_height_descent(text, _font(size, bold), False)[0]
         return known[key]
 
     return width

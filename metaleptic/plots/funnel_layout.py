@@ -114,7 +114,7 @@ def funnel_layout(
     mu = float(m.to_analysis(result.estimate.value))
     se_most = 1.06 * float(se.max())
     z = float(special.ndtri(0.5 + result.estimate.level / 2))
-    a, b, null = _limits(e.y, se, mu, z, float(m.to_analysis(m.null)) if m.has_null else float("nan"))
+    a, b, null = _limits(e.y, se, mu, z, float(m.to_analysis(m.null)) if m.has_null else float("nan"), _ends(result))
     axis = _axis(result, a, b, null, room)
     se_ticks = next(s for s in _descending(se_most))
 
@@ -164,7 +164,9 @@ def _falls(result: Result) -> bool:
     return bool(ends[1] < ends[0])
 
 
-def _limits(y: FloatArray, se: FloatArray, mu: float, z: float, null: float) -> tuple[float, float, float]:
+def _limits(
+    y: FloatArray, se: FloatArray, mu: float, z: float, null: float, ends: tuple[float, float]
+) -> tuple[float, float, float]:
     """Return the limits across on the analysis scale, and the null unless it is too far off to be shown."""
     most = float(se.max())
     low, high = min(float(y.min()), mu - z * most), max(float(y.max()), mu + z * most)
@@ -174,7 +176,14 @@ def _limits(y: FloatArray, se: FloatArray, mu: float, z: float, null: float) -> 
     if np.isfinite(null):
         low, high = min(low, null - 0.5 * most), max(high, null + 0.5 * most)
     pad = 0.04 * (high - low)
-    return low - pad, high + pad, null
+    return max(low - pad, min(ends[0], float(y.min()))), min(high + pad, max(ends[1], float(y.max()))), null
+
+
+def _ends(result: Result) -> tuple[float, float]:
+    """Return where the analysis scale ends: beyond, a printed proportion is 0 or 1 to the last digit."""
+    if result.effects.measure.axis != "percent":
+        return -np.inf, np.inf
+    return -20.0, 3.0 if _falls(result) else 20.0
 
 
 def _axis(result: Result, a: float, b: float, null: float, room: float) -> Axis:

@@ -66,6 +66,9 @@ def _offers(kind: str, unit: str, low: float, high: float) -> Iterator[FloatArra
             yield from (np.array(s) for s in _SYMMETRIC)
         decades = 10.0 ** np.arange(np.floor(np.log10(low)) - 1, np.ceil(np.log10(high)) + 1)
         yield from (np.outer(decades, s).ravel() for s in _DECADES)
+        if high / low > 1e4:
+            powers = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+            yield from (10.0 ** powers[powers % step == 0] for step in (1, 2, 3, 4, 6))
         if high / low < 3:
             yield from linear_steps(low, high)
     elif kind == "percent":
@@ -112,14 +115,13 @@ def round_ticks(
     """
     percent = kind == "percent"
     u0, u1 = float(scale(low)), float(scale(high))
-    slack = 1e-9 * abs(high - low)
     best: tuple[float, ...] = ()
     sets = list(_offers(kind, unit, low, high))
     if percent and abs(float(scale(0.5 * (low + high))) - 0.5 * (u0 + u1)) > 0.02 * abs(u1 - u0):
         sets = [0.01 * np.array(s) for s in _PERCENTS] + sets  # the axis is a curved one (logit)
     spread = -1.0
     for values in sets:
-        inside = tuple(_snap(float(x)) for x in values if low - slack <= x <= high + slack)
+        inside = _inside(values, low, high, scale)
         if len(inside) > MOST or (low <= keep <= high and not np.isclose(inside, keep, atol=1e-12).any()):
             continue
         where = (np.array([float(scale(x)) for x in inside]) - u0) / (u1 - u0)
@@ -131,7 +133,7 @@ def round_ticks(
         if value > spread + 0.02:
             best, spread = inside, value
     if len(best) < 3:
-        thin = _thinned(sets, low - slack, high + slack, scale, keep, room, percent)
+        thin = _thinned(sets, low, high, scale, keep, room, percent)
         best = thin if len(thin) > len(best) else best
     if not best:
         best = (keep,) if low <= keep <= high else (float(f"{0.5 * (low + high):.2g}"),)
@@ -146,9 +148,12 @@ def fits(labels: Sequence[str], where: FloatArray, room: float) -> bool:
     return bool(np.all(gaps >= 0.5 * (lengths[1:] + lengths[:-1]) + 1.5))
 
 
-def _snap(x: float) -> float:
-    """Take the dust of floating point off a round value: 1.4 for 1.4000000000000001."""
-    return float(f"{x:.12g}")
+def _inside(values: FloatArray, low: float, high: float, scale: Scale) -> tuple[float, ...]:
+    """Keep the values within the limits (the ends of a logit axis lie nowhere), without the dust of floating point."""
+    round_ones = [float(f"{x:.12g}") for x in values if low - abs(high - low) <= x <= high + abs(high - low)]
+    ends = sorted((float(scale(low)), float(scale(high))))
+    slack = 1e-9 * (ends[1] - ends[0])
+    return tuple(x for x in round_ones if ends[0] - slack <= float(scale(x)) <= ends[1] + slack)
 
 
 def _length(label: str) -> float:
@@ -163,7 +168,7 @@ def _thinned(
     u0, u1 = float(scale(low)), float(scale(high))
     best: tuple[float, ...] = ()
     for values in sets:
-        inside = sorted(_snap(float(x)) for x in values if low <= x <= high)
+        inside = sorted(_inside(values, low, high, scale))
         if not inside:
             continue
         start = keep if low <= keep <= high else inside[0]

@@ -48,7 +48,7 @@ def typical_variance(v: Any, keep: Any) -> Any:
 
 
 def dersimonian_laird(y: Any, v: Any, keep: Any) -> Any:
-    """Method of moments with inverse-variance weights."""
+    """Solve the moment equation with inverse-variance weights."""
     w = keep / v
     total = _sum(w)
     return (cochran_q(y, v, keep) - (_count(keep, w) - 1)) / (total - _sum(w**2) / total)

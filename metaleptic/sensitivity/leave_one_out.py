@@ -105,8 +105,9 @@ def leave_one_out(fit: Pooled) -> LeaveOneOut:
         e = fit.effects
         many = fit_normal(e.y, e.v, tau2=fit.tau2_method or None, test=fit.test, level=fit.level, keep=1.0 - np.eye(k))
         low, high = e.measure.printed_bounds(many.low, many.high)
-        columns = (e.measure.to_printed(many.mu), low, high, many.tau2, many.i2)
+        columns: list[Any] = [e.measure.to_printed(many.mu), low, high, many.tau2, many.i2]
     else:
-        fits = [fit_model(fit.effects.take([j for j in range(k) if j != i]), fit.model, "REML", fit.test, fit.level) for i in range(k)]
-        columns = tuple(zip(*((f.estimate.value, f.estimate.low, f.estimate.high, f.tau2, f.i2) for f in fits), strict=True))
+        without = [fit.effects.take([j for j in range(k) if j != i]) for i in range(k)]
+        fits = [fit_model(e, fit.model, "REML", fit.test, fit.level) for e in without]
+        columns = list(zip(*((f.estimate.value, f.estimate.low, f.estimate.high, f.tau2, f.i2) for f in fits), strict=True))
     return LeaveOneOut(fit, *(frozen_array(c) for c in columns))

@@ -73,7 +73,7 @@ def check_marks(figure: Figure) -> None:
 @pytest.mark.parametrize("style", list(STYLES))
 @pytest.mark.parametrize("k", [1, 2, 6, 13, 40])
 def test_forest_of_any_size(k: int, style: str, random_fit: Make) -> None:
-    for long, wide in product((False, True), (False, True)):
+    for long, wide in product((False, True), (False, True)) if k < 40 else [(False, True)]:
         figure = forest(
             random_fit(k, long=long, wide=wide), style=style, favours=FAVOURS, title="Overall survival"
         ).figure
