@@ -34,6 +34,8 @@ myst_heading_anchors = 3
 
 # The reference is the docstrings: types stand there, so signatures stay short.
 autosummary_generate = True
+# Effects and effects would be one file where names are not told apart by case.
+autosummary_filename_map = {"metaleptic.Effects": "metaleptic.types.Effects"}
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
