@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 os.environ.setdefault("MPLBACKEND", "agg")
 
-import python_blocks  # noqa: E402
+import page_code  # noqa: E402
 import registry_tables  # noqa: E402
 
 from metaleptic import __version__  # noqa: E402
@@ -73,7 +73,7 @@ def prepare(app: object) -> None:
         figures = (HERE / name).parent / "generated"
         shutil.rmtree(figures, ignore_errors=True)
         figures.mkdir()
-        for _ in python_blocks.run(HERE / name, figures):
+        for _ in page_code.run_python(HERE / name, figures):
             pass
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
-import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -30,51 +28,41 @@ def _load(name: str) -> ModuleType:
     return module
 
 
-python_blocks = _load("python_blocks")
-
-
-def _pages(language: str) -> list[Path]:
-    built = {"_build", "generated"}
-    pages = [p for p in sorted(DOCS.rglob("*.md")) if not built & set(p.relative_to(DOCS).parts)]
-    return [p for p in (ROOT / "README.md", *pages) if python_blocks.blocks(p, language)]
+page_code = _load("page_code")
 
 
 def _id(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", _pages("python"), ids=_id)
+def _sources() -> list[Path]:
+    built = {"_build", "generated"}
+    return [p for p in sorted(DOCS.rglob("*.md")) if not built & set(p.relative_to(DOCS).parts)]
+
+
+PAGES = [ROOT / "README.md", *_sources()]
+WITH_PYTHON = [p for p in PAGES if page_code.python_blocks(p.read_text(encoding="utf-8"))]
+WITH_COMMANDS = [p for p in PAGES if page_code.commands(p.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=_id)
 def test_python_on_a_page_prints_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     """Run a page top to bottom; output and warnings of each block are those shown below it, and none are hidden."""
-    for block, printed in python_blocks.run(page, tmp_path):
+    for block, printed in page_code.run_python(page, tmp_path):
         assert printed.rstrip() == (block.shown or "").rstrip(), f"{_id(page)}, line {block.line}"
 
 
-@pytest.mark.parametrize("page", [p for p in _pages("console") if p.name != "README.md"], ids=_id)
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=_id)
 def test_commands_on_a_page_print_what_the_page_shows(page: Path, tmp_path: Path) -> None:
     """Run every command of a page in one folder; what it prints (talk included) is what stands below it."""
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    for block in python_blocks.blocks(page, "console"):
-        for entry in re.split(r"^\$ ", block.code, flags=re.MULTILINE)[1:]:
-            command, _, shown = entry.partition("\n")
-            done = subprocess.run(
-                command,
-                shell=True,
-                cwd=tmp_path,
-                env=os.environ | {"PATH": path, "NO_COLOR": "1", "COLUMNS": "100"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                check=False,
-            )
-            assert done.stdout.rstrip() == shown.rstrip(), command
+    for block, printed in page_code.run_commands(page, tmp_path):
+        assert printed.rstrip() == block.shown.rstrip(), block.code
 
 
 def test_code_is_found_on_the_pages() -> None:
     """The two tests above would pass on nothing if the blocks were no longer recognised."""
-    assert len(_pages("python")) >= 14
-    assert [p.name for p in _pages("console")] == ["command-line.md"]
+    assert len(WITH_PYTHON) >= 14
+    assert [p.name for p in WITH_COMMANDS] == ["command-line.md"]
 
 
 def test_every_public_name_has_a_reference_entry() -> None:
@@ -110,10 +98,9 @@ def test_tables_of_methods_hold_every_entry_of_the_registries() -> None:
 
 
 def test_every_page_can_be_reached() -> None:
-    """Every page stands in a table of contents, so that Sphinx and readers find it."""
-    listed = "\n".join(p.read_text(encoding="utf-8") for p in DOCS.rglob("*.md") if "_build" not in p.parts)
-    for page in DOCS.rglob("*.md"):
+    """Every page stands in a table of contents, so that readers find it."""
+    listed = "\n".join(p.read_text(encoding="utf-8") for p in _sources())
+    for page in _sources():
         name = page.relative_to(DOCS).with_suffix("").as_posix()
-        if name == "index" or {"_build", "generated"} & set(page.parts):
-            continue
-        assert re.search(rf"^(.*<)?{re.escape(name)}>?$|^{re.escape(page.stem)}$", listed, re.MULTILINE), name
+        entry = rf"^(.*<)?{re.escape(name)}>?$|^{re.escape(page.stem)}$"
+        assert name == "index" or re.search(entry, listed, re.MULTILINE), name

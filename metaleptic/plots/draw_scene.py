@@ -23,7 +23,7 @@ from metaleptic.plots.scene import Dot, Line, Scene, Shape, Text
 from metaleptic.plots.wrap import TextWidth
 
 FONT = "DejaVu Sans"  # comes with matplotlib: the same widths on every machine
-RESERVE = 1.02  # hinting at a screen's resolution can widen letters by this much
+RESERVE = 1.01  # hinting at a screen's resolution can widen letters by this much
 # What the caller may have set globally and must not leak into our files (nor ours into the caller's).
 SETTINGS: dict[Any, Any] = {
     "pdf.fonttype": 42,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaleptic.errors import OptionError
-from metaleptic.plots.forest_columns import least_plot
+from metaleptic.plots.forest_columns import tick_room
 from metaleptic.plots.forest_layout import ForestLayout, forest_layout
 from metaleptic.plots.forest_scene import forest_scene
 from metaleptic.plots.plot import Plot, finish
@@ -92,21 +92,13 @@ def forest(
     page = 72 * (PAGE if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")
-    space = page
-    if ax is not None:
-        from metaleptic.plots.draw_scene import room
+    from metaleptic.plots.draw_scene import room, text_width
 
-        space = room(ax)[0]
-    layout = forest_layout(
-        result,
-        columns=columns,
-        sort=sort,
-        favours=favours,
-        title=title,
-        style=style,
-        xlim=xlim,
-        room=least_plot(space)[1],
+    lay_out = partial(
+        forest_layout, result, columns=columns, sort=sort, favours=favours, title=title, style=style, xlim=xlim
     )
+    # How many ticks there is room for is known once the other columns have been measured.
+    layout = lay_out(room=tick_room(lay_out(), page if ax is None else room(ax)[0], text_width()))
     name = f"Forest plot: {result.effects.measure.label.lower()}, {plural(len(result.effects))}"
     return finish(
         name, layout, layout.alt, partial(forest_scene, layout), page, fixed=width is not None, ax=ax, path=path

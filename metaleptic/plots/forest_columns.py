@@ -9,8 +9,9 @@ from metaleptic.plots.forest_layout import ForestLayout, Row
 from metaleptic.plots.wrap import TextWidth, widest, wrap
 
 MARGIN = 6.0
-GAP = 12.0
+GAP = 11.0
 INDENT = 8.0
+INSET = 5.0  # points between the edges of the plot's column and the axis, for arrow heads
 NARROW = 300.0  # points: below this page width the axis makes do with less room
 WORDS_AT_MOST = 88.0  # points: width of a column of the caller's words before it is wrapped
 
@@ -35,9 +36,15 @@ class Columns:
     cells: tuple[tuple[tuple[str, ...], ...], ...]
 
 
-def least_plot(width: float) -> tuple[float, float]:
-    """Return the least width of the plot itself in points, and how many tick-label characters it then has room for."""
-    return (94.0, 17.5) if width < NARROW else (124.0, 23.5)
+def least_plot(width: float) -> float:
+    """Return the least width of the plot itself on a page of this width, in points."""
+    return 94.0 if width < NARROW else 124.0
+
+
+def tick_room(layout: ForestLayout, page: float, width: TextWidth) -> float:
+    """Return how many digits of a tick's label fit along the axis, once the other columns have their widths."""
+    plot = place_columns(layout, page, width).place["plot"]
+    return (plot.right - plot.left - 2 * INSET) / width("0", layout.style.small, False)
 
 
 def is_bold(kind: str) -> bool:
@@ -91,7 +98,7 @@ def place_columns(layout: ForestLayout, page: float, width: TextWidth) -> Column
     ]
     natural = max([*names, width("Study", size, True)])
     keys = [k for name in style.order for k in _keys(name, len(layout.columns)) if k in need or k in ("study", "plot")]
-    least, _ = least_plot(page)
+    least = least_plot(page)
     free = page - 2 * MARGIN - GAP * (len(keys) - 1) - sum(need.values())
     study = natural if natural <= free - least else max(free - 1.15 * least, 70.0 if page < NARROW else 120.0)
     study = min(study, natural)
@@ -118,8 +125,8 @@ def _keys(name: str, extras: int) -> list[str]:
 
 
 def _headed(heading: str, body: float, spare: float, size: float, width: TextWidth) -> tuple[list[str], float]:
-    """Wrap a heading to the width of its column's body, or to ``spare`` points if that is more."""
-    lines = wrap(heading, max(body, spare), size, True, width)
+    """Wrap a heading to the width of its column's body or to ``spare`` points, and never inside a word."""
+    lines = wrap(heading, max(body, spare, widest(heading.split(), size, True, width)), size, True, width)
     return lines, max(body, widest(lines, size, True, width))
 
 

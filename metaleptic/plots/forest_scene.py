@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from metaleptic.plots.forest_columns import MARGIN, Columns, indent, is_bold, place_columns
+from metaleptic.plots.forest_columns import INSET, MARGIN, Columns, indent, is_bold, place_columns
 from metaleptic.plots.forest_layout import ForestLayout, Row
 from metaleptic.plots.scene import Line, Mark, Scene, Shape, Text, middle, rectangle
 from metaleptic.plots.wrap import TextWidth, wrap
 
 LEADING = 1.22  # line height over text size
-INSET = 5.0  # points between the edges of the plot's column and the axis, for arrow heads
 TITLE = 10.0  # size of the title
 
 
@@ -41,7 +40,7 @@ def forest_scene(layout: ForestLayout, page: float, width: TextWidth) -> Scene:
         _drawing(row, layout, columns, centre, marks)
     y = _axis(layout, columns, bottom, marks, width)
     for note in layout.footnotes:
-        for line in wrap(note, columns.width - 2 * MARGIN, style.small, False, width):
+        for line in wrap(note, 0.96 * columns.width - 2 * MARGIN, style.small, False, width):
             y += style.small * LEADING
             marks.append(Text(MARGIN, y, line, style.small, style.muted))
         y += 2.0
@@ -180,6 +179,8 @@ def _axis(layout: ForestLayout, columns: Columns, y: float, marks: list[Mark], w
     for value, label in zip(axis.ticks, axis.labels, strict=True):
         x = _at(columns, axis.position(value))
         marks.append(Line((x, y), (x, y + 3.5), style.ink, 0.9))
+        half = width(label, style.small, False) / 2 + 1.0  # a long label at the end of the axis stays on the page
+        x = min(max(x, half), columns.width - half)
         marks.append(Text(x, y + 5.0 + style.small, label, style.small, style.ink, "middle"))
     y += 5.0 + style.small
     if not layout.favours:

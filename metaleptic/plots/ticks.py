@@ -29,7 +29,7 @@ _MONTHS: tuple[tuple[float, ...], ...] = (
     (1, 3, 12, 36, 120),
     (1, 6, 36),
     (3, 4, 6, 9, 12, 18, 24, 36, 48, 60, 84, 120),
-    (0.5, 1, 2, 4, 8, 16, 32, 64, 128),
+    (1, 3, 6, 12, 24, 48, 96),
 )
 _PERCENTS: tuple[tuple[float, ...], ...] = (
     (5, 10, 20, 35, 50, 65, 80, 90, 95),
@@ -62,6 +62,8 @@ def _offers(kind: str, unit: str, low: float, high: float) -> Iterator[FloatArra
     if kind == "log":
         if unit == "months":
             yield from (np.array(s) for s in _MONTHS)
+            if high / low < 300 and any(sum(low <= x <= high for x in s) >= 3 for s in _MONTHS):
+                return
         elif low < 1 < high:
             yield from (np.array(s) for s in _SYMMETRIC)
         decades = 10.0 ** np.arange(np.floor(np.log10(low)) - 1, np.ceil(np.log10(high)) + 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-# "P = 0.03" stays together.
-_BREAK = re.compile(r"(?<![=<>]) +(?![=<>])")
+# "P = 0.03" and "rate, %" stay together.
+_BREAK = re.compile(r"(?<![=<>]) +(?![=<>%])")
 # (text, size in points, bold) -> width in points
 TextWidth = Callable[[str, float, bool], float]
 

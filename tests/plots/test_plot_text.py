@@ -103,6 +103,12 @@ def test_forest_of_subgroups_and_other_measures(
         check_marks(figure)
 
 
+def test_headings_are_not_broken_inside_a_word(responses: Pooled) -> None:
+    plot = forest(responses, columns={"events": "Responders", "n": "Patients treated"})
+    written = [t.get_text() for t in texts(plot.figure)]
+    assert {"Responders", "Patients", "treated", "Response rate, %"} <= set(written)
+
+
 def test_width_is_kept_where_it_is_given(grouped: Subgroups, random_fit: Make) -> None:
     for width in (3.4, 5.0, 7.2):
         assert forest(grouped, width=width).figure.get_size_inches()[0] == pytest.approx(width, abs=0.01)

@@ -37,6 +37,12 @@ def test_months_are_counted_in_quarters_and_years() -> None:
     assert round_ticks("log", 2.5, 50, log, unit="months")[1] == ("3", "6", "12", "24", "48")
 
 
+@pytest.mark.parametrize("high", [13.0, 24.0, 41.0, 64.0, 110.0])
+def test_months_never_double_to_sixteen(high: float) -> None:
+    for low in (0.9, 1.9, 3.5):
+        assert not {"8", "16", "32", "64", "10", "20"} & set(round_ticks("log", low, high, log, unit="months")[1])
+
+
 def test_symmetric_ticks_for_ratios() -> None:
     assert round_ticks("log", 0.18, 5.5, log, keep=1.0)[1] == ("0.2", "0.5", "1", "2", "5")
     assert round_ticks("log", 0.3, 2.0, log, keep=1.0)[1][-2:] in {("1.4", "2"), ("1", "2"), ("1.5", "2")}
