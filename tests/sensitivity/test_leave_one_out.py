@@ -1,0 +1,51 @@
+"""Leave-one-out equals pooling again without each study, for every model."""
+
+from __future__ import annotations
+
+import pytest
+
+import metaleptic as ml
+from metaleptic.errors import NotEstimableError
+
+EFFECTS = ml.effects([-0.5, -0.45, -0.4, 0.3], [0.02, 0.03, 0.02, 0.05], study=list("abcd"), measure="HR")
+
+
+@pytest.mark.parametrize("options", [{}, {"tau2": "PM", "test": "z"}, {"model": "common"}])
+def test_agrees_with_pooling_again(options: dict[str, str]) -> None:
+    """Each row is what pool gives without that study."""
+    found = ml.leave_one_out(ml.pool(EFFECTS, **options))  # type: ignore[arg-type]
+    for i in range(4):
+        again = ml.pool(EFFECTS.take([j for j in range(4) if j != i]), **options)  # type: ignore[arg-type]
+        assert found.value[i] == pytest.approx(again.estimate.value, rel=1e-10)
+        assert found.low[i] == pytest.approx(again.estimate.low, rel=1e-10)
+        assert found.tau2[i] == pytest.approx(again.tau2, rel=1e-9, abs=1e-14)
+
+
+def test_counts_too() -> None:
+    """Binomial models are fitted again without each study."""
+    counts = ml.proportions({"study": list("abc"), "events": [11, 7, 2], "n": [14, 10, 4]})
+    found = ml.leave_one_out(ml.pool(counts, model="pooled-counts"))
+    assert found.value[2] == pytest.approx(18 / 24)
+
+
+def test_the_sentence_names_the_studies_on_which_the_conclusion_hangs() -> None:
+    """The plain-words sentence says which study changes the conclusion, or that none does."""
+    fit = ml.pool(EFFECTS)
+    assert fit.estimate.high > 1
+    assert "the conclusion hangs on d" in ml.leave_one_out(fit).sentence
+    steady = ml.pool(EFFECTS.take([0, 1, 2]))
+    assert "the conclusion never changes" in ml.leave_one_out(steady).sentence
+
+
+def test_survival_rates_keep_their_bounds_in_order() -> None:
+    """The complementary log-log scale decreases: printed bounds are sorted again."""
+    rates = ml.survival_rates({"study": list("abc"), "rate": [0.5, 0.6, 0.4], "n": [20, 30, 25]}, at=12)
+    found = ml.leave_one_out(ml.pool(rates))
+    assert (found.low < found.value).all()
+    assert (found.value < found.high).all()
+
+
+def test_needs_three_studies() -> None:
+    """Two studies cannot be left out one at a time."""
+    with pytest.raises(NotEstimableError, match="at least 3"):
+        ml.leave_one_out(ml.pool(EFFECTS.take([0, 1]), model="common"))
