@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from metaleptic.errors import OptionError
 from metaleptic.frames import read_table, to_frame
 
 _HERE = Path(__file__).parent
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,15 @@ class Dataset:
     tables: tuple[str, ...]
 
     def table(self, name: str | None = None, *, frame: str = "pandas") -> Any:
-        """Return one table as a dataframe ("pandas", "polars" or "pyarrow"), cells as printed; the only one by default."""
+        """Return one table as a dataframe ("pandas", "polars" or "pyarrow"); the only one by default.
+
+        Columns that hold nothing but plain numbers come as numbers (NaN where empty), all others as the text printed.
+        """
         chosen = self.tables[0] if name is None and len(self.tables) == 1 else name
         if chosen not in self.tables:
             raise OptionError(f"data set '{self.name}' has no table {name!r}. It has: {', '.join(self.tables)}.")
-        return to_frame(read_table(self.path / f"{chosen}.csv").columns, frame)
+        columns = read_table(self.path / f"{chosen}.csv").columns
+        return to_frame({name: _numbers_or_text(cells) for name, cells in columns.items()}, frame)
 
     def __getitem__(self, name: str) -> Any:
         return self.table(name)
@@ -50,7 +56,16 @@ class Dataset:
         return (self.path / "README.md").read_text(encoding="utf-8")
 
     def __repr__(self) -> str:
-        return f"data set '{self.name}': {', '.join(self.tables)}\n{self.path}\nsee .about for origin and columns"
+        return f"data set '{self.name}': {', '.join(self.tables)}\nsee .about for origin and columns"
+
+
+def _numbers_or_text(cells: Sequence[str]) -> Sequence[Any]:
+    filled = [c for c in cells if c]
+    if not filled or not all(_NUMBER.fullmatch(c) for c in filled):
+        return cells
+    if len(filled) == len(cells) and all("." not in c for c in cells):
+        return [int(c) for c in cells]
+    return [float(c) if c else float("nan") for c in cells]
 
 
 def folder() -> Path:
@@ -85,7 +100,7 @@ def load(name: str) -> Dataset:
     --------
     >>> import metaleptic as ml
     >>> ml.datasets.load("bcg").table().shape
-    (13, 9)
+    (13, 10)
     """
     if name not in available():
         raise OptionError(f"there is no data set {name!r}. There are: {', '.join(available())}.")

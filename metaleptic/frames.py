@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import hashlib
 import io
 import math
@@ -202,13 +203,13 @@ def find_column(table: Table, given: str | None, default: str, *, needed_for: st
         If a named column is missing, or the default one is missing and ``needed_for`` says what needs it.
     """
     if given is not None and given not in table.columns:
-        raise DataError(f"{table.source} has no column '{given}'. It has: {_names(table)}.")
+        raise DataError(f"{table.source} has no column '{given}'.{_meant(table, given)} It has: {_names(table)}.")
     name = default if given is None else given
     if name in table.columns:
         return name
     if needed_for is not None:
         raise DataError(
-            f"{table.source} has no column '{name}', needed for {needed_for}. "
+            f"{table.source} has no column '{name}', needed for {needed_for}.{_meant(table, name)} "
             f"Say which column it is ({default}=\"...\"). It has: {_names(table)}."
         )
     return None
@@ -233,12 +234,25 @@ def numbers(table: Table, column: str | None, study: Sequence[str], *, open_ende
     return np.array([_number(cell, column, study[i], i + 1, open_ended) for i, cell in enumerate(cells)])
 
 
-def decimals(table: Table, column: str | None) -> int:
-    """Return the most decimals printed in a column (2 for 0.83), which bounds its rounding error."""
-    if column is None:
-        return 0
-    printed = (_as_text(c).replace("·", ".") for c in table.columns[column] if not is_missing(c))
-    return max((len(t.partition(".")[2]) for t in printed if "e" not in t.lower()), default=0)
+def rounding(table: Table, *columns: str | None) -> FloatArray:
+    """Return half a unit of the last decimal printed in each row (0.005 for 0.83), the finest of the columns.
+
+    Text shows its own decimals. A number has lost its trailing zeros, so that the longest of its column counts.
+    """
+    places = np.zeros(len(table), dtype=int)
+    for column in columns:
+        if column is None:
+            continue
+        cells = table.columns[column]
+        own = [_decimals(c) for c in cells]
+        longest = max((d for c, d in zip(cells, own, strict=True) if not isinstance(c, str)), default=0)
+        places = np.maximum(places, [d if isinstance(c, str) else longest for c, d in zip(cells, own, strict=True)])
+    return np.asarray(0.5 * 10.0**-places)
+
+
+def _decimals(cell: Any) -> int:
+    text = "" if is_missing(cell) else _as_text(cell).replace("·", ".").rstrip("%")
+    return 0 if "e" in text.lower() else len(text.partition(".")[2])
 
 
 def is_missing(cell: Any) -> bool:
@@ -289,6 +303,13 @@ def _as_text(cell: Any) -> str:
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
     return str(cell).strip()
+
+
+def _meant(table: Table, name: str) -> str:
+    """Guess the column that a slip of case or of a letter may mean."""
+    lower = {n.lower().strip(): n for n in table.columns}
+    close = difflib.get_close_matches(name.lower(), list(lower), n=1, cutoff=0.75)
+    return f" Did you mean '{lower[close[0]]}'?" if close else ""
 
 
 def _names(table: Table) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -54,6 +55,11 @@ MEASURES = MappingProxyType(
         )
     }
 )
+
+
+def labelled(measure: Measure, label: str | None) -> Measure:
+    """Return the measure under another heading; unchanged if there is none."""
+    return replace(measure, label=label) if label else measure
 
 
 def measure_named(key: str | Measure | None) -> Measure:

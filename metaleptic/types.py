@@ -236,13 +236,23 @@ class Effects:
         changed["columns"] = MappingProxyType({key: _take(col, at) for key, col in self.columns.items()})
         return replace(self, **changed)
 
+    @property
+    def printed(self) -> FloatArray:
+        """Effects on the printed scale; proportions as events / n, without the half added to pool 0/12 as a logit."""
+        value = np.asarray(self.measure.to_printed(self.y), dtype=np.float64)
+        if self.measure.key != "PLO":
+            return value
+        with np.errstate(invalid="ignore", divide="ignore"):
+            raw = self.events / self.n
+        return np.where(np.isfinite(raw), raw, value)
+
     def to_frame(self) -> Any:
         """Return the effects as a dataframe of the caller's kind: printed and analysis scale side by side."""
         low, high = self.measure.printed_bounds(self.low, self.high)
         return to_frame(
             {
                 "study": self.study,
-                "value": self.measure.to_printed(self.y),
+                "value": self.printed,
                 "low": low,
                 "high": high,
                 "y": self.y,
@@ -254,11 +264,20 @@ class Effects:
         )
 
     def __repr__(self) -> str:
-        patients = f", {np.nansum(self.n):.0f} patients" if np.isfinite(self.n).any() else ""
-        left_out = f", {len(self.excluded)} rows excluded" if self.excluded else ""
+        out = len(self.excluded)
+        left_out = f", {out} {'row' if out == 1 else 'rows'} excluded" if out else ""
         routes = ", ".join(f"{self.how.count(h)} x {h}" for h in dict.fromkeys(self.how))
         names = ", ".join(self.study[:4]) + (" ..." if len(self) > 4 else "")
-        return f"{self.measure.heading}: {len(self)} studies{patients}{left_out}\nfrom: {routes}\n{names}"
+        return f"{self.measure.heading}: {count_studies(self)}{left_out}\nfrom: {routes}\n{names}"
+
+
+def count_studies(effects: Effects) -> str:
+    """Write "5 studies, 52 patients in 4 of them": n is summed over the studies that print it."""
+    k, known = len(effects), int(np.isfinite(effects.n).sum())
+    text = "1 study" if k == 1 else f"{k} studies"
+    if known:
+        text += f", {np.nansum(effects.n):.0f} patients" + (f" in {known} of them" if known < k else "")
+    return text
 
 
 _PER_STUDY = frozenset({"y", "v", "study", "n", "events", "how", "low", "high", "row"})

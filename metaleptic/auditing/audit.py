@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from metaleptic.auditing.printed import read_printed
 from metaleptic.auditing.rules import RULES, SEVERITIES
+from metaleptic.frames import to_frame
 from metaleptic.types import Finding
+
+
+class Findings(tuple[Finding, ...]):
+    """Findings, worst first: a tuple that prints one line each.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> ml.audit({"study": ["A"], "hr": [0.5], "low": [0.4], "high": [0.6]})
+    no contradictions found
+    """
+
+    __slots__ = ()
+
+    def to_frame(self, frame: str = "pandas") -> Any:
+        """Return a row per finding as a dataframe ("pandas", "polars" or "pyarrow")."""
+        names = [f.name for f in fields(Finding)]
+        return to_frame({name: [getattr(found, name) for found in self] for name in names}, frame)
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{f.severity}: {f.message} [{f.rule}]" for f in self) or "no contradictions found"
 
 
 def audit(
@@ -20,7 +43,7 @@ def audit(
     level: float | str | None = None,
     scale: str | None = None,
     sheet: str | int | None = None,
-) -> tuple[Finding, ...]:
+) -> Findings:
     """Check published numbers against each other and list what cannot be right, worst first.
 
     Parameters
@@ -39,8 +62,8 @@ def audit(
 
     Returns
     -------
-    tuple of Finding
-        Empty if nothing was found.
+    Findings
+        A tuple of ``Finding`` that prints a line each and has ``to_frame()``; empty if nothing was found.
 
     Raises
     ------
@@ -65,4 +88,4 @@ def audit(
         for rule in RULES.values()
         for i, printed, implied, message, suggestion in rule.function(x)
     ]
-    return tuple(sorted(findings, key=lambda f: SEVERITIES.index(f.severity)))
+    return Findings(sorted(findings, key=lambda f: SEVERITIES.index(f.severity)))

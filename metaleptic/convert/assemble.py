@@ -42,7 +42,7 @@ def check_bounds(
     low: FloatArray,
     high: FloatArray,
     names: tuple[str, str, str],
-    rounding: float = 0.0,
+    rounding: FloatArray | float = 0.0,
 ) -> None:
     """Refuse intervals that are upside down or do not hold their estimate.
 

@@ -6,7 +6,6 @@ Sources: Tierney JF et al. Trials 2007;8:16; Altman DG, Bland JM. BMJ 2011;343:d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_po
 from metaleptic.convert.intervals import lopsided_on_log_scale, se_from_bound, se_from_interval, se_from_p
 from metaleptic.convert.units import levels
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
-from metaleptic.frames import Table, decimals, find_column, is_missing, numbers, where
-from metaleptic.measures import MEASURES
+from metaleptic.frames import Table, find_column, is_missing, numbers, rounding, where
+from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray, Measure
 from metaleptic.warn import warn
 
@@ -31,6 +30,7 @@ def hazard_ratios(
     se: str | None = None,
     p: str | None = None,
     n: str | None = None,
+    label: str | None = None,
     level: float | str = 0.95,
     sheet: str | int | None = None,
 ) -> Effects:
@@ -49,6 +49,8 @@ def hazard_ratios(
         Column with the standard error of the *log* hazard ratio.
     p : str, optional
         Column with the two-sided p value (Wald or log-rank).
+    label : str, optional
+        What the hazard ratio is of, for headings ("Hazard ratio for death").
     level : float or str, default 0.95
         Level of the intervals, or the column that holds it.
     sheet : str or int, optional
@@ -77,7 +79,7 @@ def hazard_ratios(
     """
     table, names = open_table(data, study, sheet)
     value = find_column(table, hr, "hr", needed_for="the hazard ratios")
-    return _contrasts(table, names, MEASURES["HR"], value, low, high, se, p, n, level)
+    return _contrasts(table, names, labelled(MEASURES["HR"], label), value, low, high, se, p, n, level)
 
 
 def estimates(
@@ -135,9 +137,7 @@ def estimates(
     """
     if scale not in {"difference", "ratio"}:
         raise OptionError(f"scale {scale!r} is unknown. Say scale=\"ratio\" or scale=\"difference\".")
-    measure = MEASURES["RATIO" if scale == "ratio" else "DIFF"]
-    if label:
-        measure = replace(measure, label=label)
+    measure = labelled(MEASURES["RATIO" if scale == "ratio" else "DIFF"], label)
     table, names = open_table(data, study, sheet)
     value = find_column(table, estimate, "estimate", needed_for="the estimates")
     return _contrasts(table, names, measure, value, low, high, se, p, n, level)
@@ -166,15 +166,15 @@ def _contrasts(
     err = numbers(table, se, study)
     at = levels(table, level, study)
     ratio = measure.axis == "log"
-    rounding = 10.0 ** -max(decimals(table, value), decimals(table, low), decimals(table, high))
+    half = rounding(table, value, low, high)
     check_positive(study, err, se, "a standard error")
     if ratio:
         check_positive(study, est, value, "a ratio")
         _check_not_negative(study, lo, low)
         _check_not_negative(study, hi, high)
-    check_bounds(study, est, lo, hi, (value or "estimate", low or "low", high or "high"), rounding / 2)
+    check_bounds(study, est, lo, hi, (value or "estimate", low or "low", high or "high"), half)
     if ratio:
-        _warn_lopsided(study, est, lo, hi, rounding / 2, measure)
+        _warn_lopsided(study, est, lo, hi, half, measure)
     y, y_low, y_high = measure.to_analysis(est), measure.to_analysis(lo), measure.to_analysis(hi)
     scale = measure.scale
     with np.errstate(invalid="ignore"):
@@ -246,9 +246,9 @@ def _check_not_negative(study: Sequence[str], values: FloatArray, column: str | 
 
 
 def _warn_lopsided(
-    study: Sequence[str], est: FloatArray, low: FloatArray, high: FloatArray, rounding: float, measure: Measure
+    study: Sequence[str], est: FloatArray, low: FloatArray, high: FloatArray, half: FloatArray, measure: Measure
 ) -> None:
-    for i in np.flatnonzero(lopsided_on_log_scale(est, low, high, rounding)).tolist():
+    for i in np.flatnonzero(lopsided_on_log_scale(est, low, high, half)).tolist():
         warn(
             SuspiciousDataWarning,
             f"{where(study[i], i + 1)}: the interval {low[i]:g} to {high[i]:g} is not symmetric about "

@@ -45,7 +45,7 @@ def wald_interval(y: FloatArray, v: FloatArray, level: float) -> tuple[FloatArra
 
 
 def lopsided_on_log_scale(
-    estimate: FloatArray, low: FloatArray, high: FloatArray, rounding: float, tolerance: float = 0.1
+    estimate: FloatArray, low: FloatArray, high: FloatArray, rounding: FloatArray | float, tolerance: float = 0.1
 ) -> BoolArray:
     """Tell which ratio intervals are not symmetric about their estimate on the log scale.
 

@@ -6,7 +6,6 @@ Haldane JBS. Ann Hum Genet 1956;20:309-311 and Anscombe FJ. Biometrika 1956;43:4
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from scipy import special
 from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, open_table
 from metaleptic.convert.intervals import clopper_pearson
 from metaleptic.convert.units import fractions
-from metaleptic.frames import decimals, find_column, numbers
-from metaleptic.measures import MEASURES
+from metaleptic.frames import find_column, numbers, rounding
+from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects
 
 
@@ -85,14 +84,15 @@ def proportions(
     check_positive(names, size, n, "a number of patients")
     check_counts(names, x, size, (events, n))
     reasons = ["the number of events or patients is not printed"] * len(table)
-    how = ["logit"] * len(table)
+    how = ["logit of the counts"] * len(table)
     if proportion is not None:
         printed = fractions(table, proportion, unit, names)
-        half = 0.5 * 10.0 ** -decimals(table, proportion) / (100.0 if unit == "percent" else 1.0)
+        half = rounding(table, proportion) / (100.0 if unit == "percent" else 1.0)
         for i in np.flatnonzero(np.isnan(x) & np.isfinite(printed * size)).tolist():
-            first, last = np.ceil((printed[i] - half) * size[i] - 1e-9), np.floor((printed[i] + half) * size[i] + 1e-9)
+            first = np.ceil((printed[i] - half[i]) * size[i] - 1e-9)
+            last = np.floor((printed[i] + half[i]) * size[i] + 1e-9)
             if first == last:
-                x[i], how[i] = first, f"logit, count recovered from the printed proportion ({first:g}/{size[i]:g})"
+                x[i], how[i] = first, f"logit of the counts, recovered from the printed proportion ({first:g}/{size[i]:g})"
             elif first > last:
                 reasons[i] = f"no whole number of {size[i]:g} patients gives the printed proportion"
             else:
@@ -107,8 +107,7 @@ def proportions(
     routes = Routes(len(table))
     for words in dict.fromkeys(how):
         routes.offer(y, np.where([h == words for h in how], se, np.nan), words)
-    measure = MEASURES["PLO"]
     return assemble(
-        table, names, replace(measure, label=label) if label else measure, routes, reasons,
+        table, names, labelled(MEASURES["PLO"], label), routes, reasons,
         n=size, events=x, low=exact_low, high=exact_high, level=level,
     )

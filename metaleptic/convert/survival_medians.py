@@ -22,8 +22,8 @@ from metaleptic.convert.assemble import (
 )
 from metaleptic.convert.intervals import se_from_bound, se_from_interval
 from metaleptic.convert.units import levels, time_factors
-from metaleptic.frames import decimals, find_column, numbers
-from metaleptic.measures import MEASURES
+from metaleptic.frames import find_column, numbers, rounding
+from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
 
 SE_FACTOR = 1 / np.log(2)
@@ -40,6 +40,7 @@ def survival_medians(
     events: str | None = None,
     unit: str = "months",
     to: str = "months",
+    label: str | None = None,
     level: float | str = 0.95,
     sheet: str | int | None = None,
 ) -> Effects:
@@ -60,6 +61,8 @@ def survival_medians(
         Unit of the times (days, weeks, months, years), or the column that holds each row's unit.
     to : str, default "months"
         Unit of the result. A month is 365.25/12 days.
+    label : str, optional
+        What ends the time, for headings ("Median progression-free survival").
     level : float or str, default 0.95
         Level of the intervals, or the column that holds it.
     sheet : str or int, optional
@@ -105,10 +108,10 @@ def survival_medians(
     check_positive(names, med, median, "a median survival time")
     check_positive(names, size, n, "a number of patients")
     check_counts(names, died, size, (events, n))
-    rounding = 10.0 ** -max(decimals(table, median), decimals(table, low), decimals(table, high)) / 2
-    check_bounds(names, med, lo, hi, (median or "", low or "low", high or "high"), rounding)
+    half = rounding(table, median, low, high)
+    check_bounds(names, med, lo, hi, (median or "", low or "low", high or "high"), half)
 
-    measure = MEASURES["MEDIAN"]
+    measure = labelled(MEASURES["MEDIAN"], label)
     y, y_low, y_high = (measure.to_analysis(x * factor) for x in (med, lo, hi))
     routes = Routes(len(table))
     for one in np.unique(at):

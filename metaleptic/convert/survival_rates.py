@@ -6,7 +6,6 @@ Sources: Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time D
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_po
 from metaleptic.convert.intervals import se_from_interval
 from metaleptic.convert.units import fractions, levels
 from metaleptic.errors import OptionError
-from metaleptic.frames import decimals, find_column, numbers
-from metaleptic.measures import MEASURES
+from metaleptic.frames import find_column, numbers, rounding
+from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
 
 SCALES = {"cloglog": "SURV", "logit": "SURVLO"}
@@ -36,6 +35,7 @@ def survival_rates(
     time_unit: str = "months",
     unit: str = "fraction",
     scale: str = "cloglog",
+    label: str | None = None,
     level: float | str = 0.95,
     sheet: str | int | None = None,
 ) -> Effects:
@@ -60,6 +60,8 @@ def survival_rates(
         How rates, bounds and standard errors are printed: 0.47 or 47.
     scale : {"cloglog", "logit"}, default "cloglog"
         Analysis scale: log(-log S) is the log cumulative hazard; logit the log odds of survival.
+    label : str, optional
+        What is survived, for headings; "Survival at 12 months" by default.
     level : float or str, default 0.95
         Level of the intervals, or the column that holds it.
     sheet : str or int, optional
@@ -102,9 +104,8 @@ def survival_rates(
     levels_ = levels(table, level, names)
     check_positive(names, err, se, "a standard error")
     check_positive(names, size, n, "a number of patients")
-    percent = 100.0 if unit == "percent" else 1.0
-    rounding = 10.0 ** -max(decimals(table, rate), decimals(table, low), decimals(table, high)) / (2 * percent)
-    check_bounds(names, s, lo, hi, (rate or "", low or "low", high or "high"), rounding)
+    half = rounding(table, rate, low, high) / (100.0 if unit == "percent" else 1.0)
+    check_bounds(names, s, lo, hi, (rate or "", low or "low", high or "high"), half)
 
     measure = MEASURES[SCALES[scale]]
     words = measure.scale
@@ -120,11 +121,11 @@ def survival_rates(
         routes.offer(y, err * slope, f"{words}, Greenwood SE as given")
         routes.offer(y, np.sqrt(s * (1 - s) / size) * slope, f"{words}, SE from n (binomial, no censoring)")
     reasons = [_reason(s[i], times[i], at, time_unit) for i in range(len(table))]
-    labelled = replace(measure, label=f"Survival at {at:g} {time_unit}")
+    named = labelled(measure, label or f"Survival at {at:g} {time_unit}")
     values, counts = np.unique(levels_, return_counts=True)
     finite = np.isfinite(bounds).all(axis=0)
     return assemble(
-        table, names, labelled, routes, reasons, n=size, level=float(values[np.argmax(counts)]),
+        table, names, named, routes, reasons, n=size, level=float(values[np.argmax(counts)]),
         low=np.where(finite, bounds[0], np.nan), high=np.where(finite, bounds[1], np.nan),
     )
 

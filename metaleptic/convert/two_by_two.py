@@ -14,7 +14,7 @@ import numpy as np
 from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, open_table
 from metaleptic.errors import OptionError
 from metaleptic.frames import find_column, numbers
-from metaleptic.measures import MEASURES
+from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
 
 Cells = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
@@ -54,6 +54,7 @@ def two_by_two(
     study: str | None = None,
     continuity: float = 0.5,
     double_zero: str = "exclude",
+    label: str | None = None,
     level: float = 0.95,
     sheet: str | int | None = None,
 ) -> Effects:
@@ -76,6 +77,8 @@ def two_by_two(
     double_zero : {"exclude", "correct"}, default "exclude"
         What to do for OR and RR with studies in which no one, or everyone, had the event in both arms: they
         say nothing about a ratio. ``"correct"`` adds ``continuity`` to them too. Risk differences keep them.
+    label : str, optional
+        What is counted, for headings ("Risk ratio of tuberculosis").
     level : float, default 0.95
         Level of the study intervals.
     sheet : str or int, optional
@@ -131,5 +134,5 @@ def two_by_two(
         for i in range(len(table))
     ]
     return assemble(
-        table, names, MEASURES[measure], routes, reasons, n=size1 + size2, events=x1 + x2, level=level
+        table, names, labelled(MEASURES[measure], label), routes, reasons, n=size1 + size2, events=x1 + x2, level=level
     )

@@ -34,15 +34,10 @@ def study_values(result: Result) -> StudyValues:
     low = np.where(np.isnan(e.low), e.y - half, e.low) if len(e.low) == len(e) else e.y - half
     high = np.where(np.isnan(e.high), e.y + half, e.high) if len(e.high) == len(e) else e.y + half
     printed_low, printed_high = e.measure.printed_bounds(low, high)
-    value = np.asarray(e.measure.to_printed(e.y), dtype=np.float64)
-    if e.measure.key == "PLO":
-        with np.errstate(invalid="ignore", divide="ignore"):
-            raw = e.events / e.n
-        value = np.where(np.isfinite(raw), raw, value)
     weight = np.asarray(result.weights, dtype=np.float64)
     if len(weight) != len(e):
         weight = np.full(len(e), np.nan)
-    return StudyValues(e.study, value, np.asarray(printed_low), np.asarray(printed_high), weight)
+    return StudyValues(e.study, e.printed, np.asarray(printed_low), np.asarray(printed_high), weight)
 
 
 def group_members(result: Subgroups) -> Mapping[str, list[int]]:

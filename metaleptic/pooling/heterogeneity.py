@@ -183,13 +183,14 @@ def _maximise(y: Any, v: Any, keep: Any, *, restricted: bool) -> Any:
     if most == 0:
         return best
     order = np.cumsum(turns, axis=-1)
-    best_ll = -np.inf if most == 1 and rising[..., 0].all() else log_likelihood(y, v, keep, best, restricted=restricted)
+    only_one = most == 1 and bool(rising[..., 0].all())  # a single maximum each, and not at zero
+    best_ll = 0.0 * spread if only_one else log_likelihood(y, v, keep, best, restricted=restricted)
     for j in range(1, most + 1):
         at = np.argmax(order == j, axis=-1)
         low, high, above, below = (_pick(a, i) for a in (grid, slope) for i in (at, at + 1))
         start = low + (high - low) * above / np.where(above > below, above - below, 1.0)
         root = falling_root(lambda t: _score(y, v, keep, t, restricted=restricted), low, high, start)
-        if np.isscalar(best_ll):  # one maximum each, and not at zero
+        if only_one:
             return root
         root = np.where(count >= j, root, 0.0)
         ll = log_likelihood(y, v, keep, root, restricted=restricted)

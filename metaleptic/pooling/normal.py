@@ -82,7 +82,8 @@ def fit_normal(
     """Fit the common-effect (``tau2=None``) or random-effects model to one data set or to many.
 
     Sources: Hartung J, Knapp G. Stat Med 2001;20:3875-3889 (adjusted SE, t with k-1 degrees of freedom);
-    Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159 (prediction interval);
+    Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159 (prediction interval; k - 1 as in
+    Veroniki AA et al. Res Synth Methods 2019;10:23-43);
     Higgins JPT, Thompson SG. Stat Med 2002;21:1539-1558 (I2, H2).
     """
     k = np.add.reduce(keep + 0 * (y + v), axis=-1)

@@ -20,6 +20,7 @@ from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
 from metaleptic.warn import warn
 
 NAN = float("nan")
+FEW = 10  # studies below which an interval that takes tau as known gets a note
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,16 @@ def pool(
     -----
     Defaults follow Cochrane: REML, Hartung-Knapp, prediction interval with k - 1 degrees of freedom, Q-profile
     interval for tau. Sources: Viechtbauer W. J Educ Behav Stat 2005;30:261-293; Hartung J, Knapp G. Stat Med
-    2001;20:3875-3889; Higgins JPT et al. J R Stat Soc A 2009;172:137-159; Viechtbauer W. Stat Med 2007;26:37-52.
+    2001;20:3875-3889; Higgins JPT et al. J R Stat Soc A 2009;172:137-159 (prediction interval; there with k - 2, here with
+    k - 1 as in Veroniki AA et al. Res Synth Methods 2019;10:23-43); Viechtbauer W. Stat Med 2007;26:37-52.
 
     Examples
     --------
     >>> import metaleptic as ml
     >>> ml.pool(ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], measure="HR"))
-    Hazard ratio 0.82 (95% CI 0.65 to 1.02), 4 studies
-    random effects: REML, Hartung-Knapp t(3); 95% prediction interval 0.59 to 1.14
-    heterogeneity: tau 0.077, I2 30%, Q = 4.4, df = 3, p = 0.22
+    Hazard ratio 0.81 (95% CI 0.62 to 1.05), 4 studies
+    random effects: REML, Hartung-Knapp t(3); 95% prediction interval 0.53 to 1.23
+    heterogeneity: tau 0.1, I2 36%, Q = 4.5, df = 3, p = 0.21
     """
     if not isinstance(effects, Effects):
         raise OptionError(
@@ -216,6 +218,8 @@ def _binomial_normal(effects: Effects, tau2: str, test: str, level: float) -> Po
     share = special.expit(fit.mu)
     weights = 1 / (1 / (n * share * (1 - share)) + fit.tau2)
     notes = _notes(k, True, fit.se, fit.se, test)
+    if test == "z" and k < FEW:
+        notes = (*notes, "The interval takes tau as known; with so few studies test=\"t\" is the more cautious choice.")
     if not fit.converged:
         notes = ("The likelihood was not maximised to full precision: read the estimate with care.", *notes)
     return Pooled(

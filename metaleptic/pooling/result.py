@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from metaleptic.frames import to_frame
-from metaleptic.types import Effects, Estimate, FloatArray, Provenance
+from metaleptic.types import Effects, Estimate, FloatArray, Provenance, count_studies
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +99,7 @@ class Pooled:
         e = self.effects
         low, high = e.measure.printed_bounds(e.low, e.high)
         rows = [
-            ("study", e.study[i], float(e.measure.to_printed(e.y[i])), low[i], high[i], self.weights[i], e.n[i], e.how[i])
+            ("study", e.study[i], float(e.printed[i]), low[i], high[i], self.weights[i], e.n[i], e.how[i])
             for i in range(self.k)
         ]
         pooled = self.estimate
@@ -118,10 +118,8 @@ def headline(fit: Pooled) -> str:
     """Say the pooled effect in one line, printed scale."""
     m = fit.effects.measure
     unit = f" {m.unit}" if m.unit else ""
-    studies = "1 study" if fit.k == 1 else f"{fit.k} studies"
-    patients = f", {fit.patients:.0f} patients" if np.isfinite(fit.effects.n).any() else ""
     interval = m.format_interval(fit.estimate.low, fit.estimate.high)
-    return f"{m.label} {m.format(fit.estimate.value)}{unit} ({100 * fit.level:g}% CI {interval}), {studies}{patients}"
+    return f"{m.label} {m.format(fit.estimate.value)}{unit} ({100 * fit.level:g}% CI {interval}), {count_studies(fit.effects)}"
 
 
 def models_line(fit: Pooled) -> str:
@@ -136,7 +134,8 @@ def heterogeneity_line(fit: Pooled) -> str:
     """Say the heterogeneity in one line."""
     if fit.k == 1:
         return "heterogeneity: not estimable from one study"
-    tau = "" if np.isnan(fit.tau.value) else f"tau {fit.tau.value:.2g}, "
+    assumed = fit.model in ("common", "pooled-counts")  # these models take tau as 0
+    tau = "" if assumed or np.isnan(fit.tau.value) else f"tau {fit.tau.value:.2g}, "
     i2 = "" if np.isnan(fit.i2) else f"I2 {fit.i2:.0f}%, "
     return f"heterogeneity: {tau}{i2}Q = {fit.q:.1f}, df = {fit.q_df}, p {format_p(fit.q_p)}"
 

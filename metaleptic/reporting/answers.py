@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from metaleptic.auditing.audit import audit
 from metaleptic.errors import DataError, ExcludedRowsWarning, FewStudiesWarning, MetalepticError, MetalepticWarning
@@ -15,7 +15,7 @@ from metaleptic.reporting.analysis import Analysis, Question
 from metaleptic.reporting.kinds import KINDS
 from metaleptic.reporting.select import LeftOut, Origin, select_rows
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut, leave_one_out
-from metaleptic.types import Effects, Finding
+from metaleptic.types import Finding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +72,7 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            effects = _labelled(KINDS[q.kind].make(selection.table, q), q.label)
+            effects = KINDS[q.kind].make(selection.table, q)
             fit = pool(effects, model=q.model, tau2=q.tau2, test=q.test or None, level=q.level)
             groups = subgroups(fit, q.subgroup) if q.subgroup and fit.k > 1 else None
         except MetalepticError as err:
@@ -97,10 +97,6 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
         remarks=(*(fit.notes if fit.k > 1 else ()), *remarks),
         table_sha256=selection.table.sha256,
     )
-
-
-def _labelled(effects: Effects, label: str) -> Effects:
-    return replace(effects, measure=replace(effects.measure, label=label)) if label else effects
 
 
 def contradictions(analysis: Analysis) -> list[dict[str, str]]:

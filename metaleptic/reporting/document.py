@@ -135,7 +135,7 @@ def _study_rows(a: Answer) -> list[Mapping[str, str]]:
     low, high = e.measure.printed_bounds(e.low, e.high)
     rows: list[Mapping[str, str]] = []
     for i, o in enumerate(a.origins):
-        value = e.measure.format(float(e.measure.to_printed(e.y[i])))
+        value = e.measure.format(float(e.printed[i]))
         rows.append({
             "study": o.label, "id": o.id, "n": f"{e.n[i]:.0f}" if e.n[i] == e.n[i] else "not printed",
             "printed": o.printed, "corrected": o.corrected, "correction_reason": o.correction_reason,

@@ -41,38 +41,38 @@ def _level(table: Table, q: Question) -> str | float:
 
 
 def _hazard_ratios(table: Table, q: Question) -> Effects:
-    return hazard_ratios(table, hr=_value_or(table, "hr"), level=_level(table, q))
+    return hazard_ratios(table, hr=_value_or(table, "hr"), label=q.label or None, level=_level(table, q))
 
 
 def _medians(table: Table, q: Question) -> Effects:
     unit = "unit" if "unit" in table.columns else "months"
-    return survival_medians(table, median=_value_or(table, "median"), unit=unit, level=_level(table, q))
+    return survival_medians(table, median=_value_or(table, "median"), unit=unit, label=q.label or None, level=_level(table, q))
 
 
 def _rates(table: Table, q: Question) -> Effects:
     return survival_rates(
         table, at=q.at, rate=_value_or(table, "rate"), unit=_one_unit(table),
-        time="time" if "time" in table.columns else None, level=_level(table, q),
+        time="time" if "time" in table.columns else None, label=q.label or None, level=_level(table, q),
     )
 
 
 def _proportions(table: Table, q: Question) -> Effects:
     printed = "value" if "value" in table.columns and set(texts(table, "unit")) <= {"percent", "fraction"} else None
     return proportions(
-        table, proportion=printed, unit=_one_unit(table) if printed else "fraction", level=q.level
+        table, proportion=printed, unit=_one_unit(table) if printed else "fraction", label=q.label or None, level=q.level
     )
 
 
 def _two_by_two(table: Table, q: Question) -> Effects:
     return two_by_two(
-        table, events1="events1", n1="n1", events2="events2", n2="n2", measure=q.measure or "RR", level=q.level
+        table, events1="events1", n1="n1", events2="events2", n2="n2", measure=q.measure or "RR", label=q.label or None, level=q.level
     )
 
 
 def _estimates(table: Table, q: Question) -> Effects:
     scale = q.measure or "difference"
     return estimates(
-        table, estimate=_value_or(table, "estimate"), scale=scale, level=_level(table, q)
+        table, estimate=_value_or(table, "estimate"), scale=scale, label=q.label or None, level=_level(table, q)
     )
 
 

@@ -31,7 +31,7 @@ def _rows(answer: Answer) -> list[dict[str, Any]]:
     base = {"question": answer.question.id, "measure": e.measure.key, "unit": e.measure.unit}
     low, high = e.measure.printed_bounds(e.low, e.high)
     found = [
-        base | {"role": "study", "name": e.study[i], "value": float(e.measure.to_printed(e.y[i])), "low": float(low[i]),
+        base | {"role": "study", "name": e.study[i], "value": float(e.printed[i]), "low": float(low[i]),
                 "high": float(high[i]), "level": e.level, "n": float(e.n[i]), "events": float(e.events[i]),
                 "weight": float(fit.weights[i]), "how": e.how[i], "evidence_id": o.id, "printed": o.printed,
                 "reference": o.reference}

@@ -18,6 +18,7 @@ from metaleptic.reporting.answers import Answer, answer_question
 from metaleptic.reporting.document import Figure, render
 from metaleptic.reporting.files import write_all
 from metaleptic.reporting.records import to_csv, to_json
+from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.reporting.single import wrap_result
 
 FUNNEL_FROM = 10  # below ten studies the shape of a funnel plot cannot be judged
@@ -45,7 +46,9 @@ class Report:
     answers: tuple[Answer, ...]
 
     def __repr__(self) -> str:
-        return f"report: {self.path}\n{len(self.answers)} questions, {len(self.figures)} figure files\ntables: {', '.join(str(t) for t in self.tables)}"
+        sentences = [f"{a.question.id}: {answer_sentence(a)}" for a in self.answers]
+        tables = ", ".join(t.name for t in self.tables)
+        return "\n".join([*sentences, f"report: {self.path.name}, with {tables} and {len(self.figures)} figure files beside it"])
 
 
 def report(

@@ -13,7 +13,10 @@ from metaleptic.pooling.result import Pooled, format_p
 from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.kinds import KINDS
 
-PREDICTION_SOURCE = "Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159"
+PREDICTION_SOURCE = (
+    "Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159; "
+    "Veroniki AA et al. Res Synth Methods 2019;10:23-43"
+)
 Q_PROFILE_SOURCE = "Viechtbauer W. Stat Med 2007;26:37-52"
 I2_SOURCE = "Higgins JPT, Thompson SG. Stat Med 2002;21:1539-1558"
 SUBGROUP_SOURCE = "Borenstein M, Higgins JPT. Prev Sci 2013;14:134-143"
@@ -62,7 +65,7 @@ def _null_words(fit: Pooled) -> str:
         return ""
     if fit.estimate.low > m.null or fit.estimate.high < m.null:
         return f"The interval excludes {m.format(m.null)} (no difference)."
-    return f"The interval includes {m.format(m.null)}, so no difference cannot be ruled out."
+    return f"The interval includes {m.format(m.null)}, so the data are compatible with no difference."
 
 
 def _width_words(fit: Pooled) -> str:
@@ -142,7 +145,7 @@ def methods_text(answer: Answer, refs: References) -> str:
     else:
         parts.append(f"They were pooled with the {model.name} {refs.cite(model.source)} ({fit.method.partition(': ')[2]}).")
     if fit.prediction is not None:
-        parts.append(f"The prediction interval follows {refs.cite(PREDICTION_SOURCE)}, I² {refs.cite(I2_SOURCE)}.")
+        parts.append(f"The prediction interval follows {refs.cite(PREDICTION_SOURCE)} with the degrees of freedom of the confidence interval, I² {refs.cite(I2_SOURCE)}.")
     if answer.groups is not None:
         parts.append(f"Subgroups by {answer.groups.by} were pooled each by itself and compared by a test of interaction {refs.cite(SUBGROUP_SOURCE)}.")
     if answer.influence is not None:

@@ -25,7 +25,7 @@ def wrap_result(result: Pooled | Subgroups) -> tuple[Analysis, list[Answer]]:
                         answer=f"the pooled {label[0].lower()}{label[1:]}", kind=KIND_OF.get(e.measure.key, "estimates"))
     low, high = e.measure.printed_bounds(e.low, e.high)
     used = tuple(
-        _origin(name, e.row[i], f"{e.measure.format(float(e.measure.to_printed(e.y[i])))} ({e.measure.format_interval(low[i], high[i])})")
+        _origin(name, e.row[i], f"{e.measure.format(float(e.printed[i]))} ({e.measure.format_interval(low[i], high[i])})")
         for i, name in enumerate(e.study)
     )
     left_out = tuple(LeftOut(_origin(x.study, x.row, ""), x.reason) for x in e.excluded)

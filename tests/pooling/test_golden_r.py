@@ -113,8 +113,11 @@ def test_small_log_medians_agree_with_meta(key: str, tau2: str, test: str) -> No
     assert close(fit.q, r["Q"])
 
 
-def test_log_medians_of_two_arms_agree_with_metafor() -> None:
-    """Thirty arms with both bounds: SE from the interval, REML with and without Hartung-Knapp."""
+def test_log_medians_of_thirty_arms_agree_with_metafor() -> None:
+    """Thirty arms with both bounds: SE from the interval, REML with and without Hartung-Knapp.
+
+    These reference fits stop at metafor's default threshold, about 1e-5.
+    """
     case = SURVIVAL["v15b"]
     d = case["data"]
     names = [f"{s} {i}" for i, s in enumerate(d["study"])]
@@ -122,10 +125,10 @@ def test_log_medians_of_two_arms_agree_with_metafor() -> None:
     assert np.allclose(np.sqrt(effects.v), case["expected"]["sei"], rtol=1e-12)
     for key, test in (("REML", "z"), ("REML_HK", "knapp-hartung")):
         fit, r = ml.pool(effects, test=test), case["expected"][key]
-        assert close(fit.beta[0], r["b"])
-        assert close(fit.se[0], r["se"])
-        assert close(fit.tau2, r["tau2"])
-        assert close(fit.i2, r["I2"])
+        assert close(fit.beta[0], r["b"], 1e-5)
+        assert close(fit.se[0], r["se"], 1e-5)
+        assert close(fit.tau2, r["tau2"], 1e-5)
+        assert close(fit.i2, r["I2"], 1e-5)
 
 
 def test_upper_bound_not_reached() -> None:
