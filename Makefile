@@ -54,7 +54,7 @@ docs: $(VENV)/.dev
 	@echo "docs/_build/html/index.html"
 
 notebooks: $(VENV)/.dev
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	$(BIN)/python notebooks/execute.py
 
 clean:
 	rm -rf $(VENV) .venv-* report docs/_build build dist

@@ -32,20 +32,23 @@ def main() -> None:
     if rscript is None:
         sys.exit("Rscript is not on the path: install R with metafor to compare.")
     table = ml.datasets.load("bcg").table()
-    table["n1"], table["n2"] = table["tpos"].astype(int) + table["tneg"].astype(int), table["cpos"].astype(int) + table["cneg"].astype(int)
-    table["trial"] = table["author"] + " " + table["year"].astype(str)
-    effects = ml.two_by_two(table, study="trial", events1="tpos", n1="n1", events2="cpos", n2="n2")
+    table["n1"], table["n2"] = table["tpos"] + table["tneg"], table["cpos"] + table["cneg"]
+    effects = ml.two_by_two(table, events1="tpos", n1="n1", events2="cpos", n2="n2")
     fit = ml.pool(effects)
     start = time.perf_counter()
     for _ in range(RUNS):
         ml.pool(effects)
     ours = (time.perf_counter() - start) / RUNS
-    script = R_SCRIPT.format(y=",".join(map(repr, effects.y.tolist())), v=",".join(map(repr, effects.v.tolist())), runs=RUNS)
+    script = R_SCRIPT.format(
+        y=",".join(map(repr, effects.y.tolist())), v=",".join(map(repr, effects.v.tolist())), runs=RUNS
+    )
     done = subprocess.run([rscript, "-"], input=script, capture_output=True, text=True, check=True)
     theirs = json.loads(done.stdout[done.stdout.index("{") :])  # metafor may print a banner first
     print(f"metaleptic           {1e3 * ours:8.3f} ms")
     print(f"metafor {theirs['version']:<12} {1e3 * theirs['seconds']:8.3f} ms")
-    print(f"ratio                {theirs['seconds'] / ours:8.1f}   (pooled effects agree to {abs(fit.beta[0] - theirs['beta']):.0e})")
+    print(
+        f"ratio                {theirs['seconds'] / ours:8.1f}   (pooled effects agree to {abs(fit.beta[0] - theirs['beta']):.0e})"
+    )
 
 
 if __name__ == "__main__":

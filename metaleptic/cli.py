@@ -36,8 +36,12 @@ def _plain_talk() -> Iterator[None]:
     talk = Console(stderr=True, soft_wrap=True, highlight=False)
 
     def show(
-        message: Warning | str, category: type[Warning], filename: str, lineno: int,
-        file: TextIO | None = None, line: str | None = None,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
     ) -> None:
         talk.print(f"warning: {message}", style="yellow", markup=False)
 
@@ -57,8 +61,16 @@ def _plain_talk() -> Iterator[None]:
 
 @app.command()
 def report(
-    source: Annotated[Path | None, typer.Argument(help="An analysis.toml or its folder; the bundled evidence on intrathecal trastuzumab if left out.", show_default=False)] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write; tables and figures go beside it.")] = Path("report/report.html"),
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="An analysis.toml or its folder; the bundled evidence on intrathecal trastuzumab if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The page to write; tables and figures go beside it.")
+    ] = Path("report/report.html"),
     pdf: Annotated[bool, typer.Option("--pdf", help="Write the figures as PDF too.")] = False,
     as_json: JSON = False,
 ) -> None:
@@ -80,8 +92,17 @@ def report(
     from metaleptic.reporting.sentences import answer_sentence
 
     lines = [f"{a.question.id}: {answer_sentence(a)}" for a in written.answers]
-    print("\n".join([*lines, "", f"tables:  {', '.join(str(t) for t in written.tables)}",
-                     f"figures: {written.figures[0].parent} ({len(written.figures)} files)", f"report:  {written.path}"]))
+    print(
+        "\n".join(
+            [
+                *lines,
+                "",
+                f"tables:  {', '.join(str(t) for t in written.tables)}",
+                f"figures: {written.figures[0].parent} ({len(written.figures)} files)",
+                f"report:  {written.path}",
+            ]
+        )
+    )
 
 
 @contextmanager
@@ -111,18 +132,39 @@ KIND_COLUMNS = {
 def pool(
     file: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per study.", show_default=False)],
     kind: Annotated[str, typer.Option(help=f"Kind of number: {', '.join(KIND_COLUMNS)}.")] = "hazard_ratios",
-    column: Annotated[list[str] | None, typer.Option("--column", "-c", help="Name of a column, as NAME=COLUMN, for example hr=HR; repeat as needed.", show_default=False)] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column",
+            "-c",
+            help="Name of a column, as NAME=COLUMN, for example hr=HR; repeat as needed.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="random, common, binomial-normal or pooled-counts.")] = "random",
     tau2: Annotated[str, typer.Option(help="Estimator of the between-study variance: REML, DL, PM, ML, ...")] = "REML",
-    test: Annotated[str | None, typer.Option(help="knapp-hartung, t, z or adhoc; the model's default if left out.", show_default=False)] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="knapp-hartung, t, z or adhoc; the model's default if left out.", show_default=False),
+    ] = None,
     level: Annotated[float, typer.Option(help="Level of the pooled intervals.")] = 0.95,
     ci_level: Annotated[float, typer.Option(help="Level of the published intervals.")] = 0.95,
-    unit: Annotated[str | None, typer.Option(help="Unit of medians (days, weeks, months, years) or rates (fraction, percent).", show_default=False)] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            help="Unit of medians (days, weeks, months, years) or rates (fraction, percent).", show_default=False
+        ),
+    ] = None,
     at: Annotated[float | None, typer.Option(help="Time point of survival rates.", show_default=False)] = None,
-    measure: Annotated[str | None, typer.Option(help="OR, RR or RD for two_by_two; ratio or difference for estimates.", show_default=False)] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(help="OR, RR or RD for two_by_two; ratio or difference for estimates.", show_default=False),
+    ] = None,
     subgroup: Annotated[str | None, typer.Option(help="Column to group by.", show_default=False)] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.", show_default=False)] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write a forest plot (.svg, .png or .pdf).", show_default=False)] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a forest plot (.svg, .png or .pdf).", show_default=False)
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Pool the studies of a table and print the result.
@@ -146,7 +188,14 @@ def pool(
 
 
 def _effects(
-    file: Path, kind: str, column: list[str], unit: str | None, at: float | None, measure: str | None, level: float, sheet: str | None
+    file: Path,
+    kind: str,
+    column: list[str],
+    unit: str | None,
+    at: float | None,
+    measure: str | None,
+    level: float,
+    sheet: str | None,
 ) -> Any:
     import metaleptic as ml
 
@@ -156,7 +205,9 @@ def _effects(
     for pair in column:
         name, _, value = pair.partition("=")
         if not value or name not in KIND_COLUMNS[kind]:
-            raise OptionError(f"--column {pair!r} is not understood. Write NAME=COLUMN with one of: {', '.join(KIND_COLUMNS[kind])}.")
+            raise OptionError(
+                f"--column {pair!r} is not understood. Write NAME=COLUMN with one of: {', '.join(KIND_COLUMNS[kind])}."
+            )
         options[name] = value
     if kind == "two_by_two":
         options = {name: name for name in KIND_COLUMNS[kind][1:]} | options
@@ -174,13 +225,27 @@ def _effects(
 
 def _fit_record(fit: Any, shown: Any) -> dict[str, Any]:
     record = {
-        "measure": fit.effects.measure.key, "unit": fit.effects.measure.unit, "studies": fit.k,
-        "estimate": asdict(fit.estimate), "prediction": asdict(fit.prediction) if fit.prediction else None,
-        "tau2": fit.tau2, "tau": asdict(fit.tau), "i2": fit.i2, "h2": fit.h2, "q": fit.q, "q_df": fit.q_df, "q_p": fit.q_p,
-        "p": fit.p, "beta": fit.beta.tolist(), "se": fit.se.tolist(), "method": fit.method, "notes": list(fit.notes),
+        "measure": fit.effects.measure.key,
+        "unit": fit.effects.measure.unit,
+        "studies": fit.k,
+        "estimate": asdict(fit.estimate),
+        "prediction": asdict(fit.prediction) if fit.prediction else None,
+        "tau2": fit.tau2,
+        "tau": asdict(fit.tau),
+        "i2": fit.i2,
+        "h2": fit.h2,
+        "q": fit.q,
+        "q_df": fit.q_df,
+        "q_p": fit.q_p,
+        "p": fit.p,
+        "beta": fit.beta.tolist(),
+        "se": fit.se.tolist(),
+        "method": fit.method,
+        "notes": list(fit.notes),
         "weights": dict(zip(fit.effects.study, fit.weights.tolist(), strict=True)),
         "how": dict(zip(fit.effects.study, fit.effects.how, strict=True)),
-        "excluded": [asdict(x) for x in fit.effects.excluded], "provenance": asdict(fit.provenance),
+        "excluded": [asdict(x) for x in fit.effects.excluded],
+        "provenance": asdict(fit.provenance),
     }
     if shown is not fit:
         record["subgroups"] = {name: asdict(g.estimate) for name, g in shown.groups.items()}
@@ -204,7 +269,9 @@ def audit(
     low: Column = None,
     high: Column = None,
     p: Column = None,
-    scale: Annotated[str | None, typer.Option(help="ratio or difference, if the table does not say.", show_default=False)] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="ratio or difference, if the table does not say.", show_default=False)
+    ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.", show_default=False)] = None,
     as_json: JSON = False,
 ) -> None:
@@ -231,7 +298,10 @@ def audit(
 def data(
     name: Annotated[str | None, typer.Argument(help="A data set; lists them if left out.", show_default=False)] = None,
     table: Annotated[str | None, typer.Option(help="Print this table of the set as CSV.", show_default=False)] = None,
-    copy: Annotated[Path | None, typer.Option(help="Copy the whole folder here, to start your own analysis from it.", show_default=False)] = None,
+    copy: Annotated[
+        Path | None,
+        typer.Option(help="Copy the whole folder here, to start your own analysis from it.", show_default=False),
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """List, print or copy the bundled evidence.

@@ -36,7 +36,7 @@ class Dataset:
     def table(self, name: str | None = None, *, frame: str = "pandas") -> Any:
         """Return one table as a dataframe ("pandas", "polars" or "pyarrow"); the only one by default.
 
-        Columns that hold nothing but plain numbers come as numbers (NaN where empty), all others as the text printed.
+        Columns in which every cell is a plain number come as numbers, all others as the text printed.
         """
         chosen = self.tables[0] if name is None and len(self.tables) == 1 else name
         if chosen not in self.tables:
@@ -60,12 +60,9 @@ class Dataset:
 
 
 def _numbers_or_text(cells: Sequence[str]) -> Sequence[Any]:
-    filled = [c for c in cells if c]
-    if not filled or not all(_NUMBER.fullmatch(c) for c in filled):
+    if not all(_NUMBER.fullmatch(c) for c in cells):
         return cells
-    if len(filled) == len(cells) and all("." not in c for c in cells):
-        return [int(c) for c in cells]
-    return [float(c) if c else float("nan") for c in cells]
+    return [float(c) if "." in c else int(c) for c in cells]
 
 
 def folder() -> Path:

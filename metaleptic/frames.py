@@ -152,7 +152,9 @@ def _excel_rows(path: Path, sheet: str | int | None) -> list[list[Any]]:
     names = book.sheet_names
     if not names:
         raise DataError(f"file '{path}' has no sheets.")
-    wanted = names[0] if sheet is None else names[sheet - 1] if isinstance(sheet, int) and 0 < sheet <= len(names) else sheet
+    wanted = (
+        names[0] if sheet is None else names[sheet - 1] if isinstance(sheet, int) and 0 < sheet <= len(names) else sheet
+    )
     if wanted not in names:
         raise DataError(f"file '{path}' has no sheet {sheet!r}. It has: {', '.join(names)}.")
     rows = book.get_sheet_by_name(str(wanted)).to_python(skip_empty_area=True)
@@ -175,16 +177,16 @@ def _from_rows(rows: list[list[Any]], source: str) -> Table:
                 f"file '{source}', row {number} ('{row[0]}'): {len(row)} cells but {len(header)} columns. "
                 "Put cells that contain the separator in double quotes."
             )
-    columns = {
-        name: [row[j] if j < len(row) else "" for row in rows[1:]] for j, name in enumerate(header)
-    }
+    columns = {name: [row[j] if j < len(row) else "" for row in rows[1:]] for j, name in enumerate(header)}
     return _checked(columns, "pandas", f"file '{source}'")
 
 
 def _checked(columns: dict[str, list[Any]], kind: str, source: str) -> Table:
     lengths = {len(col) for col in columns.values()}
     if len(lengths) > 1:
-        raise DataError(f"{source}: columns differ in length ({', '.join(f'{k}: {len(v)}' for k, v in columns.items())}).")
+        raise DataError(
+            f"{source}: columns differ in length ({', '.join(f'{k}: {len(v)}' for k, v in columns.items())})."
+        )
     if not columns or lengths == {0}:
         raise DataError(f"{source} has no rows below the header. There is nothing to pool.")
     digest = hashlib.sha256(repr([(k, [str(c) for c in v]) for k, v in columns.items()]).encode()).hexdigest()
@@ -210,7 +212,7 @@ def find_column(table: Table, given: str | None, default: str, *, needed_for: st
     if needed_for is not None:
         raise DataError(
             f"{table.source} has no column '{name}', needed for {needed_for}.{_meant(table, name)} "
-            f"Say which column it is ({default}=\"...\"). It has: {_names(table)}."
+            f'Say which column it is ({default}="..."). It has: {_names(table)}.'
         )
     return None
 
@@ -291,7 +293,7 @@ def _number(cell: Any, column: str, study: str, row: int, open_ended: bool) -> f
 
 def _advice(text: str) -> str:
     if text.endswith("%"):
-        return "which carries a percent sign. Write the number alone and say unit=\"percent\"."
+        return 'which carries a percent sign. Write the number alone and say unit="percent".'
     if "," in text:
         return "which is not a number. Write decimals with a point (0.83) and no thousands separator."
     if text[:1] in "<>≤≥":

@@ -297,26 +297,32 @@ class Result(Protocol):
     def effects(self) -> Effects:
         """What was pooled."""
         ...
+
     @property
     def estimate(self) -> Estimate:
         """The pooled effect, printed scale."""
         ...
+
     @property
     def prediction(self) -> Estimate | None:
         """Interval for a new study, if the model has one."""
         ...
+
     @property
     def tau(self) -> Estimate:
         """Between-study standard deviation, analysis scale."""
         ...
+
     @property
     def weights(self) -> FloatArray:
         """Weights in percent."""
         ...
+
     @property
     def method(self) -> str:
         """The model in words."""
         ...
+
     @property
     def provenance(self) -> Provenance:
         """How to make it again."""

@@ -16,7 +16,9 @@ def one(estimate: float, low: float, high: float, p: str = "", **rest: object) -
 
 def test_upside_down_interval_is_impossible_and_names_study_and_row() -> None:
     """A lower bound above the upper one is impossible; the message names study and row."""
-    (finding,) = ml.audit({"study": ["Shizuoka", "B"], "median": [99.0, 8.3], "low": [725.0, 5.7], "high": [220.0, 11.0]})
+    (finding,) = ml.audit(
+        {"study": ["Shizuoka", "B"], "median": [99.0, 8.3], "low": [725.0, 5.7], "high": [220.0, 11.0]}
+    )
     assert (finding.rule, finding.severity) == ("bounds-in-order", "impossible")
     assert "'Shizuoka' (row 1)" in finding.message
     assert finding.suggestion
@@ -30,7 +32,16 @@ def test_estimate_outside_its_interval() -> None:
 
 @pytest.mark.parametrize(
     ("p", "speaks"),
-    [("0.045", False), ("0.03", True), ("0.45", True), ("<0.05", False), ("<0.001", True), ("ns", True), ("", False), ("see text", False)],
+    [
+        ("0.045", False),
+        ("0.03", True),
+        ("0.45", True),
+        ("<0.05", False),
+        ("<0.001", True),
+        ("ns", True),
+        ("", False),
+        ("see text", False),
+    ],
 )
 def test_p_against_interval(p: str, speaks: bool) -> None:
     """HR 0.198 (0.041 to 0.961) implies p 0.044 to 0.045: other p values are found, bounds and "ns" are understood."""
@@ -50,7 +61,9 @@ def test_lopsided_ratio_is_suspicious() -> None:
 
 def test_counts_and_percentages() -> None:
     """More events than patients and a percentage above 100 are impossible."""
-    found = ml.audit({"study": ["A", "B"], "value": ["8/7", "104"], "unit": ["patients", "percent"], "events": [8, ""], "n": [7, 20]})
+    found = ml.audit(
+        {"study": ["A", "B"], "value": ["8/7", "104"], "unit": ["patients", "percent"], "events": [8, ""], "n": [7, 20]}
+    )
     assert {f.rule for f in found} == {"events-within-n", "percentage-in-range"}
 
 

@@ -10,7 +10,9 @@ from typer.testing import CliRunner, Result
 
 from metaleptic.cli import app
 
-TRIALS = "trial,hr,low,high,n,kind\nAlba,0.71,0.50,1.01,418,a\nBessen,0.95,0.80,1.13,1200,a\nChow,0.62,0.40,0.96,299,b\n"
+TRIALS = (
+    "trial,hr,low,high,n,kind\nAlba,0.71,0.50,1.01,418,a\nBessen,0.95,0.80,1.13,1200,a\nChow,0.62,0.40,0.96,299,b\n"
+)
 
 
 def run(*arguments: object) -> Result:
@@ -73,7 +75,14 @@ def test_wrong_data_is_one_sentence_and_exit_1(tmp_path: Path, content: str, par
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--kind", "hazards"), ("--tau2", "REMLL"), ("--test", "zz"), ("-c", "hr"), ("--kind", "survival_rates"), ("--model", "fixedd")],
+    [
+        ("--kind", "hazards"),
+        ("--tau2", "REMLL"),
+        ("--test", "zz"),
+        ("-c", "hr"),
+        ("--kind", "survival_rates"),
+        ("--model", "fixedd"),
+    ],
 )
 def test_wrong_usage_is_exit_2(trials: Path, arguments: tuple[str, ...]) -> None:
     """Unknown options exit 2 and list what there is."""
@@ -95,7 +104,7 @@ def test_audit_exits_1_when_something_is_impossible(tmp_path: Path, trials: Path
 def test_data_lists_prints_and_copies(tmp_path: Path) -> None:
     """The bundled evidence can be listed, read and copied; a copy never overwrites."""
     assert "intrathecal_trastuzumab" in run("data").stdout
-    assert run("data", "bcg", "--table", "bcg").stdout.startswith("trial,author")
+    assert run("data", "bcg", "--table", "bcg").stdout.startswith("study,trial,author")
     assert run("data", "bcg", "--copy", tmp_path / "mine").exit_code == 0
     assert (tmp_path / "mine" / "bcg.csv").is_file()
     assert run("data", "bcg", "--copy", tmp_path / "mine").exit_code == 2

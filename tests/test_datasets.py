@@ -51,7 +51,22 @@ def test_event_indicators_that_are_not_printed_stay_empty() -> None:
     table = [r for r in rows("patients") if r["study"] == "Trifanescu2023"]
     assert len(table) == 14
     assert all(r["pfs_event"] == r["os_event"] == "" for r in table)
-    assert [r["os_months"] for r in table] == ["19", "24", "10", "9", "22", "6", "6", "6", "20", "5", "8", "9", "6", "7"]
+    assert [r["os_months"] for r in table] == [
+        "19",
+        "24",
+        "10",
+        "9",
+        "22",
+        "6",
+        "6",
+        "6",
+        "20",
+        "5",
+        "8",
+        "9",
+        "6",
+        "7",
+    ]
 
 
 def test_references_are_no_web_addresses() -> None:
@@ -62,7 +77,9 @@ def test_references_are_no_web_addresses() -> None:
 
 def test_load_gives_the_asked_frame() -> None:
     """Tables come as pandas, polars or pyarrow, cells as printed."""
-    shapes = {type(SET.table("studies", frame=kind)).__module__.split(".")[0] for kind in ("pandas", "polars", "pyarrow")}
+    shapes = {
+        type(SET.table("studies", frame=kind)).__module__.split(".")[0] for kind in ("pandas", "polars", "pyarrow")
+    }
     assert shapes == {"pandas", "polars", "pyarrow"}
     assert SET["evidence"]["value"][0] == "10"
 

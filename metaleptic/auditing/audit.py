@@ -82,7 +82,9 @@ def audit(
     >>> found[0].rule
     'bounds-in-order'
     """
-    x = read_printed(data, study=study, estimate=estimate, low=low, high=high, p=p, level=level, scale=scale, sheet=sheet)
+    x = read_printed(
+        data, study=study, estimate=estimate, low=low, high=high, p=p, level=level, scale=scale, sheet=sheet
+    )
     findings = [
         Finding(rule.key, rule.severity, x.where(i), printed, implied, f"{x.where(i)}: {message}.", suggestion)
         for rule in RULES.values()

@@ -15,7 +15,9 @@ from metaleptic.types import BoolArray, FloatArray
 
 ESTIMATE_NAMES = ("estimate", "value", "hr", "HR", "or", "OR", "rr", "RR", "median", "rate")
 RATIOS = frozenset({"hr", "or", "rr", "hazard ratio", "odds ratio", "risk ratio", "pooled hazard ratio", "ratio"})
-DIFFERENCES = frozenset({"difference", "difference in medians", "log hazard ratio", "log odds ratio", "mean difference"})
+DIFFERENCES = frozenset(
+    {"difference", "difference in medians", "log hazard ratio", "log odds ratio", "mean difference"}
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +100,7 @@ def read_printed(
 def _kinds(table: Table, column: str, scale: str | None) -> Sequence[str]:
     if scale is not None:
         if scale not in {"ratio", "difference"}:
-            raise DataError(f"scale {scale!r} is unknown. Say scale=\"ratio\" or scale=\"difference\".")
+            raise DataError(f'scale {scale!r} is unknown. Say scale="ratio" or scale="difference".')
         return (scale,) * len(table)
     if "statistic" in table.columns:
         return [t.lower() for t in texts(table, "statistic")]

@@ -32,7 +32,9 @@ def bounds_in_order(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find lower bounds above upper bounds."""
     for i in np.flatnonzero(x.low > x.high).tolist():
         yield (
-            i, x.interval(i), "lower bound <= upper bound",
+            i,
+            x.interval(i),
+            "lower bound <= upper bound",
             f"the lower bound {x.low[i]:g} is above the upper bound {x.high[i]:g}",
             "Look for a lost decimal point or swapped columns; do not use the interval until it is resolved.",
         )
@@ -43,7 +45,9 @@ def estimate_inside_interval(x: Printed) -> Iterator[tuple[int, str, str, str, s
     outside = (x.estimate < x.low - 2 * x.half) | (x.estimate > x.high + 2 * x.half)
     for i in np.flatnonzero(outside & (x.low <= x.high)).tolist():
         yield (
-            i, x.interval(i), f"{x.low[i]:g} <= estimate <= {x.high[i]:g}",
+            i,
+            x.interval(i),
+            f"{x.low[i]:g} <= estimate <= {x.high[i]:g}",
             f"the estimate {x.estimate[i]:g} lies outside its own interval",
             "Check the three numbers against the paper; one of them is misprinted or belongs to another row.",
         )
@@ -53,12 +57,17 @@ def interval_symmetry(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find ratios whose interval is lopsided on the log scale beyond rounding."""
     ordered = x.ratio & (x.low > 0) & np.isfinite(x.high) & (x.low <= x.estimate) & (x.estimate <= x.high)
     slack = np.where(ordered, x.half, 0.0)
-    odd = [i for i in np.flatnonzero(ordered).tolist()
-           if bool(lopsided_on_log_scale(x.estimate[i], x.low[i], x.high[i], float(slack[i]), 0.05))]
+    odd = [
+        i
+        for i in np.flatnonzero(ordered).tolist()
+        if bool(lopsided_on_log_scale(x.estimate[i], x.low[i], x.high[i], float(slack[i]), 0.05))
+    ]
     for i in odd:
         middle = float(np.sqrt(x.low[i] * x.high[i]))
         yield (
-            i, x.interval(i), f"estimate near {middle:.3g}, the middle of the interval on the log scale",
+            i,
+            x.interval(i),
+            f"estimate near {middle:.3g}, the middle of the interval on the log scale",
             f"the interval is not symmetric about {x.estimate[i]:g} on the log scale",
             "A profile-likelihood or bootstrap interval, coarse rounding, or a misprint: find out which before relying on the SE.",
         )
@@ -79,7 +88,9 @@ def p_against_interval(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
             if printed[1] < least or printed[0] > most:
                 middle = _wald_p(x.estimate[i], x.low[i], x.high[i], float(x.level[i]), bool(x.ratio[i]))
                 yield (
-                    i, f"{x.interval(i)}, p {x.p_text[i]}", f"p {middle:.3g} (from {least:.3g} to {most:.3g} with rounding)",
+                    i,
+                    f"{x.interval(i)}, p {x.p_text[i]}",
+                    f"p {middle:.3g} (from {least:.3g} to {most:.3g} with rounding)",
                     f"p is printed as {x.p_text[i]}, but the estimate and its interval imply {middle:.3g}",
                     "Another test (log-rank, likelihood ratio) may explain a small difference; a large one is a misprint.",
                 )
@@ -89,7 +100,9 @@ def events_within_n(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find more events than patients."""
     for i in np.flatnonzero(x.events > x.n).tolist():
         yield (
-            i, f"{x.events[i]:g} of {x.n[i]:g}", "events <= n",
+            i,
+            f"{x.events[i]:g} of {x.n[i]:g}",
+            "events <= n",
             f"there are more events ({x.events[i]:g}) than patients ({x.n[i]:g})",
             "Check whether the columns are swapped or the counts belong to different groups.",
         )
@@ -99,7 +112,10 @@ def percentage_in_range(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find percentages below 0 or above 100."""
     for i in np.flatnonzero(x.percent & ((x.estimate < 0) | (x.estimate > 100))).tolist():
         yield (
-            i, f"{x.estimate[i]:g}%", "0 to 100%", f"a percentage of {x.estimate[i]:g} is not possible",
+            i,
+            f"{x.estimate[i]:g}%",
+            "0 to 100%",
+            f"a percentage of {x.estimate[i]:g} is not possible",
             "Check the unit and the decimal point.",
         )
 
@@ -146,13 +162,29 @@ RULES = MappingProxyType(
         r.key: r
         for r in (
             Rule("bounds-in-order", "impossible", "Interval upside down", bounds_in_order, "arithmetic"),
-            Rule("estimate-inside-interval", "impossible", "Estimate outside its interval", estimate_inside_interval, "arithmetic"),
+            Rule(
+                "estimate-inside-interval",
+                "impossible",
+                "Estimate outside its interval",
+                estimate_inside_interval,
+                "arithmetic",
+            ),
             Rule("events-within-n", "impossible", "More events than patients", events_within_n, "arithmetic"),
             Rule("percentage-in-range", "impossible", "Percentage outside 0 to 100", percentage_in_range, "arithmetic"),
-            Rule("interval-symmetry", "suspicious", "Lopsided ratio interval", interval_symmetry,
-                 "Tierney JF et al. Trials 2007;8:16"),
-            Rule("p-against-interval", "suspicious", "p does not match the interval", p_against_interval,
-                 "Altman DG, Bland JM. BMJ 2011;343:d2304"),
+            Rule(
+                "interval-symmetry",
+                "suspicious",
+                "Lopsided ratio interval",
+                interval_symmetry,
+                "Tierney JF et al. Trials 2007;8:16",
+            ),
+            Rule(
+                "p-against-interval",
+                "suspicious",
+                "p does not match the interval",
+                p_against_interval,
+                "Altman DG, Bland JM. BMJ 2011;343:d2304",
+            ),
         )
     }
 )

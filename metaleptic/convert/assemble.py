@@ -72,9 +72,7 @@ def check_positive(study: Sequence[str], values: FloatArray, column: str | None,
         )
 
 
-def check_counts(
-    study: Sequence[str], events: FloatArray, n: FloatArray, names: tuple[str | None, str | None]
-) -> None:
+def check_counts(study: Sequence[str], events: FloatArray, n: FloatArray, names: tuple[str | None, str | None]) -> None:
     """Refuse counts that are negative, not whole, or more events than patients."""
     for values, name in ((events, names[0]), (n, names[1])):
         for i in np.flatnonzero((values < 0) | (np.isfinite(values) & (values != np.round(values)))).tolist():
@@ -132,8 +130,10 @@ def assemble(
     if excluded:
         warn(
             ExcludedRowsWarning,
-            f"{len(excluded)} of {k} rows cannot be used: " + "; ".join(str(e) for e in excluded[:5])
-            + (" ..." if len(excluded) > 5 else "") + ". They are listed in .excluded.",
+            f"{len(excluded)} of {k} rows cannot be used: "
+            + "; ".join(str(e) for e in excluded[:5])
+            + (" ..." if len(excluded) > 5 else "")
+            + ". They are listed in .excluded.",
         )
     wald_low, wald_high = wald_interval(routes.y, routes.v, level)
     shown_low = wald_low if low is None else np.where(np.isnan(low), wald_low, low)

@@ -136,7 +136,7 @@ def estimates(
     array([0.25])
     """
     if scale not in {"difference", "ratio"}:
-        raise OptionError(f"scale {scale!r} is unknown. Say scale=\"ratio\" or scale=\"difference\".")
+        raise OptionError(f'scale {scale!r} is unknown. Say scale="ratio" or scale="difference".')
     measure = labelled(MEASURES["RATIO" if scale == "ratio" else "DIFF"], label)
     table, names = open_table(data, study, sheet)
     value = find_column(table, estimate, "estimate", needed_for="the estimates")
@@ -179,12 +179,27 @@ def _contrasts(
     scale = measure.scale
     with np.errstate(invalid="ignore"):
         routes = Routes(len(table))
-        _offer_by_level(routes, at, y, np.where(np.isfinite(y_low + y_high), se_from_interval(y_low, y_high, at), np.nan),
-                        f"{scale}, SE from the {{}} CI")
-        _offer_by_level(routes, at, y, np.where(np.isfinite(y_low), se_from_bound(y, y_low, at), np.nan),
-                        f"{scale}, SE from the lower bound of the {{}} CI")
-        _offer_by_level(routes, at, y, np.where(np.isfinite(y_high), se_from_bound(y, y_high, at), np.nan),
-                        f"{scale}, SE from the upper bound of the {{}} CI")
+        _offer_by_level(
+            routes,
+            at,
+            y,
+            np.where(np.isfinite(y_low + y_high), se_from_interval(y_low, y_high, at), np.nan),
+            f"{scale}, SE from the {{}} CI",
+        )
+        _offer_by_level(
+            routes,
+            at,
+            y,
+            np.where(np.isfinite(y_low), se_from_bound(y, y_low, at), np.nan),
+            f"{scale}, SE from the lower bound of the {{}} CI",
+        )
+        _offer_by_level(
+            routes,
+            at,
+            y,
+            np.where(np.isfinite(y_high), se_from_bound(y, y_high, at), np.nan),
+            f"{scale}, SE from the upper bound of the {{}} CI",
+        )
     routes.offer(y, err, f"{scale}, SE as given")
     p_used, p_reason = _p_values(table, p, study, needed=np.isnan(routes.v))
     routes.offer(y, se_from_p(y, p_used), f"{scale}, SE from the p value")
@@ -193,8 +208,15 @@ def _contrasts(
         for i in range(len(table))
     ]
     return assemble(
-        table, study, measure, routes, reasons, n=numbers(table, n, study),
-        low=np.where(np.isnan(y_high), np.nan, y_low), high=np.where(np.isnan(y_low), np.nan, y_high), level=_one(at),
+        table,
+        study,
+        measure,
+        routes,
+        reasons,
+        n=numbers(table, n, study),
+        low=np.where(np.isnan(y_high), np.nan, y_low),
+        high=np.where(np.isnan(y_low), np.nan, y_high),
+        level=_one(at),
     )
 
 
@@ -217,9 +239,7 @@ def _no_route(y: float, p: float) -> str:
     return "no interval, standard error or p value is printed"
 
 
-def _p_values(
-    table: Table, column: str | None, study: Sequence[str], *, needed: Any
-) -> tuple[FloatArray, list[str]]:
+def _p_values(table: Table, column: str | None, study: Sequence[str], *, needed: Any) -> tuple[FloatArray, list[str]]:
     """Read p values where they are needed; bounds ("<0.001", "ns") are no numbers and say so."""
     values, reasons = np.full(len(table), np.nan), [""] * len(table)
     if column is None:
@@ -233,7 +253,9 @@ def _p_values(
             continue
         values[i] = numbers(table.keep([i]), column, [study[i]])[0]
         if not 0 < values[i] <= 1:
-            raise DataError(f"{where(study[i], i + 1)}: column '{column}' holds {text}, but a p value lies between 0 and 1.")
+            raise DataError(
+                f"{where(study[i], i + 1)}: column '{column}' holds {text}, but a p value lies between 0 and 1."
+            )
     return values, reasons
 
 
@@ -241,7 +263,7 @@ def _check_not_negative(study: Sequence[str], values: FloatArray, column: str | 
     for i in np.flatnonzero(values < 0).tolist():
         raise DataError(
             f"{where(study[i], i + 1)}: column '{column}' holds {values[i]:g}, but a ratio cannot be negative. "
-            "Is it a logarithm? Then use ml.estimates(..., scale=\"difference\")."
+            'Is it a logarithm? Then use ml.estimates(..., scale="difference").'
         )
 
 

@@ -92,7 +92,10 @@ def proportions(
             first = np.ceil((printed[i] - half[i]) * size[i] - 1e-9)
             last = np.floor((printed[i] + half[i]) * size[i] + 1e-9)
             if first == last:
-                x[i], how[i] = first, f"logit of the counts, recovered from the printed proportion ({first:g}/{size[i]:g})"
+                x[i], how[i] = (
+                    first,
+                    f"logit of the counts, recovered from the printed proportion ({first:g}/{size[i]:g})",
+                )
             elif first > last:
                 reasons[i] = f"no whole number of {size[i]:g} patients gives the printed proportion"
             else:
@@ -108,6 +111,14 @@ def proportions(
     for words in dict.fromkeys(how):
         routes.offer(y, np.where([h == words for h in how], se, np.nan), words)
     return assemble(
-        table, names, labelled(MEASURES["PLO"], label), routes, reasons,
-        n=size, events=x, low=exact_low, high=exact_high, level=level,
+        table,
+        names,
+        labelled(MEASURES["PLO"], label),
+        routes,
+        reasons,
+        n=size,
+        events=x,
+        low=exact_low,
+        high=exact_high,
+        level=level,
     )

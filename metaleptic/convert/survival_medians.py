@@ -116,20 +116,36 @@ def survival_medians(
     routes = Routes(len(table))
     for one in np.unique(at):
         mine, name = at == one, f"{100 * one:g}%"
-        routes.offer(y, _where(mine & np.isfinite(y_low) & np.isfinite(y_high), se_from_interval(y_low, y_high, one)),
-                     f"log median, SE from the {name} CI")
-        routes.offer(y, _where(mine & np.isfinite(y_low), se_from_bound(y, y_low, one)),
-                     f"log median, SE from the lower bound of the {name} CI (upper not reached)")
-        routes.offer(y, _where(mine & np.isfinite(y_high), se_from_bound(y, y_high, one)),
-                     f"log median, SE from the upper bound of the {name} CI")
+        routes.offer(
+            y,
+            _where(mine & np.isfinite(y_low) & np.isfinite(y_high), se_from_interval(y_low, y_high, one)),
+            f"log median, SE from the {name} CI",
+        )
+        routes.offer(
+            y,
+            _where(mine & np.isfinite(y_low), se_from_bound(y, y_low, one)),
+            f"log median, SE from the lower bound of the {name} CI (upper not reached)",
+        )
+        routes.offer(
+            y,
+            _where(mine & np.isfinite(y_high), se_from_bound(y, y_high, one)),
+            f"log median, SE from the upper bound of the {name} CI",
+        )
     with np.errstate(divide="ignore"):
         routes.offer(y, SE_FACTOR / np.sqrt(died), "log median, SE from the events (exponential model)")
         routes.offer(y, SE_FACTOR / np.sqrt(size), "log median, SE from n (exponential model, no censoring)")
     reasons = [_reason(not_reached[i], med[i]) for i in range(len(table))]
     values, counts = np.unique(at, return_counts=True)
     return assemble(
-        table, names, replace(measure, unit=to), routes, reasons, n=size, events=died,
-        low=_where(np.isfinite(hi) | np.isposinf(hi), y_low), high=_where(np.isfinite(lo), y_high),
+        table,
+        names,
+        replace(measure, unit=to),
+        routes,
+        reasons,
+        n=size,
+        events=died,
+        low=_where(np.isfinite(hi) | np.isposinf(hi), y_low),
+        high=_where(np.isfinite(lo), y_high),
         level=float(values[np.argmax(counts)]),
     )
 

@@ -125,8 +125,15 @@ def survival_rates(
     values, counts = np.unique(levels_, return_counts=True)
     finite = np.isfinite(bounds).all(axis=0)
     return assemble(
-        table, names, named, routes, reasons, n=size, level=float(values[np.argmax(counts)]),
-        low=np.where(finite, bounds[0], np.nan), high=np.where(finite, bounds[1], np.nan),
+        table,
+        names,
+        named,
+        routes,
+        reasons,
+        n=size,
+        level=float(values[np.argmax(counts)]),
+        low=np.where(finite, bounds[0], np.nan),
+        high=np.where(finite, bounds[1], np.nan),
     )
 
 

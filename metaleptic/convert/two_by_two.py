@@ -109,7 +109,7 @@ def two_by_two(
     if measure not in KERNELS:
         raise OptionError(f"measure {measure!r} is unknown. Choose one of: {', '.join(KERNELS)}.")
     if double_zero not in {"exclude", "correct"}:
-        raise OptionError(f"double_zero {double_zero!r} is unknown. Choose \"exclude\" or \"correct\".")
+        raise OptionError(f'double_zero {double_zero!r} is unknown. Choose "exclude" or "correct".')
     table, names = open_table(data, study, sheet)
     x1, x2 = (numbers(table, find_column(table, c, c), names) for c in (events1, events2))
     size1, size2 = (numbers(table, find_column(table, c, c), names) for c in (n1, n2))
@@ -129,7 +129,8 @@ def two_by_two(
     routes.offer(y, np.where(empty, np.nan, se), f"{words} from the 2x2 table")
     routes.offer(y, se, f"{words} from the 2x2 table, {continuity:g} added to each cell (one was empty)")
     reasons = [
-        "no one, or everyone, had the event in both arms: nothing is said about a ratio" if dropped[i]
+        "no one, or everyone, had the event in both arms: nothing is said about a ratio"
+        if dropped[i]
         else "a count is not printed, or an empty cell was left uncorrected"
         for i in range(len(table))
     ]

@@ -48,7 +48,7 @@ def fractions(table: Table, column: str | None, unit: str, study: Sequence[str])
         If a fraction is above 1 or a percentage above 100, or either is negative.
     """
     if unit not in {"fraction", "percent"}:
-        raise OptionError(f"unit {unit!r} is unknown. Say unit=\"fraction\" (0.42) or unit=\"percent\" (42).")
+        raise OptionError(f'unit {unit!r} is unknown. Say unit="fraction" (0.42) or unit="percent" (42).')
     printed = numbers(table, column, study)
     top = 100.0 if unit == "percent" else 1.0
     for i in np.flatnonzero((printed < 0) | (printed > top)).tolist():
@@ -74,5 +74,7 @@ def levels(table: Table, level: float | str, study: Sequence[str]) -> FloatArray
     else:
         values = np.full(len(table), float(level))
     for i in np.flatnonzero(~((values > 0) & (values < 1))).tolist():
-        raise DataError(f"{where(study[i], i + 1)}: confidence level {values[i]:g} is not between 0 and 1. Write 0.95 for 95%.")
+        raise DataError(
+            f"{where(study[i], i + 1)}: confidence level {values[i]:g} is not between 0 and 1. Write 0.95 for 95%."
+        )
     return values

@@ -33,8 +33,11 @@ def homogeneity(events: FloatArray, n: FloatArray) -> float:
     """Return the likelihood-ratio statistic (G2, k-1 degrees of freedom) of equal proportions."""
     p = events.sum() / n.sum()
     return float(
-        2 * (special.xlogy(events, events / (n * p) if p > 0 else events) + special.xlogy(
-            n - events, (n - events) / (n * (1 - p)) if p < 1 else n - events)).sum()
+        2
+        * (
+            special.xlogy(events, events / (n * p) if p > 0 else events)
+            + special.xlogy(n - events, (n - events) / (n * (1 - p)) if p < 1 else n - events)
+        ).sum()
     )
 
 
@@ -88,7 +91,7 @@ def fit_binomial_normal(events: FloatArray, n: FloatArray) -> BinomialFit:
     if total in (0, size):
         raise NotEstimableError(
             f"{total:g} of {size:g} patients had the event in all studies together: the binomial-normal model has no finite "
-            "estimate. Use model=\"pooled-counts\", whose interval is exact, or a Bayesian model."
+            'estimate. Use model="pooled-counts", whose interval is exact, or a Bayesian model.'
         )
     common = float(special.logit(total / size))
     at_zero = binomial_loglik(common, events, n)
@@ -96,7 +99,9 @@ def fit_binomial_normal(events: FloatArray, n: FloatArray) -> BinomialFit:
     def loglik(points: FloatArray) -> FloatArray:
         return binomial_normal_loglik(points[..., 0], np.exp(points[..., 1]), events, n)
 
-    grid = np.stack(np.meshgrid(common + np.linspace(-2, 2, 9), np.log(np.geomspace(0.02, 5, 12))), axis=-1).reshape(-1, 2)
+    grid = np.stack(np.meshgrid(common + np.linspace(-2, 2, 9), np.log(np.geomspace(0.02, 5, 12))), axis=-1).reshape(
+        -1, 2
+    )
     at = grid[int(np.argmax(loglik(grid)))]
     converged = False
     for _ in range(60):

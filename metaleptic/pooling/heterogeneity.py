@@ -239,26 +239,47 @@ TAU2 = MappingProxyType(
     {
         e.key: e
         for e in (
-            Tau2Estimator("REML", "restricted maximum likelihood", restricted_maximum_likelihood,
-                          "Viechtbauer W. J Educ Behav Stat 2005;30:261-293"),
-            Tau2Estimator("DL", "DerSimonian-Laird", dersimonian_laird,
-                          "DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188"),
-            Tau2Estimator("PM", "Paule-Mandel", paule_mandel,
-                          "Paule RC, Mandel J. J Res Natl Bur Stand 1982;87:377-385"),
-            Tau2Estimator("ML", "maximum likelihood", maximum_likelihood,
-                          "Hardy RJ, Thompson SG. Stat Med 1996;15:619-629"),
-            Tau2Estimator("EB", "empirical Bayes", paule_mandel,
-                          "Morris CN. J Am Stat Assoc 1983;78:47-55"),
-            Tau2Estimator("HE", "Hedges-Olkin", hedges_olkin,
-                          "Hedges LV, Olkin I. Statistical Methods for Meta-Analysis. Academic Press 1985"),
-            Tau2Estimator("HS", "Hunter-Schmidt", hunter_schmidt,
-                          "Hunter JE, Schmidt FL. Methods of Meta-Analysis. Sage 1990"),
-            Tau2Estimator("HSk", "Hunter-Schmidt with k correction", hunter_schmidt_k,
-                          "Brannick MT et al. Res Synth Methods 2019;10:515-529"),
-            Tau2Estimator("SJ", "Sidik-Jonkman", sidik_jonkman,
-                          "Sidik K, Jonkman JN. J R Stat Soc C 2005;54:367-384"),
-            Tau2Estimator("PMM", "median-unbiased Paule-Mandel", paule_mandel_median,
-                          "Viechtbauer W. Psychol Methods 2021; doi:10.1037/met0000406"),
+            Tau2Estimator(
+                "REML",
+                "restricted maximum likelihood",
+                restricted_maximum_likelihood,
+                "Viechtbauer W. J Educ Behav Stat 2005;30:261-293",
+            ),
+            Tau2Estimator(
+                "DL",
+                "DerSimonian-Laird",
+                dersimonian_laird,
+                "DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188",
+            ),
+            Tau2Estimator(
+                "PM", "Paule-Mandel", paule_mandel, "Paule RC, Mandel J. J Res Natl Bur Stand 1982;87:377-385"
+            ),
+            Tau2Estimator(
+                "ML", "maximum likelihood", maximum_likelihood, "Hardy RJ, Thompson SG. Stat Med 1996;15:619-629"
+            ),
+            Tau2Estimator("EB", "empirical Bayes", paule_mandel, "Morris CN. J Am Stat Assoc 1983;78:47-55"),
+            Tau2Estimator(
+                "HE",
+                "Hedges-Olkin",
+                hedges_olkin,
+                "Hedges LV, Olkin I. Statistical Methods for Meta-Analysis. Academic Press 1985",
+            ),
+            Tau2Estimator(
+                "HS", "Hunter-Schmidt", hunter_schmidt, "Hunter JE, Schmidt FL. Methods of Meta-Analysis. Sage 1990"
+            ),
+            Tau2Estimator(
+                "HSk",
+                "Hunter-Schmidt with k correction",
+                hunter_schmidt_k,
+                "Brannick MT et al. Res Synth Methods 2019;10:515-529",
+            ),
+            Tau2Estimator("SJ", "Sidik-Jonkman", sidik_jonkman, "Sidik K, Jonkman JN. J R Stat Soc C 2005;54:367-384"),
+            Tau2Estimator(
+                "PMM",
+                "median-unbiased Paule-Mandel",
+                paule_mandel_median,
+                "Viechtbauer W. Psychol Methods 2021; doi:10.1037/met0000406",
+            ),
         )
     }
 )

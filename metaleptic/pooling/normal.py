@@ -30,16 +30,26 @@ TESTS = MappingProxyType(
     {
         t.key: t
         for t in (
-            Test("knapp-hartung", "Hartung-Knapp", "Hartung J, Knapp G. Stat Med 2001;20:3875-3889; "
-                 "Sidik K, Jonkman JN. Stat Med 2002;21:3153-3159"),
+            Test(
+                "knapp-hartung",
+                "Hartung-Knapp",
+                "Hartung J, Knapp G. Stat Med 2001;20:3875-3889; Sidik K, Jonkman JN. Stat Med 2002;21:3153-3159",
+            ),
             Test("t", "t", "Follmann DA, Proschan MA. Biometrics 1999;55:732-737"),
             Test("z", "z", "DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188"),
             Test("adhoc", "Hartung-Knapp, never narrower than z", "Knapp G, Hartung J. Stat Med 2003;22:2693-2710"),
         )
     }
 )
-SYNONYMS = MappingProxyType({"knha": "knapp-hartung", "hk": "knapp-hartung", "hartung-knapp": "knapp-hartung",
-                             "hksj": "knapp-hartung", "normal": "z"})
+SYNONYMS = MappingProxyType(
+    {
+        "knha": "knapp-hartung",
+        "hk": "knapp-hartung",
+        "hartung-knapp": "knapp-hartung",
+        "hksj": "knapp-hartung",
+        "normal": "z",
+    }
+)
 
 
 def test_named(key: str) -> Test:
@@ -76,9 +86,7 @@ def quantile(df: Any, level: float) -> Any:
     return -special.stdtrit(df, (1 - level) / 2) if np.isfinite(df).all() else special.ndtri(0.5 + level / 2)
 
 
-def fit_normal(
-    y: Any, v: Any, *, tau2: str | None, test: str, level: float = 0.95, keep: Any = 1.0
-) -> NormalFit:
+def fit_normal(y: Any, v: Any, *, tau2: str | None, test: str, level: float = 0.95, keep: Any = 1.0) -> NormalFit:
     """Fit the common-effect (``tau2=None``) or random-effects model to one data set or to many.
 
     Sources: Hartung J, Knapp G. Stat Med 2001;20:3875-3889 (adjusted SE, t with k-1 degrees of freedom);
@@ -111,6 +119,19 @@ def fit_normal(
         p = 2 * (special.ndtr(-np.abs(statistic)) if test == "z" else special.stdtr(df, -np.abs(statistic)))
     half = crit * np.sqrt(t2 + se**2) if tau2 is not None else np.full_like(mu, np.nan)
     return NormalFit(
-        mu, se, df, statistic, p, mu - crit * se, mu + crit * se, mu - half, mu + half, t2, q, i2, h2,
-        100 * w / total[..., None], log_likelihood(y, v, keep, t2, restricted=tau2 == "REML"),
+        mu,
+        se,
+        df,
+        statistic,
+        p,
+        mu - crit * se,
+        mu + crit * se,
+        mu - half,
+        mu + half,
+        t2,
+        q,
+        i2,
+        h2,
+        100 * w / total[..., None],
+        log_likelihood(y, v, keep, t2, restricted=tau2 == "REML"),
     )

@@ -89,8 +89,8 @@ def pool(
     >>> import metaleptic as ml
     >>> ml.pool(ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], measure="HR"))
     Hazard ratio 0.81 (95% CI 0.62 to 1.05), 4 studies
-    random effects: REML, Hartung-Knapp t(3); 95% prediction interval 0.53 to 1.23
-    heterogeneity: tau 0.1, I2 36%, Q = 4.5, df = 3, p = 0.21
+    random effects: REML, Hartung-Knapp t(3); 95% prediction interval 0.54 to 1.21
+    heterogeneity: tau 0.094, I2 33%, Q = 4.5, df = 3, p = 0.21
     """
     if not isinstance(effects, Effects):
         raise OptionError(
@@ -104,15 +104,23 @@ def pool(
     chosen = MODELS[model]
     key = chosen.tests[0] if test is None else test_named(test).key
     if key not in chosen.tests:
-        raise OptionError(f"test {test!r} is not defined for model {model!r}. Choose one of: {', '.join(chosen.tests)}.")
+        raise OptionError(
+            f"test {test!r} is not defined for model {model!r}. Choose one of: {', '.join(chosen.tests)}."
+        )
     if len(effects) == 0:
         raise DataError("there are no effects. There is nothing to pool.")
     if len(effects) == 1:
-        warn(FewStudiesWarning, f"only one study ({effects.study[0]}): its own estimate is returned, nothing is pooled "
-             "and heterogeneity cannot be estimated.")
+        warn(
+            FewStudiesWarning,
+            f"only one study ({effects.study[0]}): its own estimate is returned, nothing is pooled "
+            "and heterogeneity cannot be estimated.",
+        )
     elif len(effects) == 2 and model in ("random", "binomial-normal"):
-        warn(FewStudiesWarning, "only 2 studies: heterogeneity can hardly be estimated"
-             + (", and the interval rests on one degree of freedom." if key != "z" else "."))
+        warn(
+            FewStudiesWarning,
+            "only 2 studies: heterogeneity can hardly be estimated"
+            + (", and the interval rests on one degree of freedom." if key != "z" else "."),
+        )
     return fit_model(effects, model, tau2, key, level)
 
 
@@ -143,13 +151,26 @@ def _single(effects: Effects, model: str, level: float) -> Pooled:
         effects=effects,
         estimate=_printed(effects, y, low, high, level, "confidence"),
         prediction=None,
-        beta=frozen_array([y]), se=frozen_array([se]), cov=frozen_array([[se**2]]), df=float("inf"),
+        beta=frozen_array([y]),
+        se=frozen_array([se]),
+        cov=frozen_array([[se**2]]),
+        df=float("inf"),
         statistic=y / se if effects.measure.has_null else NAN,
         p=float(2 * special.ndtr(-abs(y / se))) if effects.measure.has_null else NAN,
-        tau2=NAN, tau=Estimate(NAN, NAN, NAN, level), i2=NAN, h2=NAN, q=0.0, q_df=0, q_p=NAN,
+        tau2=NAN,
+        tau=Estimate(NAN, NAN, NAN, level),
+        i2=NAN,
+        h2=NAN,
+        q=0.0,
+        q_df=0,
+        q_p=NAN,
         weights=frozen_array([100.0]),
         loglik=float(-0.5 * np.log(2 * np.pi * se**2)),
-        model=model, tau2_method="", test="z", method="one study, not pooled", level=level,
+        model=model,
+        tau2_method="",
+        test="z",
+        method="one study, not pooled",
+        level=level,
         notes=("Only one study: its own estimate is shown, nothing was pooled.",),
         provenance=provenance(effects, _call(model, "", "z", level)),
     )
@@ -161,24 +182,44 @@ def _normal(effects: Effects, model: str, tau2: str, test: str, level: float) ->
     random = bool(tau2)
     t2 = float(fit.tau2)
     bounds = q_profile(effects.y, effects.v, 1.0, level) if random else (NAN, NAN)
-    interval = {"z": "z", "t": f"t({k - 1})", "knapp-hartung": f"Hartung-Knapp t({k - 1})",
-                "adhoc": f"Hartung-Knapp t({k - 1}) never narrower than z"}[test]
+    interval = {
+        "z": "z",
+        "t": f"t({k - 1})",
+        "knapp-hartung": f"Hartung-Knapp t({k - 1})",
+        "adhoc": f"Hartung-Knapp t({k - 1}) never narrower than z",
+    }[test]
     notes = _notes(k, random, float(fit.se), float(np.sqrt(1 / np.sum(1 / (effects.v + t2)))), test)
     null = effects.measure.has_null
     return Pooled(
         effects=effects,
         estimate=_printed(effects, float(fit.mu), float(fit.low), float(fit.high), level, "confidence"),
-        prediction=_printed(effects, float(fit.mu), float(fit.predict_low), float(fit.predict_high), level, "prediction")
-        if random else None,
-        beta=frozen_array([fit.mu]), se=frozen_array([fit.se]), cov=frozen_array([[fit.se**2]]), df=float(fit.df),
+        prediction=_printed(
+            effects, float(fit.mu), float(fit.predict_low), float(fit.predict_high), level, "prediction"
+        )
+        if random
+        else None,
+        beta=frozen_array([fit.mu]),
+        se=frozen_array([fit.se]),
+        cov=frozen_array([[fit.se**2]]),
+        df=float(fit.df),
         statistic=float(fit.statistic) if null else NAN,
         p=float(fit.p) if null else NAN,
-        tau2=t2, tau=Estimate(float(np.sqrt(t2)), float(np.sqrt(bounds[0])), float(np.sqrt(bounds[1])), level),
-        i2=float(fit.i2), h2=float(fit.h2), q=float(fit.q), q_df=k - 1, q_p=float(special.chdtrc(k - 1, fit.q)),
-        weights=frozen_array(fit.weights), loglik=float(fit.loglik),
-        model=model, tau2_method=tau2, test=test,
+        tau2=t2,
+        tau=Estimate(float(np.sqrt(t2)), float(np.sqrt(bounds[0])), float(np.sqrt(bounds[1])), level),
+        i2=float(fit.i2),
+        h2=float(fit.h2),
+        q=float(fit.q),
+        q_df=k - 1,
+        q_p=float(special.chdtrc(k - 1, fit.q)),
+        weights=frozen_array(fit.weights),
+        loglik=float(fit.loglik),
+        model=model,
+        tau2_method=tau2,
+        test=test,
         method=f"random effects: {tau2}, {interval}" if random else f"common effect: inverse variance, {interval}",
-        level=level, notes=notes, provenance=provenance(effects, _call(model, tau2, test, level)),
+        level=level,
+        notes=notes,
+        provenance=provenance(effects, _call(model, tau2, test, level)),
     )
 
 
@@ -187,8 +228,10 @@ def _notes(k: int, random: bool, se: float, classic: float, test: str) -> tuple[
     if random and k <= 4:
         notes.append(f"Only {k} studies: the estimate of tau, and with it every interval here, is uncertain.")
     if test == "knapp-hartung" and se < classic:
-        notes.append("The Hartung-Knapp interval is based on a smaller standard error than the classic one "
-                     "(the studies agree more closely than chance would have it); test=\"adhoc\" prevents that.")
+        notes.append(
+            "The Hartung-Knapp interval is based on a smaller standard error than the classic one "
+            '(the studies agree more closely than chance would have it); test="adhoc" prevents that.'
+        )
     return tuple(notes)
 
 
@@ -202,7 +245,9 @@ def _common(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
 
 def _counts(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
     if effects.measure.key != "PLO" or not np.isfinite(effects.events + effects.n).all():
-        raise DataError(f"model \"{model}\" needs the events and patients of every study. Make the effects with ml.proportions.")
+        raise DataError(
+            f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions.'
+        )
     return effects.events, effects.n
 
 
@@ -219,22 +264,35 @@ def _binomial_normal(effects: Effects, tau2: str, test: str, level: float) -> Po
     weights = 1 / (1 / (n * share * (1 - share)) + fit.tau2)
     notes = _notes(k, True, fit.se, fit.se, test)
     if test == "z" and k < FEW:
-        notes = (*notes, "The interval takes tau as known; with so few studies test=\"t\" is the more cautious choice.")
+        notes = (*notes, 'The interval takes tau as known; with so few studies test="t" is the more cautious choice.')
     if not fit.converged:
         notes = ("The likelihood was not maximised to full precision: read the estimate with care.", *notes)
     return Pooled(
         effects=effects,
         estimate=_printed(effects, fit.mu, fit.mu - half, fit.mu + half, level, "confidence"),
         prediction=_printed(effects, fit.mu, fit.mu - wide, fit.mu + wide, level, "prediction"),
-        beta=frozen_array([fit.mu]), se=frozen_array([fit.se]), cov=frozen_array([[fit.se**2]]), df=df,
-        statistic=NAN, p=NAN,
-        tau2=fit.tau2, tau=Estimate(float(np.sqrt(fit.tau2)), NAN, NAN, level),
-        i2=100 * fit.tau2 / (fit.tau2 + typical), h2=fit.tau2 / typical + 1,
-        q=g2, q_df=k - 1, q_p=float(special.chdtrc(k - 1, g2)),
-        weights=frozen_array(100 * weights / weights.sum()), loglik=fit.loglik,
-        model="binomial-normal", tau2_method="ML", test=test,
+        beta=frozen_array([fit.mu]),
+        se=frozen_array([fit.se]),
+        cov=frozen_array([[fit.se**2]]),
+        df=df,
+        statistic=NAN,
+        p=NAN,
+        tau2=fit.tau2,
+        tau=Estimate(float(np.sqrt(fit.tau2)), NAN, NAN, level),
+        i2=100 * fit.tau2 / (fit.tau2 + typical),
+        h2=fit.tau2 / typical + 1,
+        q=g2,
+        q_df=k - 1,
+        q_p=float(special.chdtrc(k - 1, g2)),
+        weights=frozen_array(100 * weights / weights.sum()),
+        loglik=fit.loglik,
+        model="binomial-normal",
+        tau2_method="ML",
+        test=test,
         method="binomial-normal random effects: maximum likelihood, " + ("z" if test == "z" else f"t({k - 1})"),
-        level=level, notes=notes, provenance=provenance(effects, _call("binomial-normal", "", test, level)),
+        level=level,
+        notes=notes,
+        provenance=provenance(effects, _call("binomial-normal", "", test, level)),
     )
 
 
@@ -251,13 +309,27 @@ def _pooled_counts(effects: Effects, tau2: str, test: str, level: float) -> Pool
         effects=effects,
         estimate=Estimate(float(total / size), float(low), float(high), level),
         prediction=None,
-        beta=frozen_array([mu]), se=frozen_array([se]), cov=frozen_array([[se**2]]), df=float("inf"),
-        statistic=NAN, p=NAN,
-        tau2=0.0, tau=Estimate(0.0, NAN, NAN, level), i2=NAN, h2=NAN,
-        q=g2, q_df=k - 1, q_p=float(special.chdtrc(k - 1, g2)) if k > 1 else NAN,
-        weights=frozen_array(100 * n / size), loglik=NAN,
-        model="pooled-counts", tau2_method="", test="exact",
-        method="common proportion: counts summed, exact (Clopper-Pearson) interval", level=level, notes=(),
+        beta=frozen_array([mu]),
+        se=frozen_array([se]),
+        cov=frozen_array([[se**2]]),
+        df=float("inf"),
+        statistic=NAN,
+        p=NAN,
+        tau2=0.0,
+        tau=Estimate(0.0, NAN, NAN, level),
+        i2=NAN,
+        h2=NAN,
+        q=g2,
+        q_df=k - 1,
+        q_p=float(special.chdtrc(k - 1, g2)) if k > 1 else NAN,
+        weights=frozen_array(100 * n / size),
+        loglik=NAN,
+        model="pooled-counts",
+        tau2_method="",
+        test="exact",
+        method="common proportion: counts summed, exact (Clopper-Pearson) interval",
+        level=level,
+        notes=(),
         provenance=provenance(effects, _call("pooled-counts", "", "exact", level)),
     )
 
@@ -266,14 +338,34 @@ MODELS = MappingProxyType(
     {
         m.key: m
         for m in (
-            Model("random", "random-effects model", _random, ("knapp-hartung", "t", "z", "adhoc"),
-                  "DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188"),
-            Model("common", "common-effect model", _common, ("z", "t"),
-                  "Rice K, Higgins JPT, Lumley T. J R Stat Soc A 2018;181:205-227"),
-            Model("binomial-normal", "binomial-normal random-effects model", _binomial_normal, ("z", "t"),
-                  "Hamza TH, van Houwelingen HC, Stijnen T. J Clin Epidemiol 2008;61:41-51"),
-            Model("pooled-counts", "common-proportion model", _pooled_counts, ("z",),
-                  "Clopper CJ, Pearson ES. Biometrika 1934;26:404-413"),
+            Model(
+                "random",
+                "random-effects model",
+                _random,
+                ("knapp-hartung", "t", "z", "adhoc"),
+                "DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188",
+            ),
+            Model(
+                "common",
+                "common-effect model",
+                _common,
+                ("z", "t"),
+                "Rice K, Higgins JPT, Lumley T. J R Stat Soc A 2018;181:205-227",
+            ),
+            Model(
+                "binomial-normal",
+                "binomial-normal random-effects model",
+                _binomial_normal,
+                ("z", "t"),
+                "Hamza TH, van Houwelingen HC, Stijnen T. J Clin Epidemiol 2008;61:41-51",
+            ),
+            Model(
+                "pooled-counts",
+                "common-proportion model",
+                _pooled_counts,
+                ("z",),
+                "Clopper CJ, Pearson ES. Biometrika 1934;26:404-413",
+            ),
         )
     }
 )

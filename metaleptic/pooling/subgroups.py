@@ -147,8 +147,13 @@ def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
         if not label or label.lower() in {"nan", "none"}:
             raise DataError(f"study '{name}' has no {title}. Give it one ('not stated' will do).")
     groups = {
-        label: fit_model(e.take([i for i, x in enumerate(labels) if x == label]), fit.model, fit.tau2_method or "REML",
-                         fit.test, fit.level)
+        label: fit_model(
+            e.take([i for i, x in enumerate(labels) if x == label]),
+            fit.model,
+            fit.tau2_method or "REML",
+            fit.test,
+            fit.level,
+        )
         for label in dict.fromkeys(labels)
     }
     q, df = _between([float(g.beta[0]) for g in groups.values()], [_classic_se(g) for g in groups.values()])

@@ -114,7 +114,9 @@ def load_analysis(path: str | Path) -> Analysis:
         raise DataError(f"analysis file '{file}' is not valid TOML: {err}.") from None
     unknown = sorted(set(content) - {"title", "summary", "evidence", "studies", "contradictions", "question"})
     if unknown:
-        raise DataError(f"analysis file '{file}': key '{unknown[0]}' is unknown. Known: title, summary, evidence, studies, contradictions, [[question]].")
+        raise DataError(
+            f"analysis file '{file}': key '{unknown[0]}' is unknown. Known: title, summary, evidence, studies, contradictions, [[question]]."
+        )
     entries = content.get("question", [])
     if not isinstance(entries, list) or not entries or not all(isinstance(e, dict) for e in entries):
         raise DataError(f"analysis file '{file}' asks nothing. Add at least one [[question]].")
@@ -156,10 +158,23 @@ def _question(entry: Mapping[str, Any], number: int, file: Path) -> Question:
     settled["exclude"] = _exclusions(entry.get("exclude", []), name)
     for key in ("where", "columns", "labels"):
         if not isinstance(settled.get(key, {}), dict):
-            raise DataError(f"{name}: {key} must be a table, for example {key} = {{ outcome = \"OS\" }}.")
+            raise DataError(f'{name}: {key} must be a table, for example {key} = {{ outcome = "OS" }}.')
         settled[key] = MappingProxyType(settled.get(key, {}))
     settled["favours"] = _favours(entry.get("favours"), name)
-    for key in ("id", "ask", "answer", "kind", "evidence", "subgroup", "model", "tau2", "test", "measure", "label", "caution"):
+    for key in (
+        "id",
+        "ask",
+        "answer",
+        "kind",
+        "evidence",
+        "subgroup",
+        "model",
+        "tau2",
+        "test",
+        "measure",
+        "label",
+        "caution",
+    ):
         if key in settled and not isinstance(settled[key], str):
             raise DataError(f"{name}: {key} must be text in quotes.")
     for key in ("at", "level"):
@@ -200,7 +215,7 @@ def _favours(given: Any, name: str) -> tuple[str, str] | None:
 def _exclusions(entries: Any, name: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     if not isinstance(entries, list):
-        raise DataError(f"{name}: exclude must be a list, for example exclude = [{{ id = \"E001\", reason = \"...\" }}].")
+        raise DataError(f'{name}: exclude must be a list, for example exclude = [{{ id = "E001", reason = "..." }}].')
     for entry in entries:
         if not isinstance(entry, dict) or not entry.get("id") or not entry.get("reason"):
             raise DataError(f"{name}: every exclusion needs an id and a reason.")

@@ -82,7 +82,9 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     # One study and excluded rows are told in their own places.
     told = (FewStudiesWarning, ExcludedRowsWarning)
-    remarks = [str(w.message) for w in caught if issubclass(w.category, MetalepticWarning) and not issubclass(w.category, told)]
+    remarks = [
+        str(w.message) for w in caught if issubclass(w.category, MetalepticWarning) and not issubclass(w.category, told)
+    ]
     origins = selection.origins
     used = tuple(origins[row - 1] for row in effects.row)
     unusable = tuple(LeftOut(origins[x.row - 1], x.reason) for x in effects.excluded)

@@ -62,8 +62,11 @@ def render(analysis: Analysis, answers: Sequence[Answer], figures: Mapping[str, 
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("metaleptic.reporting", "templates"), autoescape=True, trim_blocks=True,
-        lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+        loader=jinja2.PackageLoader("metaleptic.reporting", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["link"] = link
     refs = References()
@@ -97,17 +100,37 @@ def link(reference: str) -> Any:
 def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
     q, fit = a.question, a.fit
     return Section(
-        id=q.id, ask=q.ask, sentence=answer_sentence(a), heterogeneity=heterogeneity_sentence(fit), caution=q.caution,
-        remarks=a.remarks, figures=tuple(figures), glance=_glance(fit),
+        id=q.id,
+        ask=q.ask,
+        sentence=answer_sentence(a),
+        heterogeneity=heterogeneity_sentence(fit),
+        caution=q.caution,
+        remarks=a.remarks,
+        figures=tuple(figures),
+        glance=_glance(fit),
         subgroups=_subgroup_rows(a.groups) if a.groups is not None else (),
         interaction=interaction_line(a.groups) if a.groups is not None else "",
         studies=tuple(_study_rows(a)),
-        left_out=tuple({"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason,
-                        "reference": x.origin.reference} for x in a.left_out),
-        influence=_influence_rows(a), influence_sentence=a.influence.sentence if a.influence else "",
-        findings=a.findings, methods=methods_text(a, refs), code=reproducing_code(a),
-        provenance=(("call", fit.provenance.call), ("sha256 of the rows", a.table_sha256),
-                    ("sha256 of the effects", fit.provenance.inputs_sha256)),
+        left_out=tuple(
+            {
+                "id": x.origin.id,
+                "study": x.origin.label,
+                "printed": x.origin.printed,
+                "reason": x.reason,
+                "reference": x.origin.reference,
+            }
+            for x in a.left_out
+        ),
+        influence=_influence_rows(a),
+        influence_sentence=a.influence.sentence if a.influence else "",
+        findings=a.findings,
+        methods=methods_text(a, refs),
+        code=reproducing_code(a),
+        provenance=(
+            ("call", fit.provenance.call),
+            ("sha256 of the rows", a.table_sha256),
+            ("sha256 of the effects", fit.provenance.inputs_sha256),
+        ),
     )
 
 
@@ -136,12 +159,23 @@ def _study_rows(a: Answer) -> list[Mapping[str, str]]:
     rows: list[Mapping[str, str]] = []
     for i, o in enumerate(a.origins):
         value = e.measure.format(float(e.printed[i]))
-        rows.append({
-            "study": o.label, "id": o.id, "n": f"{e.n[i]:.0f}" if e.n[i] == e.n[i] else "not printed",
-            "printed": o.printed, "corrected": o.corrected, "correction_reason": o.correction_reason,
-            "used": f"{value}{_unit(fit)} ({e.measure.format_interval(low[i], high[i])})", "how": e.how[i],
-            "weight": f"{fit.weights[i]:.1f}%", "reference": o.reference, "citation": o.citation, "note": o.note, "time_origin": o.time_origin,
-        })
+        rows.append(
+            {
+                "study": o.label,
+                "id": o.id,
+                "n": f"{e.n[i]:.0f}" if e.n[i] == e.n[i] else "not printed",
+                "printed": o.printed,
+                "corrected": o.corrected,
+                "correction_reason": o.correction_reason,
+                "used": f"{value}{_unit(fit)} ({e.measure.format_interval(low[i], high[i])})",
+                "how": e.how[i],
+                "weight": f"{fit.weights[i]:.1f}%",
+                "reference": o.reference,
+                "citation": o.citation,
+                "note": o.note,
+                "time_origin": o.time_origin,
+            }
+        )
     return rows
 
 
@@ -150,8 +184,11 @@ def _influence_rows(a: Answer) -> tuple[tuple[str, ...], ...]:
         return ()
     m, x = a.fit.effects.measure, a.influence
     return tuple(
-        (study, f"{m.format(x.value[i])}{_unit(a.fit)} ({m.format_interval(x.low[i], x.high[i])})",
-         f"{x.i2[i]:.0f}%" if x.i2[i] == x.i2[i] else "–")
+        (
+            study,
+            f"{m.format(x.value[i])}{_unit(a.fit)} ({m.format_interval(x.low[i], x.high[i])})",
+            f"{x.i2[i]:.0f}%" if x.i2[i] == x.i2[i] else "–",
+        )
         for i, study in enumerate(a.fit.effects.study)
     )
 

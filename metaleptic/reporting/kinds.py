@@ -46,26 +46,44 @@ def _hazard_ratios(table: Table, q: Question) -> Effects:
 
 def _medians(table: Table, q: Question) -> Effects:
     unit = "unit" if "unit" in table.columns else "months"
-    return survival_medians(table, median=_value_or(table, "median"), unit=unit, label=q.label or None, level=_level(table, q))
+    return survival_medians(
+        table, median=_value_or(table, "median"), unit=unit, label=q.label or None, level=_level(table, q)
+    )
 
 
 def _rates(table: Table, q: Question) -> Effects:
     return survival_rates(
-        table, at=q.at, rate=_value_or(table, "rate"), unit=_one_unit(table),
-        time="time" if "time" in table.columns else None, label=q.label or None, level=_level(table, q),
+        table,
+        at=q.at,
+        rate=_value_or(table, "rate"),
+        unit=_one_unit(table),
+        time="time" if "time" in table.columns else None,
+        label=q.label or None,
+        level=_level(table, q),
     )
 
 
 def _proportions(table: Table, q: Question) -> Effects:
     printed = "value" if "value" in table.columns and set(texts(table, "unit")) <= {"percent", "fraction"} else None
     return proportions(
-        table, proportion=printed, unit=_one_unit(table) if printed else "fraction", label=q.label or None, level=q.level
+        table,
+        proportion=printed,
+        unit=_one_unit(table) if printed else "fraction",
+        label=q.label or None,
+        level=q.level,
     )
 
 
 def _two_by_two(table: Table, q: Question) -> Effects:
     return two_by_two(
-        table, events1="events1", n1="n1", events2="events2", n2="n2", measure=q.measure or "RR", label=q.label or None, level=q.level
+        table,
+        events1="events1",
+        n1="n1",
+        events2="events2",
+        n2="n2",
+        measure=q.measure or "RR",
+        label=q.label or None,
+        level=q.level,
     )
 
 
@@ -82,7 +100,9 @@ def _one_unit(table: Table) -> str:
     units = dict.fromkeys(texts(table, "unit"))
     if len(units) > 1 or not set(units) <= {"percent", "fraction"}:
         names = texts(table, "study")
-        i = next(i for i, u in enumerate(texts(table, "unit")) if u != next(iter(units)) or u not in {"percent", "fraction"})
+        i = next(
+            i for i, u in enumerate(texts(table, "unit")) if u != next(iter(units)) or u not in {"percent", "fraction"}
+        )
         raise DataError(
             f"{where(names[i], i + 1)}: column 'unit' holds '{texts(table, 'unit')[i]}', but the rates of one question must all be "
             "in percent or all be fractions."
@@ -94,15 +114,34 @@ KINDS = MappingProxyType(
     {
         k.key: k
         for k in (
-            Kind("survival_medians", "median survival times, on the log scale",
-                 "Brookmeyer R, Crowley J. Biometrics 1982;38:29-41; Reid N. Ann Stat 1981;9:78-92", _medians),
-            Kind("survival_rates", "survival rates, on the complementary log-log scale",
-                 "Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data, 2nd ed. Wiley 2002", _rates, True),
-            Kind("proportions", "proportions, on the logit scale with exact intervals for single studies",
-                 "Clopper CJ, Pearson ES. Biometrika 1934;26:404-413", _proportions),
-            Kind("hazard_ratios", "hazard ratios, on the log scale", "Tierney JF et al. Trials 2007;8:16", _hazard_ratios),
-            Kind("two_by_two", "two-by-two tables",
-                 "Deeks JJ, Altman DG, Bradburn MJ. In: Systematic Reviews in Health Care. BMJ Books 2001", _two_by_two),
+            Kind(
+                "survival_medians",
+                "median survival times, on the log scale",
+                "Brookmeyer R, Crowley J. Biometrics 1982;38:29-41; Reid N. Ann Stat 1981;9:78-92",
+                _medians,
+            ),
+            Kind(
+                "survival_rates",
+                "survival rates, on the complementary log-log scale",
+                "Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data, 2nd ed. Wiley 2002",
+                _rates,
+                True,
+            ),
+            Kind(
+                "proportions",
+                "proportions, on the logit scale with exact intervals for single studies",
+                "Clopper CJ, Pearson ES. Biometrika 1934;26:404-413",
+                _proportions,
+            ),
+            Kind(
+                "hazard_ratios", "hazard ratios, on the log scale", "Tierney JF et al. Trials 2007;8:16", _hazard_ratios
+            ),
+            Kind(
+                "two_by_two",
+                "two-by-two tables",
+                "Deeks JJ, Altman DG, Bradburn MJ. In: Systematic Reviews in Health Care. BMJ Books 2001",
+                _two_by_two,
+            ),
             Kind("estimates", "estimates with their intervals", "Altman DG, Bland JM. BMJ 2011;343:d2090", _estimates),
         )
     }

@@ -17,8 +17,26 @@ from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.types import Estimate
 
-COLUMNS = ("question", "role", "name", "value", "low", "high", "level", "n", "events", "weight", "tau2", "i2",
-           "measure", "unit", "how", "evidence_id", "printed", "reference")
+COLUMNS = (
+    "question",
+    "role",
+    "name",
+    "value",
+    "low",
+    "high",
+    "level",
+    "n",
+    "events",
+    "weight",
+    "tau2",
+    "i2",
+    "measure",
+    "unit",
+    "how",
+    "evidence_id",
+    "printed",
+    "reference",
+)
 
 
 def rows(answers: Sequence[Answer]) -> list[dict[str, Any]]:
@@ -31,10 +49,22 @@ def _rows(answer: Answer) -> list[dict[str, Any]]:
     base = {"question": answer.question.id, "measure": e.measure.key, "unit": e.measure.unit}
     low, high = e.measure.printed_bounds(e.low, e.high)
     found = [
-        base | {"role": "study", "name": e.study[i], "value": float(e.printed[i]), "low": float(low[i]),
-                "high": float(high[i]), "level": e.level, "n": float(e.n[i]), "events": float(e.events[i]),
-                "weight": float(fit.weights[i]), "how": e.how[i], "evidence_id": o.id, "printed": o.printed,
-                "reference": o.reference}
+        base
+        | {
+            "role": "study",
+            "name": e.study[i],
+            "value": float(e.printed[i]),
+            "low": float(low[i]),
+            "high": float(high[i]),
+            "level": e.level,
+            "n": float(e.n[i]),
+            "events": float(e.events[i]),
+            "weight": float(fit.weights[i]),
+            "how": e.how[i],
+            "evidence_id": o.id,
+            "printed": o.printed,
+            "reference": o.reference,
+        }
         for i, o in enumerate(answer.origins)
     ]
     if answer.groups is not None:
@@ -84,25 +114,61 @@ def to_json(analysis: Analysis, answers: Sequence[Answer]) -> str:
 def _record(a: Answer) -> dict[str, Any]:
     fit = a.fit
     return {
-        "id": a.question.id, "ask": a.question.ask, "answer": answer_sentence(a),
-        "measure": fit.effects.measure.key, "unit": fit.effects.measure.unit, "studies": fit.k,
-        "estimate": asdict(fit.estimate), "prediction": asdict(fit.prediction) if fit.prediction else None,
-        "beta": fit.beta.tolist(), "se": fit.se.tolist(), "tau2": fit.tau2, "tau": asdict(fit.tau), "i2": fit.i2,
-        "h2": fit.h2, "q": fit.q, "q_df": fit.q_df, "q_p": fit.q_p, "p": fit.p, "loglik": fit.loglik,
-        "model": fit.model, "tau2_method": fit.tau2_method, "test": fit.test, "method": fit.method,
-        "subgroups": None if a.groups is None else {
-            "by": a.groups.by, "q": a.groups.q, "df": a.groups.q_df, "p": a.groups.q_p,
-            "groups": {name: {"studies": g.k, "estimate": asdict(g.estimate), "tau2": g.tau2} for name, g in a.groups.groups.items()},
+        "id": a.question.id,
+        "ask": a.question.ask,
+        "answer": answer_sentence(a),
+        "measure": fit.effects.measure.key,
+        "unit": fit.effects.measure.unit,
+        "studies": fit.k,
+        "estimate": asdict(fit.estimate),
+        "prediction": asdict(fit.prediction) if fit.prediction else None,
+        "beta": fit.beta.tolist(),
+        "se": fit.se.tolist(),
+        "tau2": fit.tau2,
+        "tau": asdict(fit.tau),
+        "i2": fit.i2,
+        "h2": fit.h2,
+        "q": fit.q,
+        "q_df": fit.q_df,
+        "q_p": fit.q_p,
+        "p": fit.p,
+        "loglik": fit.loglik,
+        "model": fit.model,
+        "tau2_method": fit.tau2_method,
+        "test": fit.test,
+        "method": fit.method,
+        "subgroups": None
+        if a.groups is None
+        else {
+            "by": a.groups.by,
+            "q": a.groups.q,
+            "df": a.groups.q_df,
+            "p": a.groups.q_p,
+            "groups": {
+                name: {"studies": g.k, "estimate": asdict(g.estimate), "tau2": g.tau2}
+                for name, g in a.groups.groups.items()
+            },
         },
-        "leave_one_out": None if a.influence is None else [
+        "leave_one_out": None
+        if a.influence is None
+        else [
             {"left_out": s, "value": float(v), "low": float(lo), "high": float(hi)}
-            for s, v, lo, hi in zip(fit.effects.study, a.influence.value, a.influence.low, a.influence.high, strict=True)
+            for s, v, lo, hi in zip(
+                fit.effects.study, a.influence.value, a.influence.low, a.influence.high, strict=True
+            )
         ],
         "rows": _rows(a),
-        "left_out": [{"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason} for x in a.left_out],
+        "left_out": [
+            {"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason}
+            for x in a.left_out
+        ],
         "findings": [asdict(f) for f in a.findings],
         "remarks": list(a.remarks),
-        "provenance": {"call": fit.provenance.call, "effects_sha256": fit.provenance.inputs_sha256, "rows_sha256": a.table_sha256},
+        "provenance": {
+            "call": fit.provenance.call,
+            "effects_sha256": fit.provenance.inputs_sha256,
+            "rows_sha256": a.table_sha256,
+        },
     }
 
 

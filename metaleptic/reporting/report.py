@@ -48,7 +48,9 @@ class Report:
     def __repr__(self) -> str:
         sentences = [f"{a.question.id}: {answer_sentence(a)}" for a in self.answers]
         tables = ", ".join(t.name for t in self.tables)
-        return "\n".join([*sentences, f"report: {self.path.name}, with {tables} and {len(self.figures)} figure files beside it"])
+        return "\n".join(
+            [*sentences, f"report: {self.path.name}, with {tables} and {len(self.figures)} figure files beside it"]
+        )
 
 
 def report(

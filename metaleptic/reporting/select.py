@@ -73,7 +73,9 @@ def select_rows(analysis: Analysis, q: Question) -> Selection:
     ids = _ids(table)
     stray = [x for x in (*q.exclude, *q.labels) if x not in {ids[i] for i in matched}]
     if stray:
-        raise DataError(f"{name}: '{stray[0]}' is named in exclude or labels, but no row with this id matches `where`. Check the id.")
+        raise DataError(
+            f"{name}: '{stray[0]}' is named in exclude or labels, but no row with this id matches `where`. Check the id."
+        )
     origins = {i: _origin(table, i, ids[i], studies, q) for i in matched}
     kept = [i for i in matched if ids[i] not in q.exclude]
     if not kept:
@@ -110,10 +112,16 @@ def _origin(table: Table, i: int, row_id: str, studies: Mapping[str, Mapping[str
     study = _cell(table, "study", i)
     label = q.labels.get(row_id) or studies.get(study, {}).get("label") or study
     return Origin(
-        id=row_id, study=study, label=label,
-        printed=_as_printed(table, i, ""), corrected=_as_printed(table, i, "corrected_"),
-        correction_reason=_cell(table, "correction_reason", i), reference=_cell(table, "reference", i),
-        citation=studies.get(study, {}).get("citation", ""), note=_cell(table, "note", i), time_origin=_cell(table, "time_origin", i),
+        id=row_id,
+        study=study,
+        label=label,
+        printed=_as_printed(table, i, ""),
+        corrected=_as_printed(table, i, "corrected_"),
+        correction_reason=_cell(table, "correction_reason", i),
+        reference=_cell(table, "reference", i),
+        citation=studies.get(study, {}).get("citation", ""),
+        note=_cell(table, "note", i),
+        time_origin=_cell(table, "time_origin", i),
     )
 
 
@@ -132,7 +140,9 @@ def _corrected(table: Table, rows: Sequence[int], origins: Mapping[int, Origin])
     for name in CORRECTABLE:
         better = f"corrected_{name}"
         if name in columns and better in columns:
-            columns[name] = [new if str(new).strip() else old for old, new in zip(columns[name], columns[better], strict=True)]
+            columns[name] = [
+                new if str(new).strip() else old for old, new in zip(columns[name], columns[better], strict=True)
+            ]
     columns["study"] = [origins[i].label for i in rows]
     return Table(columns, kept.kind, kept.source, kept.sha256)
 
@@ -145,10 +155,14 @@ def _check_overlap(origins: Sequence[Origin], studies: Mapping[str, Mapping[str,
         group = studies.get(origin.study, {}).get("overlap_group") or origin.study
         if group in seen:
             other = seen[group]
-            raise DataError(f"{name}: rows {other.id} ({other.label}) and {origin.id} ({origin.label}) share patients (overlap group '{group}'). {advice}")
+            raise DataError(
+                f"{name}: rows {other.id} ({other.label}) and {origin.id} ({origin.label}) share patients (overlap group '{group}'). {advice}"
+            )
         seen[group] = origin
     for origin in origins:
         inside = {s.strip() for s in studies.get(origin.study, {}).get("contains", "").split(";") if s.strip()}
         for other in origins:
             if other.study in inside:
-                raise DataError(f"{name}: row {origin.id} ({origin.label}) contains the patients of row {other.id} ({other.label}). {advice}")
+                raise DataError(
+                    f"{name}: row {origin.id} ({origin.label}) contains the patients of row {other.id} ({other.label}). {advice}"
+                )

@@ -54,7 +54,9 @@ def answer_sentence(answer: Answer) -> str:
     fit, phrase = answer.fit, answer.question.answer
     if fit.k == 1:
         study = fit.effects.study[0]
-        return f"Only one study ({study}, {patients_words(fit)}) reports {phrase}: {value_words(fit)}. Nothing was pooled."
+        return (
+            f"Only one study ({study}, {patients_words(fit)}) reports {phrase}: {value_words(fit)}. Nothing was pooled."
+        )
     start = f"In {count_words(fit.k, 'study')} ({patients_words(fit)}), {phrase} was {value_words(fit)}."
     return " ".join(x for x in (start, _null_words(fit), _width_words(fit)) if x)
 
@@ -132,22 +134,33 @@ def methods_text(answer: Answer, refs: References) -> str:
     kind, level = KINDS[q.kind], 100 * fit.level
     parts = [f"We took {kind.words} {refs.cite(kind.source)}."]
     routes = dict.fromkeys(fit.effects.how)
-    told = "; ".join(f"{h} ({', '.join(s for s, x in zip(fit.effects.study, fit.effects.how, strict=True) if x == h)})" for h in routes)
+    told = "; ".join(
+        f"{h} ({', '.join(s for s, x in zip(fit.effects.study, fit.effects.how, strict=True) if x == h)})"
+        for h in routes
+    )
     parts.append(f"Routes to the variances: {told}.")
     if fit.k == 1:
         return " ".join([*parts, "With one study nothing was pooled; its own interval is shown."])
     model = MODELS[fit.model]
     if fit.model == "random":
         tau2, test = TAU2[fit.tau2_method], TESTS[fit.test]
-        parts.append(f"They were pooled with the {model.name} {refs.cite(model.source)}; the between-study variance was estimated by "
-                     f"{tau2.name} {refs.cite(tau2.source)}, its interval by the Q-profile method {refs.cite(Q_PROFILE_SOURCE)}, "
-                     f"the {level:g}% confidence interval by {test.name} {refs.cite(test.source)}.")
+        parts.append(
+            f"They were pooled with the {model.name} {refs.cite(model.source)}; the between-study variance was estimated by "
+            f"{tau2.name} {refs.cite(tau2.source)}, its interval by the Q-profile method {refs.cite(Q_PROFILE_SOURCE)}, "
+            f"the {level:g}% confidence interval by {test.name} {refs.cite(test.source)}."
+        )
     else:
-        parts.append(f"They were pooled with the {model.name} {refs.cite(model.source)} ({fit.method.partition(': ')[2]}).")
+        parts.append(
+            f"They were pooled with the {model.name} {refs.cite(model.source)} ({fit.method.partition(': ')[2]})."
+        )
     if fit.prediction is not None:
-        parts.append(f"The prediction interval follows {refs.cite(PREDICTION_SOURCE)} with the degrees of freedom of the confidence interval, I² {refs.cite(I2_SOURCE)}.")
+        parts.append(
+            f"The prediction interval follows {refs.cite(PREDICTION_SOURCE)} with the degrees of freedom of the confidence interval, I² {refs.cite(I2_SOURCE)}."
+        )
     if answer.groups is not None:
-        parts.append(f"Subgroups by {answer.groups.by} were pooled each by itself and compared by a test of interaction {refs.cite(SUBGROUP_SOURCE)}.")
+        parts.append(
+            f"Subgroups by {answer.groups.by} were pooled each by itself and compared by a test of interaction {refs.cite(SUBGROUP_SOURCE)}."
+        )
     if answer.influence is not None:
         parts.append(f"Each study was left out in turn {refs.cite(INFLUENCE_SOURCE)}.")
     return " ".join(parts)

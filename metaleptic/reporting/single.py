@@ -11,8 +11,16 @@ from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.select import LeftOut, Origin
 from metaleptic.sensitivity.leave_one_out import leave_one_out
 
-KIND_OF = {"HR": "hazard_ratios", "MEDIAN": "survival_medians", "SURV": "survival_rates", "SURVLO": "survival_rates",
-           "PLO": "proportions", "OR": "two_by_two", "RR": "two_by_two", "RD": "two_by_two"}
+KIND_OF = {
+    "HR": "hazard_ratios",
+    "MEDIAN": "survival_medians",
+    "SURV": "survival_rates",
+    "SURVLO": "survival_rates",
+    "PLO": "proportions",
+    "OR": "two_by_two",
+    "RR": "two_by_two",
+    "RD": "two_by_two",
+}
 
 
 def wrap_result(result: Pooled | Subgroups) -> tuple[Analysis, list[Answer]]:
@@ -21,17 +29,34 @@ def wrap_result(result: Pooled | Subgroups) -> tuple[Analysis, list[Answer]]:
     groups = result if isinstance(result, Subgroups) else None
     e = fit.effects
     label = e.measure.label
-    question = Question(id="result", ask=f"{label}: what do the studies say together?",
-                        answer=f"the pooled {label[0].lower()}{label[1:]}", kind=KIND_OF.get(e.measure.key, "estimates"))
+    question = Question(
+        id="result",
+        ask=f"{label}: what do the studies say together?",
+        answer=f"the pooled {label[0].lower()}{label[1:]}",
+        kind=KIND_OF.get(e.measure.key, "estimates"),
+    )
     low, high = e.measure.printed_bounds(e.low, e.high)
     used = tuple(
-        _origin(name, e.row[i], f"{e.measure.format(float(e.printed[i]))} ({e.measure.format_interval(low[i], high[i])})")
+        _origin(
+            name, e.row[i], f"{e.measure.format(float(e.printed[i]))} ({e.measure.format_interval(low[i], high[i])})"
+        )
         for i, name in enumerate(e.study)
     )
     left_out = tuple(LeftOut(_origin(x.study, x.row, ""), x.reason) for x in e.excluded)
-    answer = Answer(question, fit, groups, leave_one_out(fit) if fit.k >= 3 else None, used, left_out, (), fit.notes,
-                    fit.provenance.inputs_sha256)
-    analysis = Analysis(f"{label}: pooled result", "", "", "", "", (question,), Path(), "the call below", fit.provenance.inputs_sha256)
+    answer = Answer(
+        question,
+        fit,
+        groups,
+        leave_one_out(fit) if fit.k >= 3 else None,
+        used,
+        left_out,
+        (),
+        fit.notes,
+        fit.provenance.inputs_sha256,
+    )
+    analysis = Analysis(
+        f"{label}: pooled result", "", "", "", "", (question,), Path(), "the call below", fit.provenance.inputs_sha256
+    )
     return analysis, [answer]
 
 

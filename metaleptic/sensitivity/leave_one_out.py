@@ -50,7 +50,11 @@ class LeaveOneOut:
         if not m.has_null:
             return text + "."
         whole = _side(fit.estimate.low, fit.estimate.high, m.null)
-        changed = [s for s, lo, hi in zip(fit.effects.study, self.low, self.high, strict=True) if _side(lo, hi, m.null) != whole]
+        changed = [
+            s
+            for s, lo, hi in zip(fit.effects.study, self.low, self.high, strict=True)
+            if _side(lo, hi, m.null) != whole
+        ]
         if not changed:
             return text + "; the conclusion never changes."
         return text + f"; the conclusion hangs on {', '.join(changed)}."
@@ -109,5 +113,7 @@ def leave_one_out(fit: Pooled) -> LeaveOneOut:
     else:
         without = [fit.effects.take([j for j in range(k) if j != i]) for i in range(k)]
         fits = [fit_model(e, fit.model, "REML", fit.test, fit.level) for e in without]
-        columns = list(zip(*((f.estimate.value, f.estimate.low, f.estimate.high, f.tau2, f.i2) for f in fits), strict=True))
+        columns = list(
+            zip(*((f.estimate.value, f.estimate.low, f.estimate.high, f.tau2, f.i2) for f in fits), strict=True)
+        )
     return LeaveOneOut(fit, *(frozen_array(c) for c in columns))

@@ -84,7 +84,12 @@ def effect_sizes(root: Path) -> dict[str, Any]:
         with (folder / "data.csv").open(encoding="utf-8", newline="") as stream:
             rows = [{k: float(v) for k, v in r.items()} for r in csv.DictReader(stream)]
         found[name] = {"data": rows} | {
-            x["id"]: {"call": x["call"], "version": f"{x['package']} {x['version']}", "y": x["result"]["yi"], "v": x["result"]["vi"]}
+            x["id"]: {
+                "call": x["call"],
+                "version": f"{x['package']} {x['version']}",
+                "y": x["result"]["yi"],
+                "v": x["result"]["vi"],
+            }
             for x in load(folder / "escalc.json")
             if x["id"] in wanted
         }
@@ -98,10 +103,17 @@ def subgroups(root: Path) -> list[dict[str, Any]]:
         rows = list(csv.DictReader(stream))
     return [
         {
-            "call": x["call"], "version": f"{x['package']} {x['version']}", "by": [r["alloc"] for r in rows],
-            "y": [float(r["yi"]) for r in rows], "v": [float(r["vi"]) for r in rows],
-            "levels": x["result"]["subgroup.levels"], "effect": x["result"]["TE.random.w"], "se": x["result"]["seTE.random.w"],
-            "tau2": x["result"]["tau2.w"], "q": x["result"]["Q.b.random"], "p": x["result"]["pval.Q.b.random"],
+            "call": x["call"],
+            "version": f"{x['package']} {x['version']}",
+            "by": [r["alloc"] for r in rows],
+            "y": [float(r["yi"]) for r in rows],
+            "v": [float(r["vi"]) for r in rows],
+            "levels": x["result"]["subgroup.levels"],
+            "effect": x["result"]["TE.random.w"],
+            "se": x["result"]["seTE.random.w"],
+            "tau2": x["result"]["tau2.w"],
+            "q": x["result"]["Q.b.random"],
+            "p": x["result"]["pval.Q.b.random"],
         }
         for x in load(folder / "meta.json")
         if x["id"] == "subgroup_DL_taucommonFALSE" or x["id"] == "subgroup_REML_taucommonFALSE"
@@ -110,15 +122,25 @@ def subgroups(root: Path) -> list[dict[str, Any]]:
 
 def survival(root: Path) -> dict[str, Any]:
     """Collect median survival times, proportions and their exact intervals."""
-    names = ("v15b_median_survival_logscale", "v24_proportions", "v25_single_proportion_ci", "v34_median_nr", "v36_small_medians_log")
+    names = (
+        "v15b_median_survival_logscale",
+        "v24_proportions",
+        "v25_single_proportion_ci",
+        "v34_median_nr",
+        "v36_small_medians_log",
+    )
     return {name[: name.index("_")]: load(root / "survival" / f"{name}.json") for name in names}
 
 
 def main() -> None:
     """Write the golden files."""
     root = Path(sys.argv[1])
-    for name, content in (("pooling", pooling(root)), ("effect_sizes", effect_sizes(root)), ("survival", survival(root)),
-                          ("subgroups", subgroups(root))):
+    for name, content in (
+        ("pooling", pooling(root)),
+        ("effect_sizes", effect_sizes(root)),
+        ("survival", survival(root)),
+        ("subgroups", subgroups(root)),
+    ):
         (HERE / f"{name}.json").write_text(json.dumps(content, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -54,8 +54,17 @@ def test_fit_agrees_with_metafor(name: str, fit: dict[str, Any]) -> None:
     method, test = fit["id"].split("_")
     ours = pooled(name, method, test)
     values = {
-        "beta": ours.beta[0], "se": ours.se[0], "pval": ours.p, "ci_lb": ours.estimate.low, "ci_ub": ours.estimate.high,
-        "tau2": ours.tau2, "I2": ours.i2, "H2": ours.h2, "QE": ours.q, "QEp": ours.q_p, "loglik": ours.loglik,
+        "beta": ours.beta[0],
+        "se": ours.se[0],
+        "pval": ours.p,
+        "ci_lb": ours.estimate.low,
+        "ci_ub": ours.estimate.high,
+        "tau2": ours.tau2,
+        "I2": ours.i2,
+        "H2": ours.h2,
+        "QE": ours.q,
+        "QEp": ours.q_p,
+        "loglik": ours.loglik,
     }
     wrong = {k: (v, fit[k]) for k, v in values.items() if not close(v, fit[k])}
     assert not wrong
@@ -77,7 +86,9 @@ def test_prediction_and_q_profile_intervals_agree_with_metafor(name: str) -> Non
         assert close(tau.high**2, x["tau2"][1])
 
 
-@pytest.mark.parametrize("case", json.loads((GOLDEN / "subgroups.json").read_text(encoding="utf-8")), ids=lambda c: c["call"][40:60])
+@pytest.mark.parametrize(
+    "case", json.loads((GOLDEN / "subgroups.json").read_text(encoding="utf-8")), ids=lambda c: c["call"][40:60]
+)
 def test_subgroups_agree_with_meta(case: dict[str, Any]) -> None:
     """Subgroup effects and the test between them: metagen(subgroup=, tau.common=FALSE).
 
@@ -95,7 +106,16 @@ def test_subgroups_agree_with_meta(case: dict[str, Any]) -> None:
     assert close(found.q_p, case["p"], tolerance)
 
 
-@pytest.mark.parametrize(("key", "tau2", "test"), [("REML", "REML", "z"), ("REML_HK", "REML", "knapp-hartung"), ("PM_HK", "PM", "knapp-hartung"), ("DL", "DL", "z"), ("ML", "ML", "z")])
+@pytest.mark.parametrize(
+    ("key", "tau2", "test"),
+    [
+        ("REML", "REML", "z"),
+        ("REML_HK", "REML", "knapp-hartung"),
+        ("PM_HK", "PM", "knapp-hartung"),
+        ("DL", "DL", "z"),
+        ("ML", "ML", "z"),
+    ],
+)
 def test_small_log_medians_agree_with_meta(key: str, tau2: str, test: str) -> None:
     """Six single-arm medians, one upper bound not reached: from the printed numbers to the pooled log median.
 
@@ -121,7 +141,9 @@ def test_log_medians_of_thirty_arms_agree_with_metafor() -> None:
     case = SURVIVAL["v15b"]
     d = case["data"]
     names = [f"{s} {i}" for i, s in enumerate(d["study"])]
-    effects = ml.survival_medians({"study": names, "median": d["med.g2"], "low": d["med.ci.lb.g2"], "high": d["med.ci.ub.g2"]})
+    effects = ml.survival_medians(
+        {"study": names, "median": d["med.g2"], "low": d["med.ci.lb.g2"], "high": d["med.ci.ub.g2"]}
+    )
     assert np.allclose(np.sqrt(effects.v), case["expected"]["sei"], rtol=1e-12)
     for key, test in (("REML", "z"), ("REML_HK", "knapp-hartung")):
         fit, r = ml.pool(effects, test=test), case["expected"][key]
@@ -134,7 +156,9 @@ def test_log_medians_of_thirty_arms_agree_with_metafor() -> None:
 def test_upper_bound_not_reached() -> None:
     """SE from the lower bound alone."""
     case = SURVIVAL["v34"]
-    effects = ml.survival_medians({"study": ["a"], "median": [case["data"]["med"]], "low": [case["data"]["lo"]], "high": ["NR"]})
+    effects = ml.survival_medians(
+        {"study": ["a"], "median": [case["data"]["med"]], "low": [case["data"]["lo"]], "high": ["NR"]}
+    )
     assert close(np.sqrt(effects.v[0]), case["expected"]["lower_only_se"], 1e-12)
     assert np.isposinf(effects.high[0])
 
@@ -142,9 +166,16 @@ def test_upper_bound_not_reached() -> None:
 def test_exact_intervals_agree_with_meta() -> None:
     """Clopper-Pearson limits of metaprop(method.ci="CP"), logit scale, none and all included."""
     case = SURVIVAL["v25"]
-    data = {"study": [str(i) for i in range(len(case["data"]["x"]))], "events": case["data"]["x"], "n": case["data"]["n"]}
+    data = {
+        "study": [str(i) for i in range(len(case["data"]["x"]))],
+        "events": case["data"]["x"],
+        "n": case["data"]["n"],
+    }
     effects = ml.proportions(data)
-    for ours, theirs in ((effects.low, case["expected"]["CP"]["lower"]), (effects.high, case["expected"]["CP"]["upper"])):
+    for ours, theirs in (
+        (effects.low, case["expected"]["CP"]["lower"]),
+        (effects.high, case["expected"]["CP"]["upper"]),
+    ):
         assert np.allclose(ours, [float(str(x).replace("Inf", "inf")) for x in theirs], rtol=1e-10)
 
 
@@ -181,11 +212,20 @@ def test_binomial_normal_likelihood_is_exact() -> None:
     total = 0.0
     for x, n in zip(effects.events, effects.n, strict=True):
         value, _ = integrate.quad(
-            lambda u, x=x, n=n: stats.binom.pmf(x, n, special.expit(mu + tau * u)) * stats.norm.pdf(u), -12, 12, epsabs=1e-14, epsrel=1e-12, limit=400
+            lambda u, x=x, n=n: stats.binom.pmf(x, n, special.expit(mu + tau * u)) * stats.norm.pdf(u),
+            -12,
+            12,
+            epsabs=1e-14,
+            epsrel=1e-12,
+            limit=400,
         )
         total += np.log(value)
     assert fit.loglik == pytest.approx(total, rel=1e-10)
-    around = [binomial_normal_loglik(np.array(mu + a), np.array(tau * np.exp(b)), effects.events, effects.n) for a in (-1e-3, 0, 1e-3) for b in (-1e-3, 0, 1e-3)]
+    around = [
+        binomial_normal_loglik(np.array(mu + a), np.array(tau * np.exp(b)), effects.events, effects.n)
+        for a in (-1e-3, 0, 1e-3)
+        for b in (-1e-3, 0, 1e-3)
+    ]
     assert int(np.argmax(around)) == 4
 
 
@@ -194,11 +234,15 @@ def test_two_by_two_tables_agree_with_metafor() -> None:
     golden = json.loads((GOLDEN / "effect_sizes.json").read_text(encoding="utf-8"))["escalc_2x2"]
     table = {
         "study": [str(i) for i in range(len(golden["data"]))],
-        "x1": [r["ai"] for r in golden["data"]], "n1": [r["ai"] + r["bi"] for r in golden["data"]],
-        "x2": [r["ci"] for r in golden["data"]], "n2": [r["ci"] + r["di"] for r in golden["data"]],
+        "x1": [r["ai"] for r in golden["data"]],
+        "n1": [r["ai"] + r["bi"] for r in golden["data"]],
+        "x2": [r["ci"] for r in golden["data"]],
+        "n2": [r["ci"] + r["di"] for r in golden["data"]],
     }
     for measure in ("OR", "RR", "RD"):
-        found = ml.two_by_two(table, events1="x1", n1="n1", events2="x2", n2="n2", measure=measure, double_zero="correct")
+        found = ml.two_by_two(
+            table, events1="x1", n1="n1", events2="x2", n2="n2", measure=measure, double_zero="correct"
+        )
         assert np.allclose(found.y, golden[measure]["y"], rtol=1e-12, atol=1e-15)
         assert np.allclose(found.v, golden[measure]["v"], rtol=1e-12)
 
@@ -206,7 +250,11 @@ def test_two_by_two_tables_agree_with_metafor() -> None:
 def test_proportions_agree_with_metafor() -> None:
     """escalc(measure="PLO"): a half added where none or all had the event."""
     golden = json.loads((GOLDEN / "effect_sizes.json").read_text(encoding="utf-8"))["escalc_prop"]
-    data = {"study": [str(i) for i in range(len(golden["data"]))], "events": [r["xi"] for r in golden["data"]], "n": [r["ni"] for r in golden["data"]]}
+    data = {
+        "study": [str(i) for i in range(len(golden["data"]))],
+        "events": [r["xi"] for r in golden["data"]],
+        "n": [r["ni"] for r in golden["data"]],
+    }
     found = ml.proportions(data)
     assert np.allclose(found.y, golden["PLO_"]["y"], rtol=1e-12)
     assert np.allclose(found.v, golden["PLO_"]["v"], rtol=1e-12)

@@ -53,8 +53,24 @@ def test_fits_with_absent_studies_equal_fits_without_them(tau2: str | None, test
     for i in range(len(y)):
         there = keep[i] > 0
         alone = fit_normal(y[i][there], v[i][there], tau2=tau2, test=test)
-        for field in ("mu", "se", "df", "p", "low", "high", "tau2", "q", "i2", "h2", "loglik", "predict_low", "predict_high"):
-            assert np.allclose(getattr(together, field)[i], getattr(alone, field), rtol=1e-8, atol=1e-11, equal_nan=True), field
+        for field in (
+            "mu",
+            "se",
+            "df",
+            "p",
+            "low",
+            "high",
+            "tau2",
+            "q",
+            "i2",
+            "h2",
+            "loglik",
+            "predict_low",
+            "predict_high",
+        ):
+            assert np.allclose(
+                getattr(together, field)[i], getattr(alone, field), rtol=1e-8, atol=1e-11, equal_nan=True
+            ), field
         assert np.all(together.weights[i][~there] == 0)
         assert together.weights[i].sum() == pytest.approx(100)
 

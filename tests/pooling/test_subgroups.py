@@ -41,7 +41,13 @@ def test_single_studies_and_single_groups() -> None:
 
 def test_groups_from_a_column() -> None:
     """A column of the input names the groups."""
-    table = {"study": list("abcd"), "hr": [0.5, 0.6, 0.9, 1.0], "low": [0.3, 0.4, 0.6, 0.7], "high": [0.83, 0.9, 1.35, 1.43], "time_origin": ["LM", "LM", "IT", "IT"]}
+    table = {
+        "study": list("abcd"),
+        "hr": [0.5, 0.6, 0.9, 1.0],
+        "low": [0.3, 0.4, 0.6, 0.7],
+        "high": [0.83, 0.9, 1.35, 1.43],
+        "time_origin": ["LM", "LM", "IT", "IT"],
+    }
     found = ml.subgroups(ml.pool(ml.hazard_ratios(table)), by="time_origin")
     assert found.by == "time origin"
     assert list(found.groups) == ["LM", "IT"]

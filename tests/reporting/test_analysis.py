@@ -46,7 +46,9 @@ def write(folder: Path, question: str, head: str = 'studies = "studies.csv"\n') 
 
 def test_rows_are_matched_excluded_corrected_and_labelled(folder: Path) -> None:
     """`where` selects, `exclude` lists with its reason, corrections are used but the printed text is kept."""
-    path = write(folder, QUESTION + 'where = { outcome = "OS" }\nexclude = [{ id = "E4", reason = "same patients as E3" }]\n')
+    path = write(
+        folder, QUESTION + 'where = { outcome = "OS" }\nexclude = [{ id = "E4", reason = "same patients as E3" }]\n'
+    )
     analysis = load_analysis(path)
     chosen = select_rows(analysis, analysis.questions[0])
     assert [o.label for o in chosen.origins] == ["Alba 2016", "Bessen 2017", "Chow 2018"]
@@ -71,7 +73,9 @@ def test_cohorts_that_share_patients_are_refused(folder: Path) -> None:
 
 def test_a_pooled_analysis_is_refused_beside_a_study_it_contains(folder: Path) -> None:
     """`contains` in the studies table is heeded."""
-    path = write(folder, QUESTION + 'where = { outcome = ["OS", "PFS"] }\nexclude = [{ id = "E4", reason = "twice" }]\n')
+    path = write(
+        folder, QUESTION + 'where = { outcome = ["OS", "PFS"] }\nexclude = [{ id = "E4", reason = "twice" }]\n'
+    )
     analysis = load_analysis(path)
     with pytest.raises(DataError, match=r"E5 \(Duarte 2019\) contains the patients of row E1"):
         select_rows(analysis, analysis.questions[0])

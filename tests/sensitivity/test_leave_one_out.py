@@ -7,7 +7,7 @@ import pytest
 import metaleptic as ml
 from metaleptic.errors import NotEstimableError
 
-EFFECTS = ml.effects([-0.5, -0.45, -0.4, 0.3], [0.02, 0.03, 0.02, 0.05], study=list("abcd"), measure="HR")
+EFFECTS = ml.effects([-0.9, -0.85, -0.8, 0.3], [0.02, 0.03, 0.02, 0.05], study=list("abcd"), measure="HR")
 
 
 @pytest.mark.parametrize("options", [{}, {"tau2": "PM", "test": "z"}, {"model": "common"}])
