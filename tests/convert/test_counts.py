@@ -1,0 +1,78 @@
+"""Proportions and two-by-two tables: counts kept, zero cells named, slips refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import metaleptic as ml
+from metaleptic.errors import DataError, ExcludedRowsWarning, OptionError
+
+TABLE = {"study": list("abc"), "x1": [4, 0, 0], "n1": [123, 20, 30], "x2": [11, 2, 0], "n2": [139, 20, 25]}
+
+
+def two_by_two(**options: str) -> ml.Effects:
+    """Convert three trials, one with an empty cell and one without any event."""
+    return ml.two_by_two(TABLE, events1="x1", n1="n1", events2="x2", n2="n2", **options)  # type: ignore[arg-type]
+
+
+def test_counts_are_kept_and_zero_is_named() -> None:
+    """0/8 and 7/7 are pooled with a half added to the logit only, and shown as 0% and 100%."""
+    found = ml.proportions({"study": list("abc"), "events": [5, 0, 7], "n": [7, 8, 7]})
+    assert found.events.tolist() == [5, 0, 7]
+    assert found.y[1] == pytest.approx(np.log(0.5 / 8.5))
+    assert "1/2 added" in found.how[1]
+    assert "1/2 added" not in found.how[0]
+    assert found.printed.tolist() == pytest.approx([5 / 7, 0, 1])
+    assert found.to_frame()["value"].tolist() == pytest.approx([5 / 7, 0, 1])
+
+
+def test_counts_are_recovered_where_only_one_fits() -> None:
+    """71.4% of 7 is 5; 68.8% of 17 is no count; 50% of 1000 may be 500 only to the printed decimal."""
+    table = {"study": list("abc"), "proportion": ["71.4", "68.8", "19"], "n": [7, 17, 26]}
+    with pytest.warns(ExcludedRowsWarning, match="no whole number of 17 patients"):
+        found = ml.proportions(table, proportion="proportion", unit="percent")
+    assert found.events.tolist() == [5, 5]
+    assert "recovered" in found.how[0]
+    with pytest.raises(DataError, match="495 to 505 events of 1000 all give"):
+        ml.proportions({"study": ["a"], "proportion": ["50"], "n": [1000]}, unit="percent")
+
+
+@pytest.mark.parametrize(
+    ("events", "n", "part"),
+    [
+        (9, 7, r"study 'a' \(row 1\): events 9 > n 7\. Are the columns swapped"),
+        (-1, 7, "a count is a whole number"),
+        (2.5, 7, "a count is a whole number"),
+        (0, 0, "must be above 0"),
+    ],
+)
+def test_counts_that_cannot_be_right(events: float, n: float, part: str) -> None:
+    """More events than patients, negative and broken counts, no patients."""
+    with pytest.raises(DataError, match=part):
+        ml.proportions({"study": ["a"], "events": [events], "n": [n]})
+
+
+def test_empty_cells_and_silent_studies() -> None:
+    """An empty cell gets a half, named; a study without events in both arms is excluded for ratios, kept for differences."""
+    with pytest.warns(ExcludedRowsWarning, match="in both arms"):
+        ratio = two_by_two(measure="OR")
+    assert ratio.study == ("a", "b")
+    assert "0.5 added" in ratio.how[1]
+    assert ratio.y[1] == pytest.approx(np.log(0.5 / 20.5 * 18.5 / 2.5))
+    assert len(two_by_two(measure="RD")) == 3
+    assert len(two_by_two(measure="OR", double_zero="correct")) == 3
+
+
+def test_unknown_measure_lists_the_choices() -> None:
+    """A slip names the measures."""
+    with pytest.raises(OptionError, match="OR, RR, RD"):
+        two_by_two(measure="HR")
+    with pytest.raises(OptionError, match="exclude"):
+        two_by_two(double_zero="keep")
+
+
+def test_counts_swapped_between_columns() -> None:
+    """More events than patients in an arm names the two columns."""
+    with pytest.raises(DataError, match="x1 200 > n1 123"):
+        ml.two_by_two(TABLE | {"x1": [200, 0, 0]}, events1="x1", n1="n1", events2="x2", n2="n2")
