@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 import warnings
@@ -180,7 +179,9 @@ def pool(
         if plot is not None:
             ml.forest(shown).save(plot)
     if as_json:
-        print(json.dumps(_fit_record(fit, shown), indent=1, ensure_ascii=False))
+        from metaleptic.reporting.records import json_ready
+
+        print(json.dumps(json_ready(_fit_record(fit, shown)), indent=1, ensure_ascii=False))
         return
     print(shown)
     for note in fit.notes:
@@ -250,15 +251,7 @@ def _fit_record(fit: Any, shown: Any) -> dict[str, Any]:
     if shown is not fit:
         record["subgroups"] = {name: asdict(g.estimate) for name, g in shown.groups.items()}
         record["subgroup_test"] = {"q": shown.q, "df": shown.q_df, "p": shown.q_p}
-    return {key: _no_nan(value) for key, value in record.items()}
-
-
-def _no_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _no_nan(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_no_nan(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return record
 
 
 @app.command()

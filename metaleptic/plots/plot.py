@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from metaleptic.errors import OptionError
+from metaleptic.files import write_all
 from metaleptic.plots.scene import Scene, scaled
 from metaleptic.plots.svg import to_svg
 from metaleptic.plots.wrap import TextWidth
@@ -70,16 +69,7 @@ class Plot(Generic[L]):
         """Write a .png, .pdf or .svg file, whole or not at all, and return its path."""
         target = Path(path)
         content = self.to_bytes(target.suffix.lower().removeprefix("."))
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            temporary.chmod(0o644)
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_all({target: content})
         return target
 
     def _repr_png_(self) -> bytes:

@@ -108,7 +108,7 @@ def to_json(analysis: Analysis, answers: Sequence[Answer]) -> str:
         "seed": None,
         "questions": [_record(a) for a in answers],
     }
-    return json.dumps(_clean(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _record(a: Answer) -> dict[str, Any]:
@@ -172,12 +172,12 @@ def _record(a: Answer) -> dict[str, Any]:
     }
 
 
-def _clean(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """Replace NaN by null and infinities by words: JSON knows neither."""
     if isinstance(value, dict):
-        return {k: _clean(v) for k, v in value.items()}
+        return {k: json_ready(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(v) for v in value]
+        return [json_ready(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else ("not reached" if value > 0 else "-infinity")
     return value

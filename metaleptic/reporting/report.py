@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metaleptic.errors import DataError, OptionError
+from metaleptic.files import write_all
 from metaleptic.plots.forest import forest
 from metaleptic.plots.funnel import funnel
 from metaleptic.plots.plot import Plot
@@ -16,7 +17,6 @@ from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.reporting.analysis import Analysis, load_analysis
 from metaleptic.reporting.answers import Answer, answer_question
 from metaleptic.reporting.document import Figure, render
-from metaleptic.reporting.files import write_all
 from metaleptic.reporting.records import to_csv, to_json
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.reporting.single import wrap_result
@@ -116,7 +116,7 @@ def report(
         page.parent / "results.csv": to_csv(answers).encode(),
         page.parent / "results.json": to_json(analysis, answers).encode(),
     }
-    write_all({page: html.encode()} | tables | files)
+    write_all({page: html.encode()} | tables | files, make_folders=True)
     return Report(page, tuple(files), tuple(tables), tuple(answers))
 
 

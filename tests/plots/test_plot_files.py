@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metaleptic.errors import OptionError
+from metaleptic.errors import DataError, OptionError
 from metaleptic.plots.forest import forest
 from metaleptic.plots.forest_layout import ForestLayout
 from metaleptic.plots.funnel import funnel
@@ -47,7 +47,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match="disk full"):
         plot.save(old)
     assert [p.read_text() for p in tmp_path.iterdir()] == ["old"]
 

@@ -12,8 +12,8 @@ import pytest
 
 import metaleptic as ml
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
+from metaleptic.files import write_all
 from metaleptic.reporting.code import reproducing_code
-from metaleptic.reporting.files import write_all
 from metaleptic.reporting.report import Report
 from metaleptic.reporting.sentences import References, answer_sentence
 
@@ -177,5 +177,5 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     """If one file of a set cannot be written, none appears and no temporary file stays."""
     (tmp_path / "blocked").write_text("a file where a folder is wanted", encoding="utf-8")
     with pytest.raises(DataError, match="cannot write"):
-        write_all({tmp_path / "a.txt": b"a", tmp_path / "blocked" / "b.txt": b"b"})
+        write_all({tmp_path / "a.txt": b"a", tmp_path / "blocked" / "b.txt": b"b"}, make_folders=True)
     assert [p.name for p in tmp_path.iterdir()] == ["blocked"]

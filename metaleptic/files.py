@@ -10,7 +10,7 @@ from pathlib import Path
 from metaleptic.errors import DataError
 
 
-def write_all(files: Mapping[Path, bytes]) -> None:
+def write_all(files: Mapping[Path, bytes], *, make_folders: bool = False) -> None:
     """Write several files: each into a temporary neighbour first, and all are moved into place at the end.
 
     Raises
@@ -21,7 +21,8 @@ def write_all(files: Mapping[Path, bytes]) -> None:
     pending: list[tuple[str, Path]] = []
     try:
         for path, content in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if make_folders:
+                path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             pending.append((name, path))
             with os.fdopen(handle, "wb") as stream:
@@ -30,7 +31,8 @@ def write_all(files: Mapping[Path, bytes]) -> None:
         for name, path in pending:
             Path(name).replace(path)
     except OSError as err:
-        raise DataError(f"cannot write '{err.filename}': {err.strerror}. Choose another place.") from None
+        place = path.parent if isinstance(err, FileNotFoundError) else path
+        raise DataError(f"cannot write '{place}': {err.strerror or err}. Choose another place.") from None
     finally:
         for name, _ in pending:
             Path(name).unlink(missing_ok=True)
