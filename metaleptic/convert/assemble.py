@@ -86,6 +86,14 @@ def check_counts(study: Sequence[str], events: FloatArray, n: FloatArray, names:
         )
 
 
+def fill_in(*columns: str | None) -> str:
+    """Say which of the table's columns could be filled in, to end the reason why a row is not used."""
+    there = [f"'{c}'" for c in columns if c is not None]
+    if not there:
+        return "name the column that holds one"
+    return f"fill in column {there[0]}" if len(there) == 1 else f"fill in one of the columns {', '.join(there)}"
+
+
 class Routes:
     """Fills y and v row by row, best route first, and remembers which route served each row."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, open_table
+from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, fill_in, open_table
 from metaleptic.convert.intervals import lopsided_on_log_scale, se_from_bound, se_from_interval, se_from_p
 from metaleptic.convert.units import levels
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
@@ -204,7 +204,9 @@ def _contrasts(
     p_used, p_reason = _p_values(table, p, study, needed=np.isnan(routes.v))
     routes.offer(y, se_from_p(y, p_used), f"{scale}, SE from the p value")
     reasons = [
-        f"no {measure.label.lower()} is printed" if np.isnan(est[i]) else p_reason[i] or _no_route(y[i], p_used[i])
+        f"column '{value}' is empty"
+        if np.isnan(est[i])
+        else p_reason[i] or _no_route(y[i], p_used[i], fill_in(low, high, se, p))
         for i in range(len(table))
     ]
     return assemble(
@@ -231,12 +233,12 @@ def _one(at: FloatArray) -> float:
     return float(values[np.argmax(counts)])
 
 
-def _no_route(y: float, p: float) -> str:
+def _no_route(y: float, p: float, advice: str) -> str:
     if np.isfinite(p) and y == 0:
         return "a p value gives no standard error when the estimate is exactly the null"
     if np.isfinite(p):
         return f"a p value of {p:g} gives no standard error"
-    return "no interval, standard error or p value is printed"
+    return f"no interval, standard error or p value: {advice}"
 
 
 def _p_values(table: Table, column: str | None, study: Sequence[str], *, needed: Any) -> tuple[FloatArray, list[str]]:

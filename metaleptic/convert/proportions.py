@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, open_table
+from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, fill_in, open_table
 from metaleptic.convert.intervals import clopper_pearson
 from metaleptic.convert.units import fractions
 from metaleptic.frames import find_column, numbers, rounding
@@ -83,7 +83,7 @@ def proportions(
     x, size = numbers(table, events, names), numbers(table, n, names)
     check_positive(names, size, n, "a number of patients")
     check_counts(names, x, size, (events, n))
-    reasons = ["the number of events or patients is not printed"] * len(table)
+    reasons = [f"no number of events or patients: {fill_in(events, proportion, n)}"] * len(table)
     how = ["logit of the counts"] * len(table)
     if proportion is not None:
         printed = fractions(table, proportion, unit, names)

@@ -18,6 +18,7 @@ from metaleptic.convert.assemble import (
     check_bounds,
     check_counts,
     check_positive,
+    fill_in,
     open_table,
 )
 from metaleptic.convert.intervals import se_from_bound, se_from_interval
@@ -134,7 +135,8 @@ def survival_medians(
     with np.errstate(divide="ignore"):
         routes.offer(y, SE_FACTOR / np.sqrt(died), "log median, SE from the events (exponential model)")
         routes.offer(y, SE_FACTOR / np.sqrt(size), "log median, SE from n (exponential model, no censoring)")
-    reasons = [_reason(not_reached[i], med[i]) for i in range(len(table))]
+    advice = fill_in(low, high, events, n)
+    reasons = [_reason(not_reached[i], med[i], median, advice) for i in range(len(table))]
     values, counts = np.unique(at, return_counts=True)
     return assemble(
         table,
@@ -154,9 +156,9 @@ def _where(condition: Any, values: FloatArray) -> FloatArray:
     return np.where(condition, values, np.nan)
 
 
-def _reason(not_reached: bool, median: float) -> str:
+def _reason(not_reached: bool, median: float, column: str | None, advice: str) -> str:
     if not_reached:
         return "the median was not reached, which bounds it but does not estimate it"
     if np.isnan(median):
-        return "no median is printed"
-    return "no interval, number of events or number of patients is printed"
+        return f"column '{column}' is empty"
+    return f"no interval, number of events or number of patients: {advice}"

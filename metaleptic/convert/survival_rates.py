@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, open_table
+from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, fill_in, open_table
 from metaleptic.convert.intervals import se_from_interval
 from metaleptic.convert.units import fractions, levels
 from metaleptic.errors import OptionError
@@ -120,7 +120,8 @@ def survival_rates(
             routes.offer(y, se_ci, f"{words}, SE from the {100 * one:g}% CI")
         routes.offer(y, err * slope, f"{words}, Greenwood SE as given")
         routes.offer(y, np.sqrt(s * (1 - s) / size) * slope, f"{words}, SE from n (binomial, no censoring)")
-    reasons = [_reason(s[i], times[i], at, time_unit) for i in range(len(table))]
+    advice = fill_in(low, high, se, n)
+    reasons = [_reason(s[i], times[i], at, time_unit, rate, advice) for i in range(len(table))]
     named = labelled(measure, label or f"Survival at {at:g} {time_unit}")
     values, counts = np.unique(levels_, return_counts=True)
     finite = np.isfinite(bounds).all(axis=0)
@@ -142,11 +143,11 @@ def _slope(s: FloatArray, scale: str) -> FloatArray:
     return 1 / (s * (1 - s)) if scale == "logit" else 1 / np.abs(s * np.log(s))
 
 
-def _reason(s: float, time: float, at: float, time_unit: str) -> str:
+def _reason(s: float, time: float, at: float, time_unit: str, column: str | None, advice: str) -> str:
     if np.isnan(s):
-        return "no survival rate is printed"
+        return f"column '{column}' is empty"
     if time != at:
         return f"the rate is for {time:g} {time_unit}, not {at:g}" if np.isfinite(time) else "no time point is given"
     if s in (0.0, 1.0):
         return f"a survival rate of {100 * s:g}% has no finite transform (pool the counts as proportions)"
-    return "no interval, standard error or number of patients is printed"
+    return f"no interval, standard error or number of patients: {advice}"

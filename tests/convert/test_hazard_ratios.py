@@ -80,8 +80,8 @@ def test_rows_that_cannot_be_used_are_listed() -> None:
     with pytest.warns(ExcludedRowsWarning, match="4 of 5 rows cannot be used"):
         found = ml.hazard_ratios(table)
     reasons = {x.study: x.reason for x in found.excluded}
-    assert "no hazard ratio" in reasons["b"]
-    assert "no interval, standard error or p value" in reasons["c"]
+    assert reasons["b"] == "column 'hr' is empty"
+    assert reasons["c"] == "no interval, standard error or p value: fill in one of the columns 'low', 'high', 'p'"
     assert "'<0.001' is only a bound" in reasons["d"]
     assert "exactly the null" in reasons["e"]
     assert found.row == (1,)
