@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from metaleptic.auditing.rules import RULES
 from metaleptic.measures import MEASURES
 from metaleptic.pooling.heterogeneity import TAU2
+from metaleptic.pooling.models import MODELS
 from metaleptic.pooling.normal import TESTS
-from metaleptic.pooling.pool import MODELS
 from metaleptic.reporting.kinds import KINDS
 
 

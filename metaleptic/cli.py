@@ -140,7 +140,9 @@ def pool(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="random, common, binomial-normal or pooled-counts.")] = "random",
+    model: Annotated[
+        str, typer.Option(help="random, common, binomial-normal, pooled-counts, mantel-haenszel or peto.")
+    ] = "random",
     tau2: Annotated[str, typer.Option(help="Estimator of the between-study variance: REML, DL, PM, ML, ...")] = "REML",
     test: Annotated[
         str | None,

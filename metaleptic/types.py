@@ -204,6 +204,9 @@ class Effects:
         Level of ``low`` and ``high``.
     frame_kind : str
         Dataframe library of the input ("pandas", "polars", "pyarrow"), used by ``to_frame``.
+    cells : ndarray of shape (k, 4)
+        Two-by-two tables as printed: events and others of the arm of interest, then of the control; empty for
+        other kinds of number.
     """
 
     y: FloatArray
@@ -220,6 +223,7 @@ class Effects:
     excluded: tuple[Excluded, ...] = ()
     level: float = 0.95
     frame_kind: str = "pandas"
+    cells: FloatArray = field(default_factory=lambda: frozen_array(np.empty((0, 4))))
 
     def __len__(self) -> int:
         return len(self.study)
@@ -280,12 +284,12 @@ def count_studies(effects: Effects) -> str:
     return text
 
 
-_PER_STUDY = frozenset({"y", "v", "study", "n", "events", "how", "low", "high", "row"})
+_PER_STUDY = frozenset({"y", "v", "study", "n", "events", "how", "low", "high", "row", "cells"})
 
 
 def _take(values: Any, at: NDArray[np.intp]) -> Any:
     if isinstance(values, np.ndarray):
-        return frozen_array(values[at])
+        return frozen_array(values[at]) if len(values) else values
     return tuple(values[i] for i in at) if values else values
 
 

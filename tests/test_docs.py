@@ -85,8 +85,8 @@ def test_tables_of_methods_hold_every_entry_of_the_registries() -> None:
     from metaleptic.auditing.rules import RULES
     from metaleptic.measures import MEASURES
     from metaleptic.pooling.heterogeneity import TAU2
+    from metaleptic.pooling.models import MODELS
     from metaleptic.pooling.normal import TESTS
-    from metaleptic.pooling.pool import MODELS
     from metaleptic.reporting.kinds import KINDS
 
     page = _load("registry_tables").page()

@@ -122,6 +122,7 @@ def assemble(
     events: FloatArray | None = None,
     low: FloatArray | None = None,
     high: FloatArray | None = None,
+    cells: FloatArray | None = None,
     level: float = 0.95,
 ) -> Effects:
     """Build the Effects from what the routes found; list what they could not use, and why.
@@ -163,4 +164,5 @@ def assemble(
         excluded=excluded,
         level=level,
         frame_kind=table.kind,
+        cells=frozen_array(np.empty((0, 4)) if cells is None else cells),
     ).take(at)

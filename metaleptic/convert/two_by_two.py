@@ -135,5 +135,13 @@ def two_by_two(
         for i in range(len(table))
     ]
     return assemble(
-        table, names, labelled(MEASURES[measure], label), routes, reasons, n=size1 + size2, events=x1 + x2, level=level
+        table,
+        names,
+        labelled(MEASURES[measure], label),
+        routes,
+        reasons,
+        n=size1 + size2,
+        cells=np.stack(cells, axis=-1),
+        events=x1 + x2,
+        level=level,
     )

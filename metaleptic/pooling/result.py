@@ -94,6 +94,11 @@ class Pooled:
         """Number of patients in the studies that print it."""
         return float(np.nansum(self.effects.n))
 
+    @property
+    def one_true_value(self) -> bool:
+        """Whether the model takes one true value for all studies, tau being 0 by assumption."""
+        return self.tau2_method == ""
+
     def to_frame(self) -> Any:
         """Return the table behind the forest plot: a row per study, then the pooled and prediction rows."""
         e = self.effects
@@ -134,8 +139,7 @@ def heterogeneity_line(fit: Pooled) -> str:
     """Say the heterogeneity in one line."""
     if fit.k == 1:
         return "heterogeneity: not estimable from one study"
-    assumed = fit.model in ("common", "pooled-counts")  # these models take tau as 0
-    tau = "" if assumed or np.isnan(fit.tau.value) else f"tau {fit.tau.value:.2g}, "
+    tau = "" if fit.one_true_value or np.isnan(fit.tau.value) else f"tau {fit.tau.value:.2g}, "
     i2 = "" if np.isnan(fit.i2) else f"I2 {fit.i2:.0f}%, "
     return f"heterogeneity: {tau}{i2}Q = {fit.q:.1f}, df = {fit.q_df}, p {format_p(fit.q_p)}"
 

@@ -15,7 +15,7 @@ from scipy import special
 
 from metaleptic.errors import DataError
 from metaleptic.frames import to_frame
-from metaleptic.pooling.pool import fit_model
+from metaleptic.pooling.models import fit_model
 from metaleptic.pooling.result import Pooled, format_p, headline
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance
 

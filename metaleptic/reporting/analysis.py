@@ -12,8 +12,8 @@ from typing import Any
 
 from metaleptic.errors import DataError, OptionError
 from metaleptic.pooling.heterogeneity import tau2_estimator
+from metaleptic.pooling.models import MODELS
 from metaleptic.pooling.normal import test_named
-from metaleptic.pooling.pool import MODELS
 from metaleptic.reporting.kinds import KINDS
 
 

@@ -144,7 +144,7 @@ def _unit(fit: Pooled) -> str:
 
 def _glance(fit: Pooled) -> tuple[str, str, str, str, str]:
     m = fit.effects.measure
-    i2 = "–" if fit.i2 != fit.i2 or fit.model == "common" else f"{fit.i2:.0f}%"
+    i2 = "–" if fit.i2 != fit.i2 or fit.one_true_value else f"{fit.i2:.0f}%"
     what = "own figure, not pooled" if fit.k == 1 else ""
     return str(fit.k), value_words(fit), _bounds(m, fit.prediction) + (_unit(fit) if fit.prediction else ""), i2, what
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from metaleptic.pooling.heterogeneity import TAU2
+from metaleptic.pooling.models import MODELS, fit_model
 from metaleptic.pooling.normal import TESTS
-from metaleptic.pooling.pool import MODELS, fit_model
 from metaleptic.pooling.result import Pooled, format_p
 from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.kinds import KINDS
@@ -84,7 +84,7 @@ def heterogeneity_sentence(fit: Pooled) -> str:
     if fit.k == 1:
         return ""
     q = f"Q = {fit.q:.1f}, df = {fit.q_df}, p {format_p(fit.q_p)}"
-    if fit.model in ("common", "pooled-counts"):
+    if fit.one_true_value:
         return f"The model takes one true value for all studies; a test of that gives {q}."
     tau = f"tau {fit.tau.value:.2f}"
     if math.isfinite(fit.tau.low) and math.isfinite(fit.tau.high):

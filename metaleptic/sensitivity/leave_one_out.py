@@ -9,8 +9,8 @@ import numpy as np
 
 from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.models import fit_model
 from metaleptic.pooling.normal import fit_normal
-from metaleptic.pooling.pool import fit_model
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import FloatArray, frozen_array
 

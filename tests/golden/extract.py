@@ -96,6 +96,39 @@ def effect_sizes(root: Path) -> dict[str, Any]:
     return found
 
 
+def rare_events(root: Path) -> dict[str, Any]:
+    """Collect Mantel-Haenszel and Peto results with the two-by-two tables behind them."""
+    found = {}
+    for name in ("bcg_RR", "nielweise2007_OR"):
+        folder = root / "frequentist" / name
+        with (folder / "data.csv").open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        if "tpos" in rows[0]:
+            cells = [[float(r[c]) for c in ("tpos", "tneg", "cpos", "cneg")] for r in rows]
+        else:
+            arms = [[float(r[c]) for c in ("ai", "n1i", "ci", "n2i")] for r in rows]
+            cells = [[a, n1 - a, c, n2 - c] for a, n1, c, n2 in arms]
+        results = [x for topic in ("mh", "peto") for x in load(folder / f"{topic}.json")]
+        found[name] = {
+            "source": SOURCES[name],
+            "cells": cells,
+            "fits": [
+                {
+                    "call": x["call"],
+                    "version": f"{x['package']} {x['version']}",
+                    "measure": x["result"]["measure"],
+                    **{
+                        k: x["result"][k][0] if isinstance(x["result"][k], list) else x["result"][k]
+                        for k in ("beta", "se", "pval", "ci_lb", "ci_ub", "QE", "QEp", "I2", "H2")
+                    },
+                }
+                for x in results
+                if x["id"] in ("OR", "RR", "RD")
+            ],
+        }
+    return found
+
+
 def subgroups(root: Path) -> list[dict[str, Any]]:
     """Collect pooled effects by allocation of the BCG trials, each subgroup with its own tau2."""
     folder = root / "frequentist" / "bcg_RR"
@@ -140,6 +173,7 @@ def main() -> None:
         ("effect_sizes", effect_sizes(root)),
         ("survival", survival(root)),
         ("subgroups", subgroups(root)),
+        ("rare_events", rare_events(root)),
     ):
         (HERE / f"{name}.json").write_text(json.dumps(content, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 

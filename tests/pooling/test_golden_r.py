@@ -18,7 +18,7 @@ from scipy import integrate, special, stats
 import metaleptic as ml
 from metaleptic.errors import FewStudiesWarning
 from metaleptic.pooling.binomial import binomial_normal_loglik
-from metaleptic.pooling.pool import fit_model
+from metaleptic.pooling.models import fit_model
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 POOLING: dict[str, Any] = json.loads((GOLDEN / "pooling.json").read_text(encoding="utf-8"))
@@ -268,3 +268,49 @@ def test_common_and_random_agree_when_there_is_no_heterogeneity() -> None:
     assert fit.tau2 == 0
     assert fit.se[0] == 0
     assert any("Hartung-Knapp" in note for note in fit.notes)
+
+
+RARE: dict[str, Any] = json.loads((GOLDEN / "rare_events.json").read_text(encoding="utf-8"))
+RARE_FITS = [(name, fit) for name, data in RARE.items() for fit in data["fits"]]
+
+
+@pytest.mark.parametrize(("name", "fit"), RARE_FITS, ids=[f"{n}-{f['measure']}" for n, f in RARE_FITS])
+def test_mantel_haenszel_and_peto_agree_with_metafor(name: str, fit: dict[str, Any]) -> None:
+    """rma.mh and rma.peto on the BCG trials and on 18 trials with many empty cells (one without any event)."""
+    cells = np.array(RARE[name]["cells"])
+    table = {
+        "study": [str(i) for i in range(len(cells))],
+        "x1": cells[:, 0],
+        "n1": cells[:, :2].sum(axis=1),
+        "x2": cells[:, 2],
+        "n2": cells[:, 2:].sum(axis=1),
+    }
+    peto = fit["measure"] == "PETO"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ml.errors.ExcludedRowsWarning)
+        effects = ml.two_by_two(
+            table, events1="x1", n1="n1", events2="x2", n2="n2", measure="OR" if peto else fit["measure"]
+        )
+    ours = ml.pool(effects, model="peto" if peto else "mantel-haenszel")
+    back = effects.measure.to_analysis
+    values = {
+        "beta": ours.beta[0],
+        "se": ours.se[0],
+        "pval": ours.p,
+        "ci_lb": back(ours.estimate.low),
+        "ci_ub": back(ours.estimate.high),
+    }
+    if name == "bcg_RR":  # with empty cells R takes Q of other variances than the half-corrected ones
+        values |= {"QE": ours.q, "QEp": ours.q_p, "I2": ours.i2, "H2": ours.h2}
+    assert not {k: (v, fit[k]) for k, v in values.items() if not close(v, fit[k])}
+
+
+def test_models_of_tables_need_tables() -> None:
+    """Mantel-Haenszel and Peto refuse effects without cells, and tables that say nothing."""
+    with pytest.raises(ml.errors.DataError, match=r"ml\.two_by_two"):
+        ml.pool(ml.effects([0.1, 0.2], [0.1, 0.1], measure="OR"), model="mantel-haenszel")
+    one_sided = {"study": ["a", "b"], "x1": [0, 0], "n1": [10, 20], "x2": [2, 1], "n2": [10, 20]}
+    effects = ml.two_by_two(one_sided, events1="x1", n1="n1", events2="x2", n2="n2", measure="OR")
+    with pytest.raises(ml.errors.NotEstimableError, match="0 or infinite"):
+        ml.pool(effects, model="mantel-haenszel")
+    assert np.isfinite(ml.pool(effects, model="peto").beta[0])

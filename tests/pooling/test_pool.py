@@ -9,7 +9,7 @@ import pytest
 
 import metaleptic as ml
 from metaleptic.errors import DataError, FewStudiesWarning, NotEstimableError, OptionError
-from metaleptic.pooling.pool import MODELS
+from metaleptic.pooling.models import MODELS
 from metaleptic.types import Result
 
 Y, V = [-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01]

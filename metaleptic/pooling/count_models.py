@@ -1,0 +1,180 @@
+"""Models of counts: proportions (binomial-normal, summed counts) and two-by-two tables (Mantel-Haenszel, Peto)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from metaleptic.convert.intervals import clopper_pearson
+from metaleptic.errors import DataError
+from metaleptic.pooling.binomial import fit_binomial_normal, homogeneity
+from metaleptic.pooling.build import NAN, call_text, notes_on, printed_estimate
+from metaleptic.pooling.heterogeneity import typical_variance
+from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.two_arm import mantel_haenszel, peto, peto_parts
+from metaleptic.provenance import provenance
+from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
+
+FEW = 10  # studies below which an interval that takes tau as known gets a note
+
+
+def _counts(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
+    if effects.measure.key != "PLO" or not np.isfinite(effects.events + effects.n).all():
+        raise DataError(
+            f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions.'
+        )
+    return effects.events, effects.n
+
+
+def binomial_normal(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
+    """Fit random effects to proportions by the exact likelihood of the counts."""
+    x, n = _counts(effects, "binomial-normal")
+    k = len(effects)
+    fit = fit_binomial_normal(x, n)
+    df = float("inf") if test == "z" else float(k - 1)
+    crit = float(special.ndtri(0.5 + level / 2) if test == "z" else -special.stdtrit(k - 1, (1 - level) / 2))
+    half, wide = crit * fit.se, crit * float(np.sqrt(fit.tau2 + fit.se**2))
+    typical = float(typical_variance(effects.v, 1.0))
+    g2 = homogeneity(x, n)
+    share = special.expit(fit.mu)
+    weights = 1 / (1 / (n * share * (1 - share)) + fit.tau2)
+    notes = notes_on(k, True, fit.se, fit.se, test)
+    if test == "z" and k < FEW:
+        notes = (*notes, 'The interval takes tau as known; with so few studies test="t" is the more cautious choice.')
+    if not fit.converged:
+        notes = ("The likelihood was not maximised to full precision: read the estimate with care.", *notes)
+    return Pooled(
+        effects=effects,
+        estimate=printed_estimate(effects, fit.mu, fit.mu - half, fit.mu + half, level, "confidence"),
+        prediction=printed_estimate(effects, fit.mu, fit.mu - wide, fit.mu + wide, level, "prediction"),
+        beta=frozen_array([fit.mu]),
+        se=frozen_array([fit.se]),
+        cov=frozen_array([[fit.se**2]]),
+        df=df,
+        statistic=NAN,
+        p=NAN,
+        tau2=fit.tau2,
+        tau=Estimate(float(np.sqrt(fit.tau2)), NAN, NAN, level),
+        i2=100 * fit.tau2 / (fit.tau2 + typical),
+        h2=fit.tau2 / typical + 1,
+        q=g2,
+        q_df=k - 1,
+        q_p=float(special.chdtrc(k - 1, g2)),
+        weights=frozen_array(100 * weights / weights.sum()),
+        loglik=fit.loglik,
+        model="binomial-normal",
+        tau2_method="ML",
+        test=test,
+        method="binomial-normal random effects: maximum likelihood, " + ("z" if test == "z" else f"t({k - 1})"),
+        level=level,
+        notes=notes,
+        provenance=provenance(effects, call_text("binomial-normal", "", test, level)),
+    )
+
+
+def pooled_counts(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
+    """Add the counts of all studies up and take the exact interval of the sum."""
+    x, n = _counts(effects, "pooled-counts")
+    k = len(effects)
+    total, size = x.sum(), n.sum()
+    low, high = clopper_pearson(total, size, level)
+    with np.errstate(divide="ignore"):
+        mu = float(special.logit(total / size))
+        se = float(np.sqrt(1 / total + 1 / (size - total)))
+    g2 = homogeneity(x, n)
+    return Pooled(
+        effects=effects,
+        estimate=Estimate(float(total / size), float(low), float(high), level),
+        prediction=None,
+        beta=frozen_array([mu]),
+        se=frozen_array([se]),
+        cov=frozen_array([[se**2]]),
+        df=float("inf"),
+        statistic=NAN,
+        p=NAN,
+        tau2=0.0,
+        tau=Estimate(0.0, NAN, NAN, level),
+        i2=NAN,
+        h2=NAN,
+        q=g2,
+        q_df=k - 1,
+        q_p=float(special.chdtrc(k - 1, g2)) if k > 1 else NAN,
+        weights=frozen_array(100 * n / size),
+        loglik=NAN,
+        model="pooled-counts",
+        tau2_method="",
+        test="exact",
+        method="common proportion: counts summed, exact (Clopper-Pearson) interval",
+        level=level,
+        notes=(),
+        provenance=provenance(effects, call_text("pooled-counts", "", "exact", level)),
+    )
+
+
+def _tables(effects: Effects, model: str, measures: tuple[str, ...]) -> FloatArray:
+    if effects.measure.key not in measures or len(effects.cells) != len(effects):
+        raise DataError(
+            f'model "{model}" needs two-by-two tables. Make the effects with ml.two_by_two(measure="{measures[0]}").'
+        )
+    return effects.cells
+
+
+def mantel_haenszel_model(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
+    """Pool two-by-two tables by the Mantel-Haenszel method."""
+    cells = _tables(effects, "mantel-haenszel", ("OR", "RR", "RD"))
+    mu, se = mantel_haenszel(cells, effects.measure.key)
+    weights = _mantel_haenszel_weights(cells, effects.measure.key)
+    q = float(((effects.y - mu) ** 2 / effects.v).sum())
+    return _of_tables(effects, "mantel-haenszel", "common effect: Mantel-Haenszel, z", mu, se, q, weights, level)
+
+
+def _mantel_haenszel_weights(cells: FloatArray, measure: str) -> FloatArray:
+    """Return the weights of the Mantel-Haenszel average: bc/N, c n1/N or n1 n2/N."""
+    a, b, c, d = cells.T
+    n1, n2 = a + b, c + d
+    weight: FloatArray = {"OR": b * c, "RR": c * n1, "RD": n1 * n2}[measure] / (n1 + n2)
+    return weight
+
+
+def peto_model(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
+    """Pool two-by-two tables by Peto's one-step odds ratio."""
+    cells = _tables(effects, "peto", ("OR",))
+    mu, se = peto(cells)
+    gap, variance = peto_parts(cells)
+    q = float((gap[variance > 0] ** 2 / variance[variance > 0]).sum() - gap.sum() ** 2 / variance.sum())
+    return _of_tables(effects, "peto", "common effect: Peto, z", mu, se, q, variance, level)
+
+
+def _of_tables(
+    effects: Effects, model: str, method: str, mu: float, se: float, q: float, weights: FloatArray, level: float
+) -> Pooled:
+    """Build the result of a common-effect model of two-by-two tables."""
+    k = len(effects)
+    half = float(special.ndtri(0.5 + level / 2)) * se
+    return Pooled(
+        effects=effects,
+        estimate=printed_estimate(effects, mu, mu - half, mu + half, level, "confidence"),
+        prediction=None,
+        beta=frozen_array([mu]),
+        se=frozen_array([se]),
+        cov=frozen_array([[se**2]]),
+        df=float("inf"),
+        statistic=mu / se,
+        p=float(2 * special.ndtr(-abs(mu / se))),
+        tau2=0.0,
+        tau=Estimate(0.0, NAN, NAN, level),
+        i2=100 * max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0,
+        h2=q / (k - 1) if k > 1 else NAN,
+        q=q,
+        q_df=k - 1,
+        q_p=float(special.chdtrc(k - 1, q)) if k > 1 else NAN,
+        weights=frozen_array(100 * weights / weights.sum()),
+        loglik=NAN,
+        model=model,
+        tau2_method="",
+        test="z",
+        method=method,
+        level=level,
+        notes=(),
+        provenance=provenance(effects, call_text(model, "", "z", level)),
+    )

@@ -1,0 +1,66 @@
+"""Pooling two-by-two tables without a variance per study: Mantel-Haenszel and Peto, for rare events.
+
+Cells are a, b (events and others of the arm of interest), c, d (control); n1 = a + b, n2 = c + d, N = n1 + n2.
+Studies with an empty cell are used as they are: nothing is added to them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metaleptic.errors import NotEstimableError
+from metaleptic.types import FloatArray
+
+Pair = tuple[float, float]
+
+
+def mantel_haenszel(cells: FloatArray, measure: str) -> Pair:
+    """Return the pooled effect (log OR, log RR or RD) and its standard error.
+
+    Sources: Mantel N, Haenszel W. J Natl Cancer Inst 1959;22:719-748 (OR); Robins J, Breslow N, Greenland S.
+    Biometrics 1986;42:311-323 (its variance); Greenland S, Robins JM. Biometrics 1985;41:55-68 (RR);
+    Sato T. Biometrics 1989;45:1323-1324 (variance of the RD).
+    """
+    a, b, c, d = cells.T
+    n1, n2 = a + b, c + d
+    total = n1 + n2
+    if measure == "RD":
+        weight = (n1 * n2 / total).sum()
+        difference = float(((a * n2 - c * n1) / total).sum() / weight)
+        p = (n1**2 * c - n2**2 * a + n1 * n2 * (n2 - n1) / 2) / total**2
+        q = (a * d + c * b) / (2 * total)
+        return difference, float(np.sqrt(difference * p.sum() + q.sum()) / weight)
+    r, s = (a * d / total, b * c / total) if measure == "OR" else (a * n2 / total, c * n1 / total)
+    if r.sum() == 0 or s.sum() == 0:
+        raise NotEstimableError("no study has events that tell the arms apart: the pooled ratio is 0 or infinite.")
+    effect = float(np.log(r.sum() / s.sum()))
+    if measure == "RR":
+        spread = (n1 * n2 * (a + c) / total**2 - a * c / total).sum()
+        return effect, float(np.sqrt(spread / (r.sum() * s.sum())))
+    p, q = (a + d) / total, (b + c) / total
+    variance = (
+        (p * r).sum() / (2 * r.sum() ** 2)
+        + (p * s + q * r).sum() / (2 * r.sum() * s.sum())
+        + (q * s).sum() / (2 * s.sum() ** 2)
+    )
+    return effect, float(np.sqrt(variance))
+
+
+def peto_parts(cells: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return observed minus expected events and their hypergeometric variance, study by study.
+
+    Source: Yusuf S, Peto R, Lewis J, Collins R, Sleight P. Prog Cardiovasc Dis 1985;27:335-371.
+    """
+    a, b, c, d = cells.T
+    n1, n2, total = a + b, c + d, a + b + c + d
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = n1 * n2 * (a + c) * (b + d) / (total**2 * (total - 1))
+    return a - n1 * (a + c) / total, np.where(total > 1, variance, 0.0)
+
+
+def peto(cells: FloatArray) -> Pair:
+    """Return the pooled log odds ratio by Peto's one-step method and its standard error."""
+    gap, variance = peto_parts(cells)
+    if variance.sum() == 0:
+        raise NotEstimableError("no study has both events and non-events: there is no odds ratio to pool.")
+    return float(gap.sum() / variance.sum()), float(1 / np.sqrt(variance.sum()))
