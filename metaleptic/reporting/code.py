@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 
 from metaleptic.reporting.answers import Answer
+from metaleptic.types import Effects, FloatArray
 
 
 def reproducing_code(answer: Answer) -> str:
     """Write a script that stands alone: the effects as they were pooled, the call, and what it must print."""
     fit, e = answer.fit, answer.fit.effects
-    names = ", ".join(repr(s) for s in e.study)
-    lines = ["import metaleptic as ml", ""]
     if fit.model in ("binomial-normal", "pooled-counts"):
-        lines += [
-            "effects = ml.proportions({",
-            f'    "study": [{names}],',
-            f'    "events": [{", ".join(f"{x:g}" for x in e.events)}],',
-            f'    "n": [{", ".join(f"{x:g}" for x in e.n)}],',
-            f"}}, level={e.level:g})",
-        ]
+        made = _from_columns("ml.proportions", {"events": e.events, "n": e.n}, e, "")
+    elif fit.model in ("mantel-haenszel", "peto"):
+        a, b, c, d = e.cells.T
+        columns = {"events1": a, "n1": a + b, "events2": c, "n2": c + d}
+        options = "".join(f', {name}="{name}"' for name in columns) + f', measure="{e.measure.key}"'
+        made = _from_columns("ml.two_by_two", columns, e, options)
     else:
-        lines += [
-            f"# analysis scale: {e.measure.scale}; the routes are in the methods text",
-            "effects = ml.effects(",
-            f"    y=[{', '.join(repr(float(x)) for x in e.y)}],",
-            f"    v=[{', '.join(repr(float(x)) for x in e.v)}],",
-            f"    study=[{names}],",
-            f'    measure="{e.measure.key}",',
-            f"    level={e.level:g},",
-            ")",
-        ]
-    lines.append(f"fit = {_call(answer)}")
-    lines.append("print(fit.estimate)" + (f"  # {fit.estimate!r}" if math.isfinite(fit.estimate.value) else ""))
-    return "\n".join(lines)
+        made = _from_effects(e)
+    # A single study keeps its published interval, which effects and variances alone cannot give back.
+    shown = f"  # {fit.estimate!r}" if fit.k > 1 else ""
+    return "\n".join(["import metaleptic as ml", "", *made, f"fit = {_call(answer)}", f"print(fit.estimate){shown}"])
+
+
+def _from_columns(verb: str, columns: Mapping[str, FloatArray], e: Effects, options: str) -> list[str]:
+    lines = [f'    "{name}": [{", ".join(str(int(x)) for x in values)}],' for name, values in columns.items()]
+    names = ", ".join(repr(s) for s in e.study)
+    return [f"effects = {verb}({{", f'    "study": [{names}],', *lines, f"}}{options}, level={e.level:g})"]
+
+
+def _from_effects(e: Effects) -> list[str]:
+    return [
+        f"# analysis scale: {e.measure.scale}; the routes are in the methods text",
+        "effects = ml.effects(",
+        f"    y=[{', '.join(repr(float(x)) for x in e.y)}],",
+        f"    v=[{', '.join(repr(float(x)) for x in e.v)}],",
+        f"    study=[{', '.join(repr(s) for s in e.study)}],",
+        f'    measure="{e.measure.key}",',
+        f"    level={e.level:g},",
+        ")",
+    ]
 
 
 def _call(answer: Answer) -> str:

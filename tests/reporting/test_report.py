@@ -130,6 +130,20 @@ def test_the_printed_code_makes_the_result_again(written: Report) -> None:
         assert again.estimate.low == pytest.approx(answer.fit.estimate.low, rel=1e-12)
 
 
+@pytest.mark.parametrize("model", ["mantel-haenszel", "peto", "random", "common"])
+def test_code_of_two_by_two_tables_makes_the_result_again(model: str, tmp_path: Path) -> None:
+    """Models that need the tables print the tables, large counts in full."""
+    trials = ml.datasets.load("magnesium").table()
+    columns = {"events1": "events_treated", "n1": "n_treated", "events2": "events_control", "n2": "n_control"}
+    fit = ml.pool(ml.two_by_two(trials, measure="OR", **columns), model=model)
+    answer = ml.report(fit, tmp_path / "r.html").answers[0]
+    space: dict[str, object] = {}
+    exec(reproducing_code(answer).replace("print(", "str("), space)
+    again = space["fit"]
+    assert isinstance(again, ml.Pooled)
+    assert again.estimate.low == pytest.approx(fit.estimate.low, rel=1e-12)
+
+
 def test_report_is_deterministic(written: Report, tmp_path: Path) -> None:
     """A second run writes the same bytes: no dates, no random ids."""
     again = ml.report(ml.datasets.load("intrathecal_trastuzumab").path, tmp_path / "report.html")
