@@ -11,6 +11,7 @@ from metaleptic.plots.wrap import TextWidth, wrap
 
 LEADING = 1.22  # line height over text size
 TITLE = 10.0  # size of the title
+TICK = 2.4  # points: half the height of the tick that marks an estimate whose square is too small to see
 
 
 def forest_scene(layout: ForestLayout, page: float, width: TextWidth) -> Scene:
@@ -139,6 +140,8 @@ def _drawing(row: Row, layout: ForestLayout, columns: Columns, y: float, marks: 
         if np.isfinite(row.x):
             x, half = _at(columns, row.x), 0.5 * 0.66 * style.row * float(np.sqrt(row.area))
             marks.append(rectangle(x - half, y - half, x + half, y + half, colour, "square"))
+            if half < TICK / 2:  # too small a square to see: a tick marks the estimate
+                marks.append(Line((x, y - TICK), (x, y + TICK), colour, 1.0))
             if left > x - half and right < x + half and right > left:  # an interval shorter than its square
                 marks.append(Line((left, y), (right, y), "#ffffff", 0.9))
     elif row.kind == "prediction":
