@@ -52,7 +52,7 @@ def fractions(table: Table, column: str | None, unit: str, study: Sequence[str])
     printed = numbers(table, column, study)
     top = 100.0 if unit == "percent" else 1.0
     for i in np.flatnonzero((printed < 0) | (printed > top)).tolist():
-        hint = 'It looks like a percentage: say unit="percent".' if 1 < printed[i] <= 100 else "Correct the cell."
+        hint = 'Is it a percentage? Then say unit="percent".' if 1 < printed[i] <= 100 else "Correct the cell."
         raise DataError(
             f"{where(study[i], i + 1)}: column '{column}' holds {printed[i]:g}, outside 0 to {top:g} ({unit}). {hint}"
         )

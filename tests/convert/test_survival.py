@@ -132,7 +132,7 @@ def test_percent_and_fraction_are_not_guessed() -> None:
     """42 as a fraction is refused with the way out; 0.42 as percent is suspicious."""
     with pytest.raises(
         DataError,
-        match=r'column .rate. holds 42, outside 0 to 1 \(fraction\)\. It looks like a percentage: say unit="percent"',
+        match=r'column .rate. holds 42, outside 0 to 1 \(fraction\)\. Is it a percentage\? Then say unit="percent"',
     ):
         rate(unit="fraction", rate=42, n=82)
     with pytest.warns(SuspiciousDataWarning, match="no value exceeds 1"):
