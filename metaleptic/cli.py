@@ -181,9 +181,7 @@ def pool(
         if plot is not None:
             ml.forest(shown).save(plot)
     if as_json:
-        from metaleptic.reporting.records import json_ready
-
-        print(json.dumps(json_ready(_fit_record(fit, shown)), indent=1, ensure_ascii=False))
+        print(_as_json(fit, shown if subgroup else None))
         return
     print(shown)
     for note in fit.notes:
@@ -226,34 +224,23 @@ def _effects(
     return getattr(ml, kind)(file, **options)
 
 
-def _fit_record(fit: Any, shown: Any) -> dict[str, Any]:
+def _as_json(fit: Any, groups: Any) -> str:
+    from metaleptic.reporting.records import fit_record, json_ready, subgroups_record
+
+    e = fit.effects
+    used = [
+        {"study": study, "weight": weight, "how": how}
+        for study, weight, how in zip(e.study, fit.weights.tolist(), e.how, strict=True)
+    ]
     record = {
-        "measure": fit.effects.measure.key,
-        "unit": fit.effects.measure.unit,
-        "studies": fit.k,
-        "estimate": asdict(fit.estimate),
-        "prediction": asdict(fit.prediction) if fit.prediction else None,
-        "tau2": fit.tau2,
-        "tau": asdict(fit.tau),
-        "i2": fit.i2,
-        "h2": fit.h2,
-        "q": fit.q,
-        "q_df": fit.q_df,
-        "q_p": fit.q_p,
-        "p": fit.p,
-        "beta": fit.beta.tolist(),
-        "se": fit.se.tolist(),
-        "method": fit.method,
+        **fit_record(fit),
+        "subgroups": None if groups is None else subgroups_record(groups),
+        "used": used,
+        "excluded": [asdict(x) for x in e.excluded],
         "notes": list(fit.notes),
-        "weights": dict(zip(fit.effects.study, fit.weights.tolist(), strict=True)),
-        "how": dict(zip(fit.effects.study, fit.effects.how, strict=True)),
-        "excluded": [asdict(x) for x in fit.effects.excluded],
         "provenance": asdict(fit.provenance),
     }
-    if shown is not fit:
-        record["subgroups"] = {name: asdict(g.estimate) for name, g in shown.groups.items()}
-        record["subgroup_test"] = {"q": shown.q, "df": shown.q_df, "p": shown.q_p}
-    return record
+    return json.dumps(json_ready(record), indent=1, ensure_ascii=False)
 
 
 @app.command()

@@ -41,8 +41,8 @@ def test_pool_json_is_machine_readable_and_whole(trials: Path) -> None:
     result = run("pool", trials, "-c", "study=trial", "--json", "--subgroup", "kind")
     record = json.loads(result.stdout)
     assert record["studies"] == 3
-    assert set(record["subgroups"]) == {"a", "b"}
-    assert sum(record["weights"].values()) == pytest.approx(100)
+    assert set(record["subgroups"]["groups"]) == {"a", "b"}
+    assert sum(x["weight"] for x in record["used"]) == pytest.approx(100)
     assert record["provenance"]["call"].startswith("ml.pool(")
 
 

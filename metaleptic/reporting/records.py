@@ -11,10 +11,12 @@ from dataclasses import asdict
 from typing import Any
 
 from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.provenance import versions
 from metaleptic.reporting.analysis import Analysis
 from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.sentences import answer_sentence
+from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.types import Estimate
 
 COLUMNS = (
@@ -112,51 +114,13 @@ def to_json(analysis: Analysis, answers: Sequence[Answer]) -> str:
 
 
 def _record(a: Answer) -> dict[str, Any]:
-    fit = a.fit
     return {
         "id": a.question.id,
         "ask": a.question.ask,
         "answer": answer_sentence(a),
-        "measure": fit.effects.measure.key,
-        "unit": fit.effects.measure.unit,
-        "studies": fit.k,
-        "estimate": asdict(fit.estimate),
-        "prediction": asdict(fit.prediction) if fit.prediction else None,
-        "beta": fit.beta.tolist(),
-        "se": fit.se.tolist(),
-        "tau2": fit.tau2,
-        "tau": asdict(fit.tau),
-        "i2": fit.i2,
-        "h2": fit.h2,
-        "q": fit.q,
-        "q_df": fit.q_df,
-        "q_p": fit.q_p,
-        "p": fit.p,
-        "loglik": fit.loglik,
-        "model": fit.model,
-        "tau2_method": fit.tau2_method,
-        "test": fit.test,
-        "method": fit.method,
-        "subgroups": None
-        if a.groups is None
-        else {
-            "by": a.groups.by,
-            "q": a.groups.q,
-            "df": a.groups.q_df,
-            "p": a.groups.q_p,
-            "groups": {
-                name: {"studies": g.k, "estimate": asdict(g.estimate), "tau2": g.tau2}
-                for name, g in a.groups.groups.items()
-            },
-        },
-        "leave_one_out": None
-        if a.influence is None
-        else [
-            {"left_out": s, "value": float(v), "low": float(lo), "high": float(hi)}
-            for s, v, lo, hi in zip(
-                fit.effects.study, a.influence.value, a.influence.low, a.influence.high, strict=True
-            )
-        ],
+        **fit_record(a.fit),
+        "subgroups": None if a.groups is None else subgroups_record(a.groups),
+        "leave_one_out": None if a.influence is None else _influence_record(a.influence),
         "rows": _rows(a),
         "left_out": [
             {"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason}
@@ -165,11 +129,48 @@ def _record(a: Answer) -> dict[str, Any]:
         "findings": [asdict(f) for f in a.findings],
         "remarks": list(a.remarks),
         "provenance": {
-            "call": fit.provenance.call,
-            "effects_sha256": fit.provenance.inputs_sha256,
+            "call": a.fit.provenance.call,
+            "effects_sha256": a.fit.provenance.inputs_sha256,
             "rows_sha256": a.table_sha256,
         },
     }
+
+
+def fit_record(fit: Pooled) -> dict[str, Any]:
+    """Return the numbers of a pooled result as plain values."""
+    same = ("tau2", "i2", "h2", "q", "q_df", "q_p", "p", "loglik", "model", "tau2_method", "test", "method")
+    return {
+        "measure": fit.effects.measure.key,
+        "unit": fit.effects.measure.unit,
+        "studies": fit.k,
+        "estimate": asdict(fit.estimate),
+        "prediction": asdict(fit.prediction) if fit.prediction else None,
+        "beta": fit.beta.tolist(),
+        "se": fit.se.tolist(),
+        "tau": asdict(fit.tau),
+        **{name: getattr(fit, name) for name in same},
+    }
+
+
+def subgroups_record(groups: Subgroups) -> dict[str, Any]:
+    """Return the subgroups and the test between them as plain values."""
+    return {
+        "by": groups.by,
+        "q": groups.q,
+        "df": groups.q_df,
+        "p": groups.q_p,
+        "groups": {
+            name: {"studies": g.k, "estimate": asdict(g.estimate), "tau2": g.tau2} for name, g in groups.groups.items()
+        },
+    }
+
+
+def _influence_record(influence: LeaveOneOut) -> list[dict[str, Any]]:
+    columns = (influence.fit.effects.study, influence.value, influence.low, influence.high)
+    return [
+        {"left_out": study, "value": float(value), "low": float(low), "high": float(high)}
+        for study, value, low, high in zip(*columns, strict=True)
+    ]
 
 
 def json_ready(value: Any) -> Any:
