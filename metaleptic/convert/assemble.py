@@ -142,7 +142,7 @@ def assemble(
             f"{len(excluded)} of {k} rows cannot be used: "
             + "; ".join(str(e) for e in excluded[:5])
             + (" ..." if len(excluded) > 5 else "")
-            + ". They are listed in .excluded.",
+            + ". They are listed in .excluded; fill in what the paper prints.",
         )
     wald_low, wald_high = wald_interval(routes.y, routes.v, level)
     shown_low = wald_low if low is None else np.where(np.isnan(low), wald_low, low)
