@@ -1,1 +1,0 @@
-"""Bayesian models: effects and a prior in, a posterior out."""
