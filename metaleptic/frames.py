@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import hashlib
@@ -69,11 +70,18 @@ def read_table(data: Any, *, sheet: str | int | None = None) -> Table:
     if isinstance(data, str | Path):
         return _read_file(Path(data), sheet)
     if isinstance(data, Mapping):
-        return _checked({str(k): list(v) for k, v in data.items()}, "pandas", "the table")
+        return _checked({str(k): _cells(str(k), v) for k, v in data.items()}, "pandas", "the table")
     if isinstance(data, Sequence) and data and all(isinstance(r, Mapping) for r in data):
         names = list(dict.fromkeys(str(k) for r in data for k in r))
         return _checked({name: [r.get(name) for r in data] for name in names}, "pandas", "the table")
     return _read_frame(data)
+
+
+def _cells(name: str, values: Any) -> list[Any]:
+    """Return a column of a dict as a list; one text is a slip, not a column of letters."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise DataError(f"column '{name}' of the table is {values!r}, not a list. Write [{values!r}] for a single row.")
+    return list(values)
 
 
 def to_frame(columns: Mapping[str, Any], kind: str = "pandas") -> Any:
@@ -91,6 +99,7 @@ def _plain(values: Any) -> list[Any]:
 
 def _read_frame(data: Any) -> Table:
     import narwhals as nw
+    from narwhals.exceptions import DuplicateError
 
     try:
         frame = nw.from_native(data, eager_only=True)
@@ -99,14 +108,21 @@ def _read_frame(data: Any) -> Table:
             f"cannot read a table from {type(data).__name__}. Pass a pandas, polars or pyarrow frame, "
             "a dict of columns, or the path of a CSV or Excel file."
         ) from None
-    columns = {str(name): frame[name].to_list() for name in frame.columns}
+    except DuplicateError:
+        raise DataError("the table: two columns have the same name. Give every column its own name.") from None
+    columns = {str(name): frame.get_column(name).to_list() for name in frame.columns}
     kind = str(frame.implementation.value)
     return _checked(columns, kind if kind in FRAME_KINDS else "pandas", "the table")
 
 
 def _read_file(path: Path, sheet: str | int | None) -> Table:
-    if not path.is_file():
-        raise DataError(f"file '{path}' does not exist. Check the path.")
+    try:
+        there = path.is_file()
+    except OSError:  # a name that no file can have: the text of a table, say
+        there = False
+    if not there:
+        shown = str(path) if len(str(path)) <= 200 else f"{str(path)[:60]!r}..."
+        raise DataError(f"file '{shown}' does not exist. Check the path.")
     size = path.stat().st_size
     if size == 0:
         raise DataError(f"file '{path}' is empty. Save the table again and retry.")
@@ -126,20 +142,28 @@ def _read_file(path: Path, sheet: str | int | None) -> Table:
 
 
 def _csv_rows(path: Path) -> list[list[Any]]:
-    raw = path.read_bytes()
+    raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     try:
-        text = raw.decode("utf-8-sig")
+        text = raw.decode("utf-8")
     except UnicodeDecodeError as err:
         line = raw[: err.start].count(b"\n") + 1
         raise DataError(
             f"file '{path}', line {line}: byte {raw[err.start]:#04x} is not UTF-8. "
             "Save the file as 'CSV UTF-8' and retry."
         ) from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         raise DataError(f"file '{path}' holds binary data, not text. Save it as 'CSV UTF-8' and retry.")
     head = text[: text.find("\n")] if "\n" in text else text
     separator = max(",;\t", key=head.count)
-    return [row for row in csv.reader(io.StringIO(text), delimiter=separator) if any(c.strip() for c in row)]
+    reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)  # else an open quote swallows rows
+    try:
+        return [row for row in reader if any(c.strip() for c in row)]
+    except csv.Error:
+        raise DataError(
+            f"file '{path}', line {reader.line_num}: a cell that opens with a double quote does not end with one, "
+            "or is far too long. Correct the quotes, or save the table again."
+        ) from None
 
 
 def _excel_rows(path: Path, sheet: str | int | None) -> list[list[Any]]:
@@ -175,9 +199,14 @@ def _from_rows(rows: list[list[Any]], source: str) -> Table:
         if any(str(c).strip() for c in row[len(header) :]):
             raise DataError(
                 f"file '{source}', row {number} ('{row[0]}'): {len(row)} cells but {len(header)} columns. "
-                "Put cells that contain the separator in double quotes."
+                "Write decimals with a point, and put cells that contain the separator in double quotes."
             )
-    columns = {name: [row[j] if j < len(row) else "" for row in rows[1:]] for j, name in enumerate(header)}
+        if len(row) < len(header):
+            raise DataError(
+                f"file '{source}', row {number} ('{row[0]}'): {len(row)} cells but {len(header)} columns. "
+                "Write the separators of empty cells too."
+            )
+    columns = {name: [row[j] for row in rows[1:]] for j, name in enumerate(header)}
     return _checked(columns, "pandas", f"file '{source}'")
 
 
@@ -204,6 +233,7 @@ def find_column(table: Table, given: str | None, default: str, *, needed_for: st
     DataError
         If a named column is missing, or the default one is missing and ``needed_for`` says what needs it.
     """
+    given = None if given is None else str(given)  # pandas numbers columns that have no names
     if given is not None and given not in table.columns:
         raise DataError(f"{table.source} has no column '{given}'.{_meant(table, given)} It has: {_names(table)}.")
     name = default if given is None else given
@@ -254,7 +284,9 @@ def rounding(table: Table, *columns: str | None) -> FloatArray:
 
 def _decimals(cell: Any) -> int:
     text = "" if is_missing(cell) else _as_text(cell).replace("·", ".").rstrip("%")
-    return 0 if "e" in text.lower() else len(text.partition(".")[2])
+    digits, _, power = text.lower().partition("e")  # 5e-05 has five decimals
+    places = len(digits.partition(".")[2])
+    return max(0, places - int(power)) if power.lstrip("+-").isdigit() else places
 
 
 def is_missing(cell: Any) -> bool:
@@ -280,7 +312,7 @@ def _number(cell: Any, column: str, study: str, row: int, open_ended: bool) -> f
         value = math.inf
     else:
         try:
-            value = float(clean)
+            value = float(clean.replace("_", "?"))  # Python would read 0_83 as 83
         except ValueError:
             raise DataError(f"{where(study, row)}: column '{column}' holds '{text}', {_advice(clean)}") from None
     if math.isinf(value) and not open_ended:

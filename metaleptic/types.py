@@ -79,8 +79,8 @@ class Measure:
         if np.isinf(value):
             return "not reached" if value > 0 else "−∞"
         if self.axis == "percent":
-            return f"{100 * value:.{self.digits}f}%"
-        return f"{value:.{self.digits}f}".replace("-", "−")
+            return f"{100 * value:z.{self.digits}f}%"
+        return f"{value:z.{self.digits}f}".replace("-", "−")
 
     def format_interval(self, low: float, high: float) -> str:
         """Write an interval, the percent sign only once ("47.5 to 79.8%")."""

@@ -25,6 +25,12 @@ def open_table(data: Any, study: str | None, sheet: str | int | None = None) -> 
     for i, name in enumerate(names):
         if not name:
             raise DataError(f"row {i + 1}: column '{column}' is empty. Name the study.")
+    warn_of_repeated(names)
+    return table, names
+
+
+def warn_of_repeated(names: Sequence[str]) -> None:
+    """Warn of the first study that stands in several rows."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         rows = ", ".join(str(i + 1) for i, name in enumerate(names) if name == twice[0])
@@ -33,7 +39,6 @@ def open_table(data: Any, study: str | None, sheet: str | int | None = None) -> 
             f"study '{twice[0]}' stands in rows {rows}. If they share patients keep one of them; "
             "if they are different arms, give each its own name.",
         )
-    return table, names
 
 
 def check_bounds(
@@ -52,6 +57,11 @@ def check_bounds(
         Naming the study, the row, the columns, and the likely slip.
     """
     est_name, low_name, high_name = names
+    for i in np.flatnonzero(np.isposinf(low) & np.isfinite(high)).tolist():
+        raise DataError(
+            f"{where(study[i], i + 1)}: {low_name} is not reached, but {high_name} is {high[i]:g}. Are the columns swapped?"
+        )
+    low = np.where(np.isposinf(low), np.nan, low)  # "not reached" says nothing of a lower bound
     for i in np.flatnonzero(low > high).tolist():
         raise DataError(
             f"{where(study[i], i + 1)}: {low_name} {low[i]:g} > {high_name} {high[i]:g}. Are the columns swapped?"
@@ -69,6 +79,14 @@ def check_positive(study: Sequence[str], values: FloatArray, column: str | None,
         raise DataError(
             f"{where(study[i], i + 1)}: column '{column}' holds {values[i]:g}, but {what} must be above 0. "
             "Correct the cell, or leave it empty if the paper does not print it."
+        )
+
+
+def check_not_negative(study: Sequence[str], values: FloatArray, column: str | None, what: str, advice: str) -> None:
+    """Refuse negative values where 0 is the least there can be."""
+    for i in np.flatnonzero(values < 0).tolist():
+        raise DataError(
+            f"{where(study[i], i + 1)}: column '{column}' holds {values[i]:g}, but {what} cannot be negative. {advice}"
         )
 
 

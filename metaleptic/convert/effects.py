@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.convert.assemble import check_positive, warn_of_repeated
 from metaleptic.convert.intervals import wald_interval
+from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError
 from metaleptic.frames import where
 from metaleptic.measures import measure_named
-from metaleptic.types import Effects, Measure, frozen_array
+from metaleptic.types import Effects, FloatArray, Measure, frozen_array
 
 
 def effects(
@@ -59,9 +61,11 @@ def effects(
     >>> ml.effects([-0.3, 0.1], [0.04, 0.09], study=["A", "B"], measure="HR").to_frame()["value"].round(2).tolist()
     [0.74, 1.11]
     """
-    values, variances = (np.atleast_1d(np.asarray(x, dtype=np.float64)) for x in (y, v))
+    check_level(level)
+    values, variances = _numeric(y, "y"), _numeric(v, "v")
     k = values.size
-    names = tuple(f"Study {i + 1}" for i in range(k)) if study is None else tuple(str(s) for s in study)
+    given = [study] if isinstance(study, str) else study
+    names = tuple(f"Study {i + 1}" for i in range(k)) if given is None else tuple(str(s) for s in given)
     if k == 0:
         raise DataError("there are no effects. There is nothing to pool.")
     if values.shape != (k,) or variances.shape != (k,) or len(names) != k:
@@ -74,11 +78,13 @@ def effects(
         raise DataError(
             f"{where(names[i], i + 1)}: variance v {variances[i]:g} must be above 0. Is it a standard error of 0 or a sign slip?"
         )
+    warn_of_repeated(names)
     low, high = wald_interval(values, variances, level)
     unknown = np.full(k, np.nan)
-    size = unknown if n is None else np.asarray(n, dtype=np.float64)
+    size = unknown if n is None else _numeric(n, "n")
     if size.shape != (k,):
         raise DataError(f"n has {size.size} numbers for {k} effects: they must match.")
+    check_positive(names, size, "n", "a number of patients")
     return Effects(
         y=frozen_array(values),
         v=frozen_array(variances),
@@ -93,3 +99,12 @@ def effects(
         row=tuple(range(1, k + 1)),
         level=level,
     )
+
+
+def _numeric(values: Any, name: str) -> FloatArray:
+    try:
+        return np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{name} holds something that is not a number. Published tables are read by ml.hazard_ratios and its kin."
+        ) from None

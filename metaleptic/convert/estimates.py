@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, fill_in, open_table
+from metaleptic.convert.assemble import (
+    Routes,
+    assemble,
+    check_bounds,
+    check_not_negative,
+    check_positive,
+    fill_in,
+    open_table,
+)
 from metaleptic.convert.intervals import lopsided_on_log_scale, se_from_bound, se_from_interval, se_from_p
 from metaleptic.convert.units import levels
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
@@ -162,17 +170,20 @@ def _contrasts(
     est = numbers(table, value, study)
     lo = numbers(table, low, study, open_ended=True)
     hi = numbers(table, high, study, open_ended=True)
-    lo = np.where(np.isposinf(lo), np.nan, lo)  # "not reached" says nothing of a lower bound
+    size = numbers(table, n, study)
     err = numbers(table, se, study)
     at = levels(table, level, study)
     ratio = measure.axis == "log"
     half = rounding(table, value, low, high)
     check_positive(study, err, se, "a standard error")
+    check_positive(study, size, n, "a number of patients")
     if ratio:
         check_positive(study, est, value, "a ratio")
-        _check_not_negative(study, lo, low)
-        _check_not_negative(study, hi, high)
+        advice = 'Is it a logarithm? Then use ml.estimates(..., scale="difference").'
+        check_not_negative(study, lo, low, "a ratio", advice)
+        check_not_negative(study, hi, high, "a ratio", advice)
     check_bounds(study, est, lo, hi, (value or "estimate", low or "low", high or "high"), half)
+    lo = np.where(np.isposinf(lo), np.nan, lo)
     if ratio:
         _warn_lopsided(study, est, lo, hi, half, measure)
     y, y_low, y_high = measure.to_analysis(est), measure.to_analysis(lo), measure.to_analysis(hi)
@@ -206,7 +217,7 @@ def _contrasts(
     reasons = [
         f"column '{value}' is empty"
         if np.isnan(est[i])
-        else p_reason[i] or _no_route(y[i], p_used[i], fill_in(low, high, se, p))
+        else p_reason[i] or _no_route(y[i], p_used[i], bool(lo[i] == hi[i]), fill_in(low, high, se, p))
         for i in range(len(table))
     ]
     return assemble(
@@ -215,7 +226,7 @@ def _contrasts(
         measure,
         routes,
         reasons,
-        n=numbers(table, n, study),
+        n=size,
         low=np.where(np.isnan(y_high), np.nan, y_low),
         high=np.where(np.isnan(y_low), np.nan, y_high),
         level=_one(at),
@@ -233,7 +244,9 @@ def _one(at: FloatArray) -> float:
     return float(values[np.argmax(counts)])
 
 
-def _no_route(y: float, p: float, advice: str) -> str:
+def _no_route(y: float, p: float, no_width: bool, advice: str) -> str:
+    if no_width:
+        return "both bounds of the interval are the same number: check them against the paper"
     if np.isfinite(p) and y == 0:
         return "a p value gives no standard error when the estimate is exactly the null"
     if np.isfinite(p):
@@ -248,7 +261,7 @@ def _p_values(table: Table, column: str | None, study: Sequence[str], *, needed:
         return values, reasons
     for i, cell in enumerate(table.columns[column]):
         text = "" if is_missing(cell) else str(cell).strip()
-        if not needed[i] or not text:
+        if not text or (not needed[i] and not _out_of_range(text)):
             continue
         if text[0] in "<>≤≥" or text.lower() in {"ns", "n.s.", "not significant"}:
             reasons[i] = f"no interval, and p '{text}' is only a bound"
@@ -256,17 +269,18 @@ def _p_values(table: Table, column: str | None, study: Sequence[str], *, needed:
         values[i] = numbers(table.keep([i]), column, [study[i]])[0]
         if not 0 < values[i] <= 1:
             raise DataError(
-                f"{where(study[i], i + 1)}: column '{column}' holds {text}, but a p value lies between 0 and 1."
+                f"{where(study[i], i + 1)}: column '{column}' holds {text}, but a p value lies between 0 and 1. "
+                "Correct the cell; write a p value printed as 0.000 as the bound it is, <0.001."
             )
     return values, reasons
 
 
-def _check_not_negative(study: Sequence[str], values: FloatArray, column: str | None) -> None:
-    for i in np.flatnonzero(values < 0).tolist():
-        raise DataError(
-            f"{where(study[i], i + 1)}: column '{column}' holds {values[i]:g}, but a ratio cannot be negative. "
-            'Is it a logarithm? Then use ml.estimates(..., scale="difference").'
-        )
+def _out_of_range(text: str) -> bool:
+    """Whether a p value that is not needed is still one that cannot be."""
+    try:
+        return not 0 <= float(text) <= 1
+    except ValueError:
+        return False
 
 
 def _warn_lopsided(

@@ -13,10 +13,12 @@ from scipy import special
 
 from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, fill_in, open_table
 from metaleptic.convert.intervals import clopper_pearson
-from metaleptic.convert.units import fractions
-from metaleptic.frames import find_column, numbers, rounding
+from metaleptic.convert.units import check_level, fractions
+from metaleptic.errors import SuspiciousDataWarning
+from metaleptic.frames import find_column, numbers, rounding, where
 from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects
+from metaleptic.warn import warn
 
 
 def proportions(
@@ -76,6 +78,7 @@ def proportions(
     >>> e.y.round(3)
     array([ 0.916, -1.435])
     """
+    check_level(level)
     table, names = open_table(data, study, sheet)
     proportion = find_column(table, proportion, "proportion")
     events = find_column(table, events, "events", needed_for=None if proportion else "the number of events")
@@ -88,6 +91,12 @@ def proportions(
     if proportion is not None:
         printed = fractions(table, proportion, unit, names)
         half = rounding(table, proportion) / (100.0 if unit == "percent" else 1.0)
+        for i in np.flatnonzero(np.abs(x / size - printed) > half + 1e-9).tolist():
+            warn(
+                SuspiciousDataWarning,
+                f"{where(names[i], i + 1)}: {events} {x[i]:g} of {n} {size[i]:g} is {100 * x[i] / size[i]:.1f}%, "
+                f"but '{proportion}' prints {100 * printed[i]:g}%. The counts are used; check them against the paper.",
+            )
         for i in np.flatnonzero(np.isnan(x) & np.isfinite(printed * size)).tolist():
             first = np.ceil((printed[i] - half[i]) * size[i] - 1e-9)
             last = np.floor((printed[i] + half[i]) * size[i] + 1e-9)

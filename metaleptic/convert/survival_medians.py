@@ -17,6 +17,7 @@ from metaleptic.convert.assemble import (
     assemble,
     check_bounds,
     check_counts,
+    check_not_negative,
     check_positive,
     fill_in,
     open_table,
@@ -105,12 +106,14 @@ def survival_medians(
     at = levels(table, level, names)
     not_reached = np.isposinf(med)
     med = np.where(not_reached, np.nan, med)
-    lo = np.where(np.isposinf(lo), np.nan, lo)  # a lower bound that is not reached says nothing
     check_positive(names, med, median, "a median survival time")
+    check_not_negative(names, lo, low, "a time", "Correct the cell.")
+    check_not_negative(names, hi, high, "a time", "Correct the cell.")
     check_positive(names, size, n, "a number of patients")
     check_counts(names, died, size, (events, n))
     half = rounding(table, median, low, high)
     check_bounds(names, med, lo, hi, (median or "", low or "low", high or "high"), half)
+    lo = np.where(np.isposinf(lo), np.nan, lo)
 
     measure = labelled(MEASURES["MEDIAN"], label)
     y, y_low, y_high = (measure.to_analysis(x * factor) for x in (med, lo, hi))

@@ -6,6 +6,7 @@ Sources: Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time D
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ import numpy as np
 from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, fill_in, open_table
 from metaleptic.convert.intervals import se_from_interval
 from metaleptic.convert.units import fractions, levels
-from metaleptic.errors import OptionError
-from metaleptic.frames import find_column, numbers, rounding
+from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
+from metaleptic.frames import find_column, numbers, rounding, where
 from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
+from metaleptic.warn import warn
 
 SCALES = {"cloglog": "SURV", "logit": "SURVLO"}
 
@@ -92,6 +94,8 @@ def survival_rates(
     """
     if scale not in SCALES:
         raise OptionError(f"scale {scale!r} is unknown. Choose one of: {', '.join(SCALES)}.")
+    if isinstance(at, str) or not 0 < at < np.inf:
+        raise OptionError(f"at={at!r} is not a time after the start. Write at=12 for rates at 12 {time_unit}.")
     table, names = open_table(data, study, sheet)
     rate = find_column(table, rate, "rate", needed_for="the survival rates")
     low, high = find_column(table, low, "low"), find_column(table, high, "high")
@@ -103,6 +107,7 @@ def survival_rates(
     times = numbers(table, find_column(table, time, time), names) if time is not None else np.full(len(table), at)
     levels_ = levels(table, level, names)
     check_positive(names, err, se, "a standard error")
+    _check_size(names, err, se, unit)
     check_positive(names, size, n, "a number of patients")
     half = rounding(table, rate, low, high) / (100.0 if unit == "percent" else 1.0)
     check_bounds(names, s, lo, hi, (rate or "", low or "low", high or "high"), half)
@@ -136,6 +141,23 @@ def survival_rates(
         low=np.where(finite, bounds[0], np.nan),
         high=np.where(finite, bounds[1], np.nan),
     )
+
+
+def _check_size(study: Sequence[str], err: FloatArray, column: str | None, unit: str) -> None:
+    """Refuse standard errors that no rate can have; doubt percentages as small as if they were fractions."""
+    top = 50.0 if unit == "percent" else 0.5
+    for i in np.flatnonzero(err > 0.5).tolist():
+        hint = 'Is it a percentage? Then say unit="percent".' if unit == "fraction" else "Correct the cell."
+        raise DataError(
+            f"{where(study[i], i + 1)}: column '{column}' holds {err[i] * 2 * top:g}, but the standard error of a rate "
+            f"is at most {top:g} ({unit}). {hint}"
+        )
+    for i in np.flatnonzero(err < 0.001).tolist():
+        warn(
+            SuspiciousDataWarning,
+            f"{where(study[i], i + 1)}: column '{column}' holds {err[i] * 2 * top:g}, read as {unit}: so small a "
+            "standard error needs a hundred thousand patients. Is it in the same unit as the rate?",
+        )
 
 
 def _slope(s: FloatArray, scale: str) -> FloatArray:

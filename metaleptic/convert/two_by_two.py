@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, open_table
+from metaleptic.convert.units import check_level
 from metaleptic.errors import OptionError
 from metaleptic.frames import find_column, numbers
 from metaleptic.measures import MEASURES, labelled
@@ -110,6 +111,9 @@ def two_by_two(
         raise OptionError(f"measure {measure!r} is unknown. Choose one of: {', '.join(KERNELS)}.")
     if double_zero not in {"exclude", "correct"}:
         raise OptionError(f'double_zero {double_zero!r} is unknown. Choose "exclude" or "correct".')
+    if not 0 <= continuity < np.inf:
+        raise OptionError(f"continuity {continuity:g} cannot be added to a count. Write 0.5, or 0 for no correction.")
+    check_level(level)
     table, names = open_table(data, study, sheet)
     x1, x2 = (numbers(table, find_column(table, c, c), names) for c in (events1, events2))
     size1, size2 = (numbers(table, find_column(table, c, c), names) for c in (n1, n2))

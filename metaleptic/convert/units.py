@@ -65,6 +65,19 @@ def fractions(table: Table, column: str | None, unit: str, study: Sequence[str])
     return printed / top
 
 
+def check_level(level: float) -> float:
+    """Return the level of the intervals if it is one.
+
+    Raises
+    ------
+    OptionError
+        If it is no number between 0 and 1.
+    """
+    if isinstance(level, str) or not 0 < level < 1:
+        raise OptionError(f"level {level!r} is not between 0 and 1. Write 0.95 for 95%.")
+    return float(level)
+
+
 def levels(table: Table, level: float | str, study: Sequence[str]) -> FloatArray:
     """Return each row's confidence level; ``level`` is a number, or the column that holds it (empty: 0.95)."""
     if isinstance(level, str):
@@ -72,9 +85,15 @@ def levels(table: Table, level: float | str, study: Sequence[str]) -> FloatArray
         values = numbers(table, column, study)
         values = np.where([is_missing(c) for c in table.columns[level]], 0.95, values)
     else:
-        values = np.full(len(table), float(level))
+        values = np.full(len(table), check_level(level))
     for i in np.flatnonzero(~((values > 0) & (values < 1))).tolist():
         raise DataError(
             f"{where(study[i], i + 1)}: confidence level {values[i]:g} is not between 0 and 1. Write 0.95 for 95%."
+        )
+    if (values < 0.5).any():
+        warn(
+            SuspiciousDataWarning,
+            f"{values.min():g} is read as the level of the intervals, a {100 * values.min():g}% interval. "
+            "If the error rate is meant write 0.95 for 95%.",
         )
     return values

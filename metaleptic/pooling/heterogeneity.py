@@ -41,7 +41,12 @@ def typical_variance(v: Any, keep: Any) -> Any:
     w = keep / v
     total = _sum(w)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (_sum(keep + 0 * w) - 1) * total / (total**2 - _sum(w**2))
+        return (_sum(keep + 0 * w) - 1) * total / _cross(w)
+
+
+def _cross(w: Any) -> Any:
+    """Return sum(w)^2 - sum(w^2) as a sum of products: the difference loses its digits where one weight dominates."""
+    return 2 * _sum(w[..., 1:] * np.cumsum(w, axis=-1)[..., :-1])
 
 
 # --- estimators in closed form ----------------------------------------------------------------
@@ -51,7 +56,7 @@ def dersimonian_laird(y: Any, v: Any, keep: Any) -> Any:
     """Solve the moment equation with inverse-variance weights."""
     w = keep / v
     total = _sum(w)
-    return (cochran_q(y, v, keep) - (_count(keep, w) - 1)) / (total - _sum(w**2) / total)
+    return (cochran_q(y, v, keep) - (_count(keep, w) - 1)) * total / _cross(w)
 
 
 def hedges_olkin(y: Any, v: Any, keep: Any) -> Any:

@@ -54,7 +54,7 @@ SYNONYMS = MappingProxyType(
 
 def test_named(key: str) -> Test:
     """Look a test up by its key or a synonym."""
-    name = SYNONYMS.get(key.lower(), key.lower())
+    name = SYNONYMS.get(str(key).lower(), str(key).lower())
     if name not in TESTS:
         raise OptionError(f"test {key!r} is unknown. Choose one of: {', '.join(TESTS)}.")
     return TESTS[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
 from metaleptic.pooling.heterogeneity import tau2_estimator
 from metaleptic.pooling.models import MODELS, fit_model
@@ -76,8 +77,7 @@ def pool(
         )
     if model not in MODELS:
         raise OptionError(f"model {model!r} is unknown. Choose one of: {', '.join(MODELS)}.")
-    if not 0 < level < 1:
-        raise OptionError(f"level {level:g} is not between 0 and 1. Write 0.95 for 95%.")
+    check_level(level)
     tau2_estimator(tau2)
     chosen = MODELS[model]
     key = chosen.tests[0] if test is None else test_named(test).key

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.models import fit_model
 from metaleptic.pooling.result import Pooled, format_p, headline
@@ -134,6 +134,10 @@ def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
     >>> ml.subgroups(fit, by=["old", "old", "new", "new"]).q_df
     1
     """
+    if not isinstance(fit, Pooled):
+        raise OptionError(
+            f"subgroups takes a pooled result, not {type(fit).__name__}. Make it first with ml.pool(effects)."
+        )
     e = fit.effects
     if isinstance(by, str):
         if by not in e.columns:

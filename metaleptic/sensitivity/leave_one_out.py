@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.errors import NotEstimableError
+from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.models import fit_model
 from metaleptic.pooling.normal import fit_normal
@@ -102,6 +102,10 @@ def leave_one_out(fit: Pooled) -> LeaveOneOut:
     >>> ml.leave_one_out(fit).value.round(2)
     array([0.6, 0.5, 0.2])
     """
+    if not isinstance(fit, Pooled):
+        raise OptionError(
+            f"leave_one_out takes a pooled result, not {type(fit).__name__}. Make it first with ml.pool(effects)."
+        )
     k = fit.k
     if k < 3:
         raise NotEstimableError(f"leave-one-out needs at least 3 studies; there are {k}.")

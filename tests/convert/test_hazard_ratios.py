@@ -32,7 +32,7 @@ def test_levels_by_argument_and_by_row() -> None:
     assert found.v[0] > found.v[1] == found.v[2]
     assert found.v[0] == pytest.approx(ml.hazard_ratios(table, level=0.90).v[0])
     assert "90% CI" in found.how[0]
-    with pytest.raises(DataError, match=r"confidence level 95 .*Write 0\.95"):
+    with pytest.raises(OptionError, match=r"level 95 .*Write 0\.95"):
         ml.hazard_ratios(table, level=95)
 
 

@@ -144,7 +144,8 @@ def test_a_subgroup_of_one_study_has_no_subtotal(eight: Pooled) -> None:
 
 
 def test_studies_of_the_same_name_find_their_own_group() -> None:
-    fit = ml.pool(ml.effects([0.1, 0.2, 0.3, 0.4], [0.1] * 4, study=["Same"] * 4))
+    with pytest.warns(ml.errors.SuspiciousDataWarning, match="stands in rows 1, 2, 3, 4"):
+        fit = ml.pool(ml.effects([0.1, 0.2, 0.3, 0.4], [0.1] * 4, study=["Same"] * 4))
     layout = forest_layout(ml.subgroups(fit, by=["x", "y", "x", "y"]))
     assert [row.value for row in studies(layout)] == pytest.approx([0.1, 0.3, 0.2, 0.4])
 
