@@ -108,6 +108,17 @@ def test_unknown_frame_lists_the_choices() -> None:
         (b"study,hr,low,high\nA,0.7,0.5,1.0,9\n", r"row 1 \('A'\): 5 cells but 4 columns"),
         ("study,hr,low,high\nMüller,0.7,0.5,1.0\n".encode("latin-1"), "line 2: byte 0xfc is not UTF-8"),
         (b"study,hr\x00\x01", "binary data"),
+        (
+            b"study,hr,low,high\nA,0.7,0.5\nB,0.8,0.6,1.07\n",
+            r"row 1 \('A'\): 3 cells but 4 columns\. Write the separators",
+        ),
+        (b"study,hr,low,high\nA,0,83,0,7,0,98\n", "7 cells but 4 columns. Write decimals with a point"),
+        (
+            b'study,hr,low,high,note\nA,0.7,0.5,0.98,"x\nB,0.7,0.5,0.98,\n',
+            "line 3: a cell that opens with a double quote",
+        ),
+        (b'study,hr\n"' + b"x" * 200_000 + b'",0.7\n', "or is far too long"),
+        (b"\xef\xbb\xbfstudy,hr\nM\xfcller,0.7\n", "line 2: byte 0xfc is not UTF-8"),
     ],
 )
 def test_files_that_cannot_be_read_say_why(content: bytes, part: str, tmp_path: Path) -> None:
@@ -146,6 +157,27 @@ def test_things_that_are_no_tables() -> None:
             read_table(wrong)
     with pytest.raises(DataError, match="differ in length"):
         read_table({"a": [1, 2], "b": [1]})
+    with pytest.raises(DataError, match=r"column 'hr' of the table is 0\.5, not a list\. Write \[0\.5\]"):
+        read_table({"study": ["A"], "hr": 0.5})
+    with pytest.raises(DataError, match="column 'study' of the table is 'ABC', not a list"):
+        read_table({"study": "ABC", "hr": [1, 2, 3]})
+    with pytest.raises(DataError, match="does not exist"):
+        read_table("study,hr\n" + "A,0.5\n" * 100)
+    with pytest.raises(DataError, match="two columns have the same name"):
+        read_table(pd.DataFrame([["A", 0.5, 0.3, 0.4]], columns=["study", "hr", "low", "low"]))
+
+
+def test_columns_without_names_are_numbered() -> None:
+    """Columns that have no names are numbered by pandas: the number names the column."""
+    effects = ml.hazard_ratios(pd.DataFrame([["A", 0.62, 0.40, 0.96]]), study=0, hr=1, low=2, high=3)  # type: ignore[arg-type]
+    assert effects.y[0] == np.log(0.62)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_of_every_system(end: str, tmp_path: Path) -> None:
+    """Unix, Windows and old Macintosh line ends."""
+    (tmp_path / "t.csv").write_bytes(as_csv(tmp_path).read_bytes().replace(b"\n", end.encode()))
+    assert np.array_equal(ml.hazard_ratios(tmp_path / "t.csv").y, ml.hazard_ratios(COLUMNS).y)
 
 
 def test_missing_column_suggests_and_lists() -> None:
@@ -192,6 +224,8 @@ def test_rounding_goes_by_the_row() -> None:
     """Printed text shows its own decimals; numbers, which lose zeros, take the longest of their column."""
     assert rounding(read_table({"x": ["71.4", "19"]}), "x").tolist() == [0.05, 0.5]
     assert rounding(read_table({"x": [0.71, 0.5]}), "x").tolist() == [0.005, 0.005]
+    assert rounding(read_table({"x": [5e-5, 1e-4]}), "x") == pytest.approx([5e-6, 5e-6], rel=1e-12)
+    assert rounding(read_table({"x": ["1.20E3", "2.5e-3"]}), "x") == pytest.approx([0.5, 5e-5], rel=1e-12)
     assert rounding(read_table({"x": ["0.5", "2"], "y": ["0.25", "1"]}), "x", "y").tolist() == [0.005, 0.5]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import DataError, ExcludedRowsWarning, OptionError
+from metaleptic.errors import DataError, ExcludedRowsWarning, OptionError, SuspiciousDataWarning
 
 TABLE = {"study": list("abc"), "x1": [4, 0, 0], "n1": [123, 20, 30], "x2": [11, 2, 0], "n2": [139, 20, 25]}
 
@@ -76,3 +76,33 @@ def test_counts_swapped_between_columns() -> None:
     """More events than patients in an arm names the two columns."""
     with pytest.raises(DataError, match="x1 200 > n1 123"):
         ml.two_by_two(TABLE | {"x1": [200, 0, 0]}, events1="x1", n1="n1", events2="x2", n2="n2")
+
+
+def test_counts_that_contradict_the_printed_proportion() -> None:
+    """5 of 7 printed as 90% is a slip somewhere: the counts are used, with a question; rounding is none."""
+    table = {"study": ["a", "b"], "events": [5, 5], "n": [7, 7], "proportion": ["90", "71"]}
+    with pytest.warns(
+        SuspiciousDataWarning, match=r"study 'a' \(row 1\): events 5 of n 7 is 71\.4%, .* prints 90%"
+    ) as caught:
+        found = ml.proportions(table, unit="percent")
+    assert len(caught) == 1
+    assert found.events.tolist() == [5, 5]
+
+
+@pytest.mark.parametrize("continuity", [-0.5, float("nan"), float("inf")])
+def test_a_correction_is_a_number_from_zero(continuity: float) -> None:
+    """Nothing negative or infinite is added to a count; 0 leaves studies with an empty cell out."""
+    columns = {"events1": "x1", "n1": "n1", "events2": "x2", "n2": "n2"}
+    with pytest.raises(OptionError, match="cannot be added to a count"):
+        ml.two_by_two(TABLE, **columns, continuity=continuity)
+    with pytest.warns(ExcludedRowsWarning, match=r"b \(row 2\): a count is not printed, or an empty cell was left"):
+        assert ml.two_by_two(TABLE, **columns, continuity=0, measure="OR").study == ("a",)
+
+
+@pytest.mark.parametrize("level", [95, 0, 1, -0.5, "0.95"])
+def test_levels_that_are_none(level: float) -> None:
+    """Neither proportions nor tables take 95 for 95%."""
+    with pytest.raises(OptionError, match=r"Write 0\.95 for 95%"):
+        ml.proportions({"study": ["a"], "events": [1], "n": [5]}, level=level)
+    with pytest.raises(OptionError, match=r"Write 0\.95 for 95%"):
+        ml.two_by_two(TABLE, events1="x1", n1="n1", events2="x2", n2="n2", level=level)

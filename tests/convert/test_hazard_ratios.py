@@ -32,8 +32,12 @@ def test_levels_by_argument_and_by_row() -> None:
     assert found.v[0] > found.v[1] == found.v[2]
     assert found.v[0] == pytest.approx(ml.hazard_ratios(table, level=0.90).v[0])
     assert "90% CI" in found.how[0]
-    with pytest.raises(OptionError, match=r"level 95 .*Write 0\.95"):
+    with pytest.raises(OptionError, match=r"level 95 is not between 0 and 1\. Write 0\.95"):
         ml.hazard_ratios(table, level=95)
+    with pytest.raises(DataError, match=r"study 'b' \(row 2\): confidence level 95 .*Write 0\.95"):
+        ml.hazard_ratios(table | {"level": [0.95, 95, 0.9]}, level="level")
+    with pytest.warns(SuspiciousDataWarning, match=r"0\.05 is read as the level .* a 5% interval"):
+        ml.hazard_ratios(table, level=0.05)
 
 
 def test_one_bound_alone() -> None:
@@ -100,8 +104,14 @@ def test_rows_that_cannot_be_used_are_listed() -> None:
         ({"hr": 0.62, "low": -0.9, "high": 0.96}, "a ratio cannot be negative"),
         ({"hr": 0.62, "se": 0}, "column 'se' holds 0, but a standard error must be above 0"),
         ({"hr": 0.62, "se": -0.2}, "column 'se' holds -0.2"),
-        ({"hr": 0.62, "p": 1.5}, "a p value lies between 0 and 1"),
-        ({"hr": 0.62, "p": 0}, "a p value lies between 0 and 1"),
+        ({"hr": 0.62, "p": 1.5}, "column 'p' holds 1.5, but a p value lies between 0 and 1"),
+        ({"hr": 0.62, "p": 0}, r"column 'p' holds 0, .* the bound it is, <0\.001"),
+        ({"hr": 0.62, "p": "p=0.03"}, r"study 'Chow' \(row 1\): column 'p' holds 'p=0.03', which is not a number"),
+        ({"hr": 0.62, "low": 0.40, "high": 0.96, "p": 1.5}, "column 'p' holds 1.5"),
+        ({"hr": 0.62, "low": "NR", "high": 0.96}, r"low is not reached, but high is 0\.96\. Are the columns swapped"),
+        ({"hr": 0.62, "low": 0.62, "high": 0.62}, "both bounds of the interval are the same number"),
+        ({"hr": 0.62, "se": 0.2, "n": -5}, "column 'n' holds -5, but a number of patients must be above 0"),
+        ({"hr": "0_62", "se": 0.2}, "column 'hr' holds '0_62', which is not a number"),
         ({"hr": None}, "no row can be used"),
     ],
 )
@@ -116,6 +126,19 @@ def test_rounding_is_no_error() -> None:
     """An estimate that equals its bound after rounding passes."""
     found = ml.estimates({"study": ["A"], "estimate": ["1.0"], "low": ["1.0"], "high": ["3.0"]})
     assert found.how == ("difference, SE from the 95% CI",)
+
+
+def test_p_values_that_are_not_needed_may_be_written_in_words() -> None:
+    """Beside an interval a rounded p of 0.000, a bound, or a remark is left alone."""
+    for p in ("0.000", "<0.001", "ns", "0.04 (log-rank)"):
+        assert one(hr=0.62, low=0.40, high=0.96, p=p).how == ("log hazard ratio, SE from the 95% CI",)
+
+
+def test_rounding_of_numbers_in_scientific_notation() -> None:
+    """5e-05 has five decimals: an estimate far outside so small an interval is not excused as rounding."""
+    tiny = {"study": ["A"], "estimate": [5e-5], "low": [9e-5], "high": [1e-4]}
+    with pytest.raises(DataError, match="estimate 5e-05 lies outside its interval"):
+        ml.estimates(tiny)
 
 
 def test_lopsided_interval_is_suspicious() -> None:
@@ -148,11 +171,23 @@ def test_own_effects() -> None:
         ([np.inf], [1], "not a finite"),
         ([], [], "no effects"),
         ([1, 2], [1], "must match"),
+        (["a"], [1], "y holds something that is not a number"),
+        ([0.1], [None], "not a finite effect"),
     ):
         with pytest.raises(DataError, match=part):
             ml.effects(y, v)
     with pytest.raises(OptionError, match="HR"):
         ml.effects([0.1], [1], measure="hr")
+    with pytest.raises(OptionError, match=r"Write 0\.95"):
+        ml.effects([0.1], [1], level=95)
+    with pytest.raises(DataError, match="study 1 names: they must match"):
+        ml.effects([1, 2, 3], [1, 1, 1], study="ABC")
+    with pytest.raises(DataError, match=r"study 'Study 2' \(row 2\): column 'n' holds 0"):
+        ml.effects([1, 2], [1, 1], n=[5, 0])
+    with pytest.raises(DataError, match="n has 1 numbers for 2 effects"):
+        ml.effects([1, 2], [1, 1], n=[5])
+    with pytest.warns(SuspiciousDataWarning, match="study 'A' stands in rows 1, 3"):
+        ml.effects([1, 2, 3], [1, 1, 1], study=["A", "B", "A"])
 
 
 def test_columns_are_carried_along() -> None:

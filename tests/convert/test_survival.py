@@ -91,6 +91,11 @@ def test_medians_that_cannot_be_used() -> None:
         ({"median": 8.0, "n": 7, "events": 9}, "events 9 > n 7"),
         ({"median": 8.0, "n": 0}, "a number of patients must be above 0"),
         ({"median": 8.0, "n": 7, "events": 3.5}, "a count is a whole number"),
+        ({"median": 8.0, "low": -1, "high": 12}, "column 'low' holds -1, but a time cannot be negative"),
+        ({"median": 8.0, "high": -1}, "column 'high' holds -1, but a time cannot be negative"),
+        ({"median": 8.0, "low": "NR", "high": 12}, r"low is not reached, but high is 12\. Are the columns swapped"),
+        ({"median": "8,3", "n": 7}, "column 'median' holds '8,3', .*decimals with a point"),
+        ({"median": ">12", "n": 7}, "which is a bound, not a number"),
     ],
 )
 def test_medians_that_cannot_be_right(columns: dict[str, object], part: str) -> None:
@@ -137,6 +142,35 @@ def test_percent_and_fraction_are_not_guessed() -> None:
         rate(unit="fraction", rate=42, n=82)
     with pytest.warns(SuspiciousDataWarning, match="no value exceeds 1"):
         rate(rate=0.42, n=82)
+
+
+def test_standard_errors_in_the_wrong_unit() -> None:
+    """6 as the SE of a fraction is refused; 0.06 as percent is read, with a question."""
+    with pytest.raises(DataError, match=r"column 'se' holds 6, .* at most 0\.5 \(fraction\)\. Is it a percentage"):
+        rate(unit="fraction", rate=0.42, se=6)
+    with pytest.raises(DataError, match=r"column 'se' holds 60, .* at most 50 \(percent\)\. Correct the cell"):
+        rate(rate=42, se=60)
+    with pytest.warns(SuspiciousDataWarning, match=r"column 'se' holds 0\.06, read as percent"):
+        found = rate(rate=42, se=0.06)
+    assert np.sqrt(found.v[0]) == pytest.approx(0.0006 / abs(0.42 * np.log(0.42)))
+
+
+@pytest.mark.parametrize("at", [0, -1, np.nan, np.inf, "12"])
+def test_the_time_point_is_a_time(at: float) -> None:
+    """Rates are at a positive, finite time."""
+    with pytest.raises(OptionError, match="is not a time after the start"):
+        ml.survival_rates({"study": ["A"], "rate": [0.5], "n": [9]}, at=at)
+
+
+def test_levels_by_row() -> None:
+    """A column of levels: 90% bounds give the SE by 1.645, rows without one are 95%."""
+    table = {"study": ["a", "b"], "low": [5.0, 5.0], "high": [11.0, 11.0], "level": ["0.90", ""]}
+    medians = ml.survival_medians(table | {"median": [8.0, 8.0]}, level="level")
+    assert np.sqrt(medians.v) == pytest.approx(np.log(11 / 5) / (2 * np.array([1.6448536269514722, Z])))
+    assert [h[-6:] for h in medians.how] == ["90% CI", "95% CI"]
+    bounds = {"rate": [0.4, 0.4], "low": [0.3, 0.3], "high": [0.5, 0.5]}
+    rates = ml.survival_rates(table | bounds, at=12, level="level")
+    assert np.sqrt(rates.v[0] / rates.v[1]) == pytest.approx(Z / 1.6448536269514722)
 
 
 def test_rates_of_none_and_all_are_excluded() -> None:

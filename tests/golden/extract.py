@@ -44,12 +44,14 @@ def pooling(root: Path) -> dict[str, Any]:
         found[name] = {
             "source": source,
             "R": load(folder / "manifest.json")["R"],
+            "made_by": load(folder / "manifest.json")["prep"],
+            "raw": _raw(rows),
             "y": [float(r["yi"]) for r in rows],
             "v": [float(r["vi"]) for r in rows],
             "fits": [fit for x in load(folder / "uni.json") if (fit := _fit(x))],
             "predict": [_predict(x) for x in load(folder / "predict.json") if _is_default(x["id"])],
             "q_profile": [
-                {"id": x["id"], "call": x["call"], "tau2": x["result"]["random"]["data"][0][1:]}
+                _made_by(x) | {"tau2": x["result"]["random"]["data"][0][1:]}
                 for x in load(folder / "confint.json")
                 if x["id"].endswith("_QP") and x["id"][:-3] in METHODS
             ],
@@ -73,7 +75,27 @@ def _is_default(name: str) -> bool:
 
 
 def _predict(x: dict[str, Any]) -> dict[str, Any]:
-    return {"id": x["id"], "call": x["call"], "low": x["result"]["pi.lb"][0], "high": x["result"]["pi.ub"][0]}
+    return _made_by(x) | {"low": x["result"]["pi.lb"][0], "high": x["result"]["pi.ub"][0]}
+
+
+def _made_by(x: dict[str, Any]) -> dict[str, Any]:
+    """Keep what made a value: the call, the fit it was asked of, package and version."""
+    return {"id": x["id"], "call": x["call"], "setup": x["setup"], "version": f"{x['package']} {x['version']}"}
+
+
+def _raw(rows: list[dict[str, str]]) -> dict[str, list[float]]:
+    """Return the counts that the publication prints; the effects themselves where it prints no counts."""
+    for arms in (
+        ("tpos", "tneg", "cpos", "cneg"),
+        ("ai", "n1i", "ci", "n2i"),
+        ("pre.xti", "pre.nti", "pre.xci", "pre.nci"),
+    ):
+        if set(arms) <= set(rows[0]):
+            a, b, c, d = ([float(r[column]) for r in rows] for column in arms)
+            if "tneg" in arms:
+                b, d = ([x + y for x, y in zip(*pair, strict=True)] for pair in ((a, b), (c, d)))
+            return {"events1": a, "n1": b, "events2": c, "n2": d}
+    return {"log_ratio": [float(r["yi"]) for r in rows], "variance": [float(r["vi"]) for r in rows]}
 
 
 def effect_sizes(root: Path) -> dict[str, Any]:

@@ -40,12 +40,32 @@ def pooled(name: str, method: str, test: str) -> ml.Pooled:
 
 
 def test_the_grid_is_complete() -> None:
-    """8 data sets, 10 estimators x 4 tests and the common-effect model x 2, each fit once."""
+    """8 data sets, 10 estimators x 4 tests and the common-effect model x 2, each fit once, and what was made of the fits."""
+    methods = ("DL", "HE", "HS", "HSk", "SJ", "ML", "REML", "EB", "PM", "PMM")
+    random = {f"{method}_{test}" for method in methods for test in TEST_OF}
     assert len(POOLING) == 8
     for data in POOLING.values():
-        assert len({x["id"] for x in data["fits"]}) == 42 == len(data["fits"])
+        assert {x["id"] for x in data["fits"]} == random | {"EE_z", "EE_t"}
+        assert {x["id"] for x in data["predict"]} == {f"{name}_default" for name in random}
+        assert {x["id"] for x in data["q_profile"]} == {"REML_QP", "ML_QP", "DL_QP", "PM_QP"}
+        assert len(data["fits"]) + len(data["predict"]) + len(data["q_profile"]) == 42 + 40 + 4
         assert data["source"]
+        assert "dat." not in data["source"]
         assert all(x["call"].startswith("rma(") for x in data["fits"])
+        assert {x["version"] for x in (*data["fits"], *data["predict"], *data["q_profile"])} == {"metafor 5.0.1"}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, data in POOLING.items() if "events1" in data["raw"] and "PETO" not in name]
+)
+def test_published_counts_give_the_effects_that_were_pooled(name: str) -> None:
+    """From the counts that the publication prints to the y and v that every golden fit starts from."""
+    data = POOLING[name]
+    table = {"study": [str(i) for i in range(len(data["y"]))]} | data["raw"]
+    columns = {c: c for c in ("events1", "n1", "events2", "n2")}
+    found = ml.two_by_two(table, **columns, measure=name[-2:], double_zero="correct")
+    assert np.allclose(found.y, data["y"], rtol=1e-12, atol=1e-15)
+    assert np.allclose(found.v, data["v"], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("name", "fit"), FITS, ids=[f"{n}-{f['id']}" for n, f in FITS])
@@ -75,7 +95,7 @@ def test_prediction_and_q_profile_intervals_agree_with_metafor(name: str) -> Non
     """predict() with its defaults and confint(type="QP"), for every estimator that has them."""
     assert len(POOLING[name]["predict"]) == 40
     for x in POOLING[name]["predict"]:
-        _, low, high = x["id"].split("_")[0], x["low"], x["high"]
+        low, high = x["low"], x["high"]
         ours = pooled(name, *x["id"].split("_")[:2]).prediction
         assert ours is not None
         assert close(ours.low, low)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from metaleptic.errors import OptionError
-from metaleptic.pooling.heterogeneity import TAU2, cochran_q, log_likelihood, q_profile, tau2_estimator
+from metaleptic.pooling.heterogeneity import (
+    TAU2,
+    cochran_q,
+    log_likelihood,
+    q_profile,
+    tau2_estimator,
+    typical_variance,
+)
 from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.roots import falling_root
 
@@ -90,6 +99,74 @@ def test_the_highest_maximum_is_found(key: str) -> None:
     inner = (grid[1:-1] > grid[:-2]) & (grid[1:-1] > grid[2:])
     several = inner.sum(axis=0) + (grid[0] > grid[1]) > 1
     assert several.sum() >= 5
+
+
+def test_several_maxima_among_variances_of_very_different_size() -> None:
+    """With variances over many orders of magnitude 41 of 4000 data sets have several maxima: the highest is kept in all."""
+    rng = np.random.default_rng(11)
+    v = np.exp(rng.normal(0, 4, (4000, 3)))
+    y = rng.normal(0, np.sqrt(v + rng.choice([0, 0.3, 3.0, 300.0], (4000, 1))))
+    best = TAU2["REML"].function(y, v, np.ones_like(y))
+    spread = ((y - y.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    low, high = v.min(axis=1) * 1e-4, v.max(axis=1) * 10 + spread
+    steps = [0.0 * low, *(low * (high / low) ** s for s in np.linspace(0, 1, 400))]
+    grid = np.stack([log_likelihood(y, v, 1.0, t, restricted=True) for t in steps])
+    assert np.all(grid.max(axis=0) <= log_likelihood(y, v, 1.0, best, restricted=True) + 1e-9)
+    inner = (grid[1:-1] > grid[:-2]) & (grid[1:-1] > grid[2:])
+    assert (inner.sum(axis=0) + (grid[0] > grid[1]) > 1).sum() >= 20
+
+
+def test_a_data_set_with_two_maxima_by_hand() -> None:
+    """The likelihood falls from 0, rises to a second maximum: the fit takes the higher of the two, not the nearer."""
+    y, v = two_maxima()
+    grid = np.concatenate([[0.0], np.geomspace(1e-8, 1e3, 4000)])
+    ll = np.array([float(log_likelihood(y, v, 1.0, t, restricted=True)) for t in grid])
+    tops = [i for i in range(len(ll)) if (i == 0 or ll[i] > ll[i - 1]) and (i == len(ll) - 1 or ll[i] > ll[i + 1])]
+    assert len(tops) == 2
+    best = grid[max(tops, key=lambda i: ll[i])]
+    other = grid[min(tops, key=lambda i: ll[i])]
+    found = float(TAU2["REML"].function(y, v, 1.0))
+    assert abs(found - best) < 0.01 * (1 + best)
+    assert abs(found - other) > 0.05
+
+
+def two_maxima() -> tuple[Array, Array]:
+    """Find the first small data set whose restricted likelihood has a maximum at 0 and a higher one elsewhere."""
+    rng = np.random.default_rng(7)
+    grid = np.concatenate([[0.0], np.geomspace(1e-6, 1e3, 300)])
+    for _ in range(20):
+        v = np.exp(rng.normal(-2, 2, (500, 4)))
+        y = rng.normal(0, np.sqrt(v + 0.3))
+        ll = np.stack([log_likelihood(y, v, 1.0, np.full(500, t), restricted=True) for t in grid])
+        at = (ll[0] > ll[1] + 1e-9) & (ll[0] < ll.max(axis=0) - 1e-3)
+        if at.any():
+            i = int(np.argmax(at))
+            return y[i], v[i]
+    raise AssertionError("no data set with two maxima was found")
+
+
+@pytest.mark.parametrize("small", [1e-8, 1e-12, 1e-16, 1e-20])
+def test_one_study_that_dominates(small: float) -> None:
+    """DerSimonian-Laird and the typical variance keep their digits where one weight is 1e8 to 1e20 times the others."""
+    y, v = [0.1, 0.9, 1.7, -0.4], [small, 0.1, 0.2, 0.3]
+    with localcontext() as context:
+        context.prec = 80
+        w = [1 / Decimal(x) for x in v]
+        total = sum(w)
+        mean = sum(a * Decimal(b) for a, b in zip(w, y, strict=True)) / total
+        q = sum(a * (Decimal(b) - mean) ** 2 for a, b in zip(w, y, strict=True))
+        square = sum(a * a for a in w)
+        moment, typical = (q - 3) / (total - square / total), 3 * total / (total**2 - square)
+    assert float(TAU2["DL"].function(np.array(y), np.array(v), 1.0)) == pytest.approx(float(moment), rel=1e-9)
+    assert float(typical_variance(np.array(v), 1.0)) == pytest.approx(float(typical), rel=1e-12)
+
+
+@pytest.mark.parametrize("key", TAU2)
+def test_identical_effects_have_no_heterogeneity(key: str) -> None:
+    """Equal effects with different variances: tau2 is 0 by every estimator, and so are both bounds of its interval."""
+    y, v = np.full(5, 0.2), np.array([0.1, 0.2, 0.3, 0.4, 5.0])
+    assert max(0.0, float(TAU2[key].function(y, v, 1.0))) == pytest.approx(0, abs=1e-15)
+    assert [float(b) for b in q_profile(y, v, 1.0, 0.95)] == [0, 0]
 
 
 def test_paule_mandel_solves_its_equation() -> None:
