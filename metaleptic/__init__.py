@@ -1,8 +1,8 @@
 """metaleptic: meta-analysis of what papers print.
 
 Numbers from papers become effects (``hazard_ratios``, ``survival_medians``, ``survival_rates``,
-``proportions``, ``two_by_two``, ``estimates``, ``effects``), ``pool`` pools them, ``forest`` draws them, and
-``report`` writes the page in which every number carries its origin.
+``proportions``, ``two_by_two``, ``estimates``, ``effects``), ``pool`` and ``pool_bayes`` pool them, ``forest`` draws
+them, and ``report`` writes the page in which every number carries its origin.
 """
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
+    from metaleptic.bayes import priors as priors
+    from metaleptic.bayes.compare import ModelComparison as ModelComparison
+    from metaleptic.bayes.compare import compare_models as compare_models
+    from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.prior import Prior as Prior
+    from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
+    from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
+    from metaleptic.bayes.result import PooledBayes as PooledBayes
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
@@ -42,10 +50,15 @@ _HOME = {
     "Finding": "types",
     "MEASURES": "measures",
     "Measure": "types",
+    "ModelComparison": "bayes.compare",
     "Pooled": "pooling.result",
+    "PooledBayes": "bayes.result",
+    "Prior": "bayes.prior",
+    "PriorSensitivity": "bayes.prior_sensitivity",
     "Provenance": "types",
     "Result": "types",
     "audit": "auditing.audit",
+    "compare_models": "bayes.compare",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
     "forest": "plots.forest",
@@ -53,6 +66,8 @@ _HOME = {
     "hazard_ratios": "convert.estimates",
     "leave_one_out": "sensitivity.leave_one_out",
     "pool": "pooling.pool",
+    "pool_bayes": "bayes.pool_bayes",
+    "prior_sensitivity": "bayes.prior_sensitivity",
     "proportions": "convert.proportions",
     "report": "reporting.report",
     "subgroups": "pooling.subgroups",
@@ -61,7 +76,10 @@ _HOME = {
     "two_by_two": "convert.two_by_two",
 }
 
-__all__ = sorted([*_HOME, "datasets", "errors"])
+# Public modules, by where they live.
+_ROOMS = {"datasets": "datasets", "errors": "errors", "priors": "bayes.priors"}
+
+__all__ = sorted([*_HOME, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
@@ -69,8 +87,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"metaleptic.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    if name in {"datasets", "errors"}:
-        return importlib.import_module(f"metaleptic.{name}")
+    if name in _ROOMS:
+        return importlib.import_module(f"metaleptic.{_ROOMS[name]}")
     if name == "__version__":
         from metaleptic.provenance import package_version
 
