@@ -17,7 +17,12 @@ from metaleptic.warn import warn
 
 
 def pool_bayes(
-    effects: Effects, *, tau: Prior | None = None, mu: tuple[float, float] | None = None, level: float = 0.95
+    effects: Effects,
+    *,
+    model: str = "normal-normal",
+    tau: Prior | None = None,
+    mu: tuple[float, float] | None = None,
+    level: float = 0.95,
 ) -> PooledBayes:
     """Pool the effects of several studies by a Bayesian random-effects model: what to believe after seeing them.
 
@@ -25,6 +30,9 @@ def pool_bayes(
     ----------
     effects : Effects
         From ``ml.hazard_ratios``, ``ml.proportions``, ``ml.effects`` and their kin.
+    model : str, default "normal-normal"
+        ``"normal-normal"``: effects with standard errors. ``"binomial-normal"``: proportions by the exact likelihood of
+        their counts, without the half added to 0 of n.
     tau : Prior, optional
         Prior on the heterogeneity, from ``ml.priors``. By default half-normal: scale 0.5 for ratios, medians and
         survival, 1 for logits; differences have no default, because it depends on their unit.
@@ -81,6 +89,10 @@ def pool_bayes(
             FewStudiesWarning,
             f"only one study ({effects.study[0]}): nothing is pooled, and what is said of heterogeneity is the prior's.",
         )
+    if model != "normal-normal":
+        from metaleptic.bayes.exact_models import exact_model, pool_latent  # scipy.interpolate is not light
+
+        return pool_latent(effects, exact_model(model), prior, mu, level)
     fit = exact(effects.y, effects.v, [prior], mu)
     return describe(effects, prior, mu, level, fit)
 
