@@ -23,6 +23,10 @@ def pool_bayes(
     tau: Prior | None = None,
     mu: tuple[float, float] | None = None,
     level: float = 0.95,
+    method: str = "exact",
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
 ) -> PooledBayes:
     """Pool the effects of several studies by a Bayesian random-effects model: what to believe after seeing them.
 
@@ -40,11 +44,18 @@ def pool_bayes(
         Normal prior on the pooled effect, analysis scale; flat by default.
     level : float, default 0.95
         Level of all intervals.
+    method : {"exact", "nuts"}, default "exact"
+        How the posterior is found: by quadrature, or by sampling with PyMC (a check of the former; takes seconds).
+    draws, chains : int
+        Draws per chain after warm-up, and chains, for ``method="nuts"``.
+    seed : int, optional
+        Seed of the draws; chosen and recorded in ``provenance`` if left out.
 
     Returns
     -------
     PooledBayes
-        ``estimate`` on the printed scale; ``mu``, ``tau``, ``prediction`` and ``theta[i]`` as distributions.
+        ``estimate`` on the printed scale; ``mu``, ``tau``, ``prediction`` and ``theta[i]`` as distributions. A sampled
+        one has ``draws``, ``diagnostics`` and ``to_arviz()`` too.
 
     Raises
     ------
@@ -82,6 +93,8 @@ def pool_bayes(
         raise DataError("there are no effects. There is nothing to pool.")
     if not 0 < level < 1:
         raise OptionError(f"level {level:g} is not between 0 and 1. Write 0.95 for 95%.")
+    if method not in ("exact", "nuts"):
+        raise OptionError(f"method {method!r} is unknown. Choose one of: exact, nuts.")
     prior = checked_prior(tau, effects)
     mu = checked_mu(mu)
     if len(effects) == 1:
@@ -89,6 +102,10 @@ def pool_bayes(
             FewStudiesWarning,
             f"only one study ({effects.study[0]}): nothing is pooled, and what is said of heterogeneity is the prior's.",
         )
+    if method == "nuts":
+        from metaleptic.bayes.sampled import pool_sampled
+
+        return pool_sampled(effects, model, prior, mu, level, draws=draws, chains=chains, seed=seed)
     if model != "normal-normal":
         from metaleptic.bayes.exact_models import exact_model, pool_latent  # scipy.interpolate is not light
 
