@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from metaleptic.bayes import priors as priors
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
+    from metaleptic.bayes.map_prior import MapPrior as MapPrior
+    from metaleptic.bayes.map_prior import map_prior as map_prior
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
     from metaleptic.bayes.prior import Prior as Prior
     from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
@@ -49,6 +51,7 @@ _HOME = {
     "Estimate": "types",
     "Finding": "types",
     "MEASURES": "measures",
+    "MapPrior": "bayes.map_prior",
     "Measure": "types",
     "ModelComparison": "bayes.compare",
     "Pooled": "pooling.result",
@@ -65,6 +68,7 @@ _HOME = {
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
     "leave_one_out": "sensitivity.leave_one_out",
+    "map_prior": "bayes.map_prior",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",
     "prior_sensitivity": "bayes.prior_sensitivity",

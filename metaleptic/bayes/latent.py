@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
@@ -38,11 +39,14 @@ NEGLIGIBLE = 1e-14  # nodes of tau that carry less of the likeliest node's proba
 FLAT_BELOW = 1e-4  # of the narrowest study: below it the likelihood changes by less than 1e-8 with tau
 SMALL = (3e-3, 3e-2, 0.3)  # of the narrowest study: bounds of the panels of small tau ...
 ORDERS = (4, 8, 24)  # ... and the Gauss-Hermite orders that serve them
-SMALL_NODES, LARGE_NODES, LARGE_WIDTH = 11, 11, 1.2
+NODES, WIDTH = 11, 1.2  # of a panel; the width of those of larger tau
 REACH = 8.6  # standard deviations of a normal density beyond which 1e-17 of it is left
 FAR, HEAVY = 1e3, 21.0  # beyond 1000 times the widest study tau is only followed until exp(-21) = 1e-9 is left
 NEVER = 32.0  # a log posterior this far below its top is left out
 _LOG_SQRT_2PI = 0.5 * float(np.log(2 * np.pi))
+_X, _W = np.polynomial.legendre.leggauss(NODES)
+_LEGENDRE = np.asarray(_X)
+_BARYCENTRIC = np.asarray((-1.0) ** np.arange(NODES) * np.sqrt((1 - _X**2) * _W))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,53 +89,48 @@ class Latent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TauPanels:
-    """Panels of u = log(tau) with Legendre nodes on which functions smooth in tau are known."""
+    """Panels of u = log(tau), with Legendre nodes on which functions smooth in tau are known."""
 
     edges: FloatArray
-    counts: tuple[int, ...]
 
     @property
     def nodes(self) -> FloatArray:
         """Nodes of all panels, one after the other."""
-        parts = [
-            low + (high - low) * (_legendre(n)[0] + 1) / 2
-            for low, high, n in zip(self.edges, self.edges[1:], self.counts, strict=False)
-        ]
-        return np.concatenate(parts)
+        low, width = self.edges[:-1, None], np.diff(self.edges)[:, None]
+        return np.asarray((low + width * (_LEGENDRE + 1) / 2).reshape(-1))
+
+    def weights(self, u: FloatArray) -> tuple[FloatArray, Any]:
+        """Return the barycentric weights of the nodes of u's panel, shape (len(u), nodes), and which panel it is.
+
+        Beyond the ends functions are constant.
+        """
+        u = np.clip(u, self.edges[0], self.edges[-1])
+        panel = np.clip(np.searchsorted(self.edges, u, side="right") - 1, 0, len(self.edges) - 2)
+        low, high = self.edges[panel], self.edges[panel + 1]
+        gap = (2 * (u - low) / (high - low) - 1)[:, None] - _LEGENDRE
+        terms = _BARYCENTRIC / np.where(np.abs(gap) < 1e-15, 1e-15, gap)
+        return terms / np.add.reduce(terms, axis=1)[:, None], panel
 
     def matrix(self, u: FloatArray) -> FloatArray:
-        """Return the matrix that interpolates from the nodes to u: shape (len(u), nodes); constant beyond the ends."""
-        out = np.zeros((len(u), sum(self.counts)))
-        u = np.clip(u, self.edges[0], self.edges[-1])
-        panel = np.clip(np.searchsorted(self.edges, u, side="right") - 1, 0, len(self.counts) - 1)
-        start = 0
-        for j, n in enumerate(self.counts):
-            rows = np.flatnonzero(panel == j)
-            x, w = _legendre(n)
-            bary = (-1.0) ** np.arange(n) * np.sqrt((1 - x**2) * w)
-            at = 2 * (u[rows] - self.edges[j]) / (self.edges[j + 1] - self.edges[j]) - 1
-            gap = at[:, None] - x
-            hit = gap == 0
-            terms = bary / np.where(hit, 1.0, gap)
-            terms = np.where(hit.any(axis=1)[:, None], hit.astype(np.float64), terms)
-            out[rows, start : start + n] = terms / terms.sum(axis=1, keepdims=True)
-            start += n
-        return out
+        """Return the matrix that interpolates from the nodes to u: shape (len(u), nodes)."""
+        weights, panel = self.weights(u)
+        out = np.zeros((len(u), len(self.edges) - 1, NODES))
+        out[np.arange(len(u)), panel] = weights
+        return out.reshape(len(u), -1)
+
+    def value(self, u: FloatArray, f: FloatArray) -> FloatArray:
+        """Interpolate one function."""
+        weights, panel = self.weights(u)
+        return np.asarray(np.add.reduce(weights * f.reshape(-1, NODES)[panel], axis=1))
 
     def interpolate(self, values: FloatArray, matrix: FloatArray, tau: FloatArray) -> FloatArray:
         """Interpolate log densities, shape (nodes, j), never far above the highest node of the panel.
 
         Far from the studies a log density plunges within a panel, and the polynomial would overshoot.
         """
-        starts = np.concatenate([[0], np.cumsum(self.counts)[:-1]])
-        panel = np.clip(np.searchsorted(self.edges, np.log(tau), side="right") - 1, 0, len(self.counts) - 1)
-        return np.asarray(np.minimum(matrix @ values, np.maximum.reduceat(values, starts, axis=0)[panel] + 1.0))
-
-
-@cache
-def _legendre(n: int) -> tuple[FloatArray, FloatArray]:
-    x, w = np.polynomial.legendre.leggauss(n)
-    return np.asarray(x), np.asarray(w)
+        panel = np.clip(np.searchsorted(self.edges, np.log(tau), side="right") - 1, 0, len(self.edges) - 2)
+        highest = values.reshape(-1, NODES, values.shape[1]).max(axis=1)
+        return np.asarray(np.minimum(matrix @ values, highest[panel] + 1.0))
 
 
 @cache
@@ -164,8 +163,8 @@ def latent(study: StudyLikelihood, prior: Prior, mu: MuPrior, v: FloatArray) -> 
     log_mu = np.zeros_like(m) if mu is None else -0.5 * ((m - mu[0]) / mu[1]) ** 2 - np.log(mu[1]) - _LOG_SQRT_2PI
     log_small = _by_hermite(study, m, tau[small], narrow)
     parts = [(log_small, _spread_small(_functions(log_small, log_mu, mu_grid), mu_grid, theta_grid, tau[small]))]
-    for start in range(0, int((~small).sum()), LARGE_NODES):  # by panels: one kernel may take 20 MB
-        some = tau[~small][start : start + LARGE_NODES]
+    for start in range(0, int((~small).sum()), NODES):  # by panels: one kernel may take 20 MB
+        some = tau[~small][start : start + NODES]
         kernel = _kernel(theta_grid, m, some)
         log_some = _by_matrix(log_theta, kernel)
         parts.append((log_some, _spread_large(_functions(log_some, log_mu, mu_grid), mu_grid, theta_grid, kernel)))
@@ -176,7 +175,7 @@ def latent(study: StudyLikelihood, prior: Prior, mu: MuPrior, v: FloatArray) -> 
     halved = _log_sum(log_joint[:, ::2], 2 * mu_grid.weight[::2])
 
     def likelihood(points: FloatArray) -> FloatArray:
-        return np.asarray(panels.matrix(points) @ log_given)
+        return panels.value(points, log_given)
 
     def over_u(points: FloatArray) -> FloatArray:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -300,15 +299,14 @@ def _ranges(
 
 def _panels(narrow: float, low: float, high: float) -> TauPanels:
     inner = [np.log(s * narrow) for s in SMALL]
-    edges, counts = [low], []
+    edges = [low]
     for edge in inner:
         if low < edge - 1e-9 and edge < high:
             edges.append(edge)
-            counts.append(SMALL_NODES)
     start = edges[-1]
-    more = max(1, int(np.ceil((high - start) / LARGE_WIDTH)))
+    more = max(1, int(np.ceil((high - start) / WIDTH)))
     edges += list(start + (high - start) * np.arange(1, more + 1) / more)
-    return TauPanels(np.array(edges), (*counts, *[LARGE_NODES] * more))
+    return TauPanels(np.array(edges))
 
 
 def _theta_grid(study: StudyLikelihood, mu_grid: Grid, narrow: float, largest: float, smallest: float) -> Grid:
