@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.pooling.pool import pool as pool
+    from metaleptic.pooling.predictions import prediction_interval as prediction_interval
+    from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.reporting.report import report as report
@@ -53,6 +55,8 @@ _HOME = {
     "hazard_ratios": "convert.estimates",
     "leave_one_out": "sensitivity.leave_one_out",
     "pool": "pooling.pool",
+    "prediction_interval": "pooling.predictions",
+    "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
     "report": "reporting.report",
     "subgroups": "pooling.subgroups",
