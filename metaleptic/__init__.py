@@ -31,7 +31,14 @@ if TYPE_CHECKING:
     from metaleptic.measures import MEASURES as MEASURES
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
+    from metaleptic.pooling.contrasts import contrasts as contrasts
+    from metaleptic.pooling.contrasts import vif as vif
     from metaleptic.pooling.pool import pool as pool
+    from metaleptic.pooling.predict import blups as blups
+    from metaleptic.pooling.predict import predict as predict
+    from metaleptic.pooling.predict import residuals as residuals
+    from metaleptic.pooling.predictions import prediction_interval as prediction_interval
+    from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.reporting.report import report as report
@@ -65,9 +72,16 @@ _HOME = {
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
     "leave_one_out": "sensitivity.leave_one_out",
+    "predict": "pooling.predict",
+    "blups": "pooling.predict",
+    "residuals": "pooling.predict",
+    "contrasts": "pooling.contrasts",
+    "vif": "pooling.contrasts",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",
     "prior_sensitivity": "bayes.prior_sensitivity",
+    "prediction_interval": "pooling.predictions",
+    "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
     "report": "reporting.report",
     "subgroups": "pooling.subgroups",
