@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from metaleptic.measures import MEASURES as MEASURES
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
+    from metaleptic.pooling.bootstrap import bootstrap as bootstrap
+    from metaleptic.pooling.compare import compare as compare
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
+    from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.predict import blups as blups
     from metaleptic.pooling.predict import predict as predict
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
+    from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
     from metaleptic.types import Effects as Effects
@@ -64,6 +69,11 @@ _HOME = {
     "residuals": "pooling.predict",
     "contrasts": "pooling.contrasts",
     "vif": "pooling.contrasts",
+    "tau2_interval": "pooling.tau2_interval",
+    "compare": "pooling.compare",
+    "permutation_test": "pooling.permutation",
+    "bootstrap": "pooling.bootstrap",
+    "location_scale": "pooling.location_scale",
     "pool": "pooling.pool",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
