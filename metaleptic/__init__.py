@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
+    from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
+    from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.predict import blups as blups
     from metaleptic.pooling.predict import predict as predict
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "pool_multilevel": "pooling.multilevel.verb",
+    "Multilevel": "pooling.multilevel.result",
     "Effects": "types",
     "Estimate": "types",
     "Finding": "types",
