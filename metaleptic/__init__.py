@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.predictions import prediction_interval as prediction_interval
     from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
+    from metaleptic.pooling.robust import Robust as Robust
+    from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "robust": "pooling.robust",
+    "Robust": "pooling.robust",
     "pool_multilevel": "pooling.multilevel.verb",
     "Multilevel": "pooling.multilevel.result",
     "Effects": "types",

@@ -37,6 +37,16 @@ SOURCES = {
     "maire2019": "Maire A, Thierry E, Viechtbauer W, Daufresne M. Freshw Biol 2019;64:1400-1411",
     "senn2013_nma": "Senn S et al. Stat Methods Med Res 2013;22:169-189",
 }
+UNIVARIATE = {
+    "anker2025_RR": "Anker SD et al. Nat Med 2025;31:2640-2646",
+    "bcg_OR": "Colditz GA et al. JAMA 1994;271:698-702",
+    "bcg_RR": "Colditz GA et al. JAMA 1994;271:698-702",
+    "collins1985b_OR": "Collins R, Yusuf S, Peto R. BMJ 1985;290:17-23",
+    "egger2001_OR": "Egger M, Davey Smith G, Altman DG (eds). Systematic Reviews in Health Care. BMJ Books 2001",
+    "lee2004_OR": "Lee A, Done ML. Cochrane Database Syst Rev 2004;3:CD003281",
+    "nielweise2007_OR": "Niel-Weise BS et al. J Antimicrob Chemother 2007;59:359-369",
+    "yusuf1985_t6_PETO": "Yusuf S et al. Prog Cardiovasc Dis 1985;27:335-371, table 6",
+}
 FORMULAS = {
     "~ pubstatus": "~ pubstatus",
     "~ year + deltype": "~ year + C(deltype, contr.treatment(base='general'))",
@@ -247,9 +257,41 @@ def collect(root: Path, tips: Path) -> dict[str, Any]:
     return found
 
 
+def univariate(root: Path) -> dict[str, Any]:
+    """Collect robust fits of the univariate model; R's coefficients are put in the order of ours."""
+    found = {}
+    for name, source in UNIVARIATE.items():
+        folder = root / "frequentist" / name
+        with (folder / "data.csv").open(encoding="utf-8", newline="") as stream:
+            rows = [r for r in csv.DictReader(stream) if r["yi"] not in ("", "NA")]
+        columns = {c: [r[c] for r in rows] for c in ("ablat", "year", "alloc") if c in rows[0]}
+        fits = []
+        calls = {x["id"]: x for x in load(folder / "manifest.json")["files"]["robust.json"]}
+        for x in load(folder / "robust.json"):
+            call = calls[x["id"]]
+            mods = re.search(r"mods=(~ .*), data", call["setup"])
+            r = x["result"]
+            keys = ("beta", "se", "pval", "ci_lb", "ci_ub")
+            fits.append(
+                {"id": x["id"], "call": f"{call['setup']}; {call['call']}", "moderators": mods and mods.group(1)}
+                | {key: r[key] for key in keys}
+                | {"tau2": r["tau2"], "ddf": r["ddf"], "QM": r["QM"], "QMp": r["QMp"]}
+            )
+        found[name] = {
+            "source": source,
+            "y": [float(r["yi"]) for r in rows],
+            "v": [float(r["vi"]) for r in rows],
+            "columns": columns,
+            "fits": fits,
+        }
+    return found
+
+
 def main() -> None:
     """Write the golden file."""
     found = collect(Path(sys.argv[1]), Path(sys.argv[2]))
+    text = json.dumps(univariate(Path(sys.argv[1])), separators=(",", ":"))
+    (HERE / "robust.json").write_text(text + "\n", encoding="utf-8")
     (HERE / "multilevel.json").write_text(json.dumps(found, separators=(",", ":")) + "\n", encoding="utf-8")
 
 

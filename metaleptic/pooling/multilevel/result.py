@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,6 +87,7 @@ class State:
     built: tuple[Built, ...]
     scaled: Scaled
     v: FloatArray
+    columns: Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -84,7 +84,9 @@ def _plain(name: str) -> str:
     return wrapped.group(1).strip() if wrapped else name
 
 
-def column_of(effects: Effects, extra: Mapping[str, Sequence[Any]]) -> Callable[[str], tuple[Any, ...]]:
+def column_of(
+    effects: Effects, extra: Mapping[str, Sequence[Any]], purpose: str = "the random effects"
+) -> Callable[[str], tuple[Any, ...]]:
     """Return the look-up of columns: those handed in, those of the effects, ``study``."""
 
     def look(name: str) -> tuple[Any, ...]:
@@ -96,12 +98,12 @@ def column_of(effects: Effects, extra: Mapping[str, Sequence[Any]]) -> Callable[
             values = effects.study
         else:
             there = ", ".join(dict.fromkeys([*extra, *effects.columns, "study"]))
-            raise DataError(f"there is no column '{name}' for the random effects. There are: {there}.")
+            raise DataError(f"there is no column '{name}' for {purpose}. There are: {there}.")
         for i, value in enumerate(values):
             if is_missing(value):
                 raise DataError(
-                    f"{where(effects.study[i], effects.row[i] if effects.row else i + 1)}: column '{name}' is empty, so its random effect "
-                    "is unknown. Fill it in or leave the row out."
+                    f"{where(effects.study[i], effects.row[i] if effects.row else i + 1)}: column '{name}' is empty, which {purpose} need. "
+                    "Fill it in or leave the row out."
                 )
         return values
 

@@ -145,7 +145,7 @@ def pool_multilevel(
         )
     if solved is None:
         raise DataError("the covariance matrix of the effects is not positive definite at the values that are held.")
-    state = State(problem, built, Scaled(theta, scaled.free, scaled.scale), v)
+    state = State(problem, built, Scaled(theta, scaled.free, scaled.scale), v, extra)
     text = f"ml.pool_multilevel(effects, random={random!r}, struct={struct!r}, method={method!r}, test={test!r}, dfs={dfs!r}, level={level:g})"
     return assemble(effects, design, state, solved, peak, method, test, dfs, level, text, random)
 
