@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
     from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
+    from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
     from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.predict import blups as blups
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.predictions import prediction_interval as prediction_interval
     from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
+    from metaleptic.pooling.robust import Robust as Robust
+    from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reporting.report import report as report
@@ -49,6 +53,10 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "robust": "pooling.robust",
+    "Robust": "pooling.robust",
+    "pool_multilevel": "pooling.multilevel.verb",
+    "Multilevel": "pooling.multilevel.result",
     "Effects": "types",
     "Estimate": "types",
     "Finding": "types",
