@@ -68,7 +68,9 @@ def design_matrix(effects: Effects, formula: str) -> Design:
         parsed = Formula(text[1:])
         needed = sorted(str(v) for v in parsed.required_variables)
     except (FormulaicError, SyntaxError) as error:
-        raise OptionError(f"the formula {formula!r} cannot be read ({str(error).splitlines()[0].rstrip(".")}). Write it as '~ dose + design'.") from None
+        raise OptionError(
+            f"the formula {formula!r} cannot be read ({str(error).splitlines()[0].rstrip('.')}). Write it as '~ dose + design'."
+        ) from None
     table = _table(effects, needed)
     try:
         made = parsed.get_model_matrix(table, output="pandas", na_action="raise")
