@@ -43,7 +43,13 @@ if TYPE_CHECKING:
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reporting.report import report as report
+    from metaleptic.sensitivity.baujat import baujat as baujat
+    from metaleptic.sensitivity.cumulative import cumulative as cumulative
+    from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
+    from metaleptic.sensitivity.radial import radial as radial
+    from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -71,6 +77,12 @@ _HOME = {
     "forest": "plots.forest",
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
+    "baujat": "sensitivity.baujat",
+    "cumulative": "sensitivity.cumulative",
+    "influence": "sensitivity.influence",
+    "radial": "sensitivity.radial",
+    "residuals": "sensitivity.residuals",
+    "shrinkage": "sensitivity.shrinkage",
     "leave_one_out": "sensitivity.leave_one_out",
     "predict": "pooling.predict",
     "blups": "pooling.predict",
