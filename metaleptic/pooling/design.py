@@ -97,7 +97,7 @@ def _variables(formula: Any) -> set[str]:
             nodes = list(tree)
             called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
             names |= {node.id for node in nodes if isinstance(node, ast.Name)} - called
-    return names - {"np"}
+    return names - {"np", "contr"}  # what formulas may name beside columns
 
 
 def new_rows(design: Design, new: Any) -> FloatArray:
