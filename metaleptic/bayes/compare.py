@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.bayes.exact import exact
-from metaleptic.bayes.marginal import Marginal, mixture_marginals
-from metaleptic.bayes.normal_normal import given_tau
+from metaleptic.bayes.effect_prior import EffectPrior
+from metaleptic.bayes.exact import exact, exact_effect, log_between, normals_of
+from metaleptic.bayes.marginal import Marginal, mixture_marginals, restricted_marginal
+from metaleptic.bayes.mixture import NormalMixture
+from metaleptic.bayes.normal_normal import Given, given_tau
 from metaleptic.bayes.pool_bayes import checked_mu, checked_prior, why_no_marginal
 from metaleptic.bayes.prior import Prior
+from metaleptic.bayes.restricted import Restricted
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
-from metaleptic.types import Effects, FloatArray, frozen_array
+from metaleptic.types import Effects, FloatArray, Measure, frozen_array
 
 MODELS = ("common, no effect", "common, effect", "random, no effect", "random, effect")
 _EFFECT = np.array([False, True, False, True])
@@ -81,7 +84,7 @@ class ModelComparison:
 def compare_models(
     effects: Effects,
     *,
-    mu: tuple[float, float],
+    mu: EffectPrior | tuple[float, float],
     tau: Prior | None = None,
     prior: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
     level: float = 0.95,
@@ -92,9 +95,10 @@ def compare_models(
     ----------
     effects : Effects
         A measure with a value of "no effect" (not proportions or medians).
-    mu : (mean, sd)
-        Normal prior on the pooled effect where there is one, analysis scale. Bayes factors depend on it: say how
-        large an effect was thought possible.
+    mu : (mean, sd) or EffectPrior
+        Prior on the pooled effect where there is one, analysis scale: normal, or for example
+        ``priors.cauchy(0, 0.5)`` or ``priors.normal(0, 0.5).between(upper=0)``. Bayes factors depend on it: say how large
+        an effect was thought possible.
     tau : Prior, optional
         Proper prior on the heterogeneity where there is some; the default of ``pool_bayes`` otherwise.
     prior : sequence of 4 numbers
@@ -127,14 +131,15 @@ def compare_models(
     start = np.asarray(prior, dtype=np.float64)
     if start.shape != (4,) or (start < 0).any() or not np.isclose(start.sum(), 1):
         raise OptionError("prior must be the probabilities of the 4 models, adding up to 1.")
+    if start[_EFFECT].sum() == 0:
+        raise OptionError("prior rules out every model with an effect: there is nothing to average.")
     y, v = effects.y[None], effects.v[None]
     none, zero = (float(m.to_analysis(m.null)), 0.0), np.zeros((1, 1))
-    common = given_tau(y, v, None, zero, normal)
-    spread = exact(y, v, [chosen], normal)
+    common, spread = common_effect(y, v, normal), exact_effect(y, v, chosen, normal)
     log_marginal = np.array(
         [
             given_tau(y, v, None, zero, none).loglik[0, 0],
-            common.loglik[0, 0],
+            common.log_integral[0],
             exact(y, v, [chosen], none).log_integral[0],
             spread.log_integral[0],
         ]
@@ -142,9 +147,9 @@ def compare_models(
     after = start * np.exp(log_marginal - log_marginal.max())
     after = after / after.sum()
     share = after[1] / (after[1] + after[3])
-    w = np.concatenate([[share], (1 - share) * spread.weight[0]])
+    w = np.concatenate([share * common.weight[0], (1 - share) * spread.weight[0]])
     centre, sd = (np.concatenate([a[0], b[0]]) for a, b in ((common.mean, spread.mean), (common.sd, spread.sd)))
-    averaged = mixture_marginals(("mu",), ("credible",), w, centre[None], sd[None], level, m, {})[0]
+    averaged = averaged_effect(w, centre, sd, normal, level, m)
     return ModelComparison(
         effects,
         MODELS,
@@ -154,6 +159,43 @@ def compare_models(
         inclusion(start, after, _EFFECT),
         inclusion(start, after, _RANDOM),
         averaged,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Common:
+    """The common-effect model under a prior on the effect: mu as a mixture of normals, and the marginal likelihood."""
+
+    weight: FloatArray
+    mean: FloatArray
+    sd: FloatArray
+    log_integral: FloatArray
+
+
+def common_effect(y: FloatArray, v: FloatArray, effect: EffectPrior) -> Common:
+    """Fit the common-effect model."""
+    sd, weight = normals_of(y, effect)
+    given = given_tau(y, v, None, np.zeros((1, 1)), (effect.location, sd[:, None]))
+    log = given.loglik[:, 0] + np.log(weight)
+    if effect.bounded:
+        log = log + log_between(given, (effect.lower, effect.upper))[:, 0] - np.log(effect.share)
+    top = log.max()
+    total = top + np.log(np.exp(log - top).sum())
+    return Common(np.exp(log - total)[None], given.mean.T, given.sd.T, np.array([total]))
+
+
+def averaged_effect(
+    w: FloatArray, m: FloatArray, s: FloatArray, effect: EffectPrior, level: float, measure: Measure
+) -> Marginal:
+    """Summarise the effect averaged over models."""
+    w, m, s = w[w > 0], m[w > 0], s[w > 0]
+    if not effect.bounded:
+        return mixture_marginals(("mu",), ("credible",), w, m[None], s[None], level, measure, {})[0]
+    # weights are those of the cut normals; the uncut mixture has more of those of which less is left
+    log = np.log(w) - log_between(Given(m[None], s[None], m[None]), (effect.lower, effect.upper))[0]
+    uncut = np.exp(log - log.max())
+    return restricted_marginal(
+        Restricted(NormalMixture(uncut / uncut.sum(), m, s), effect.lower, effect.upper), level, measure
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from metaleptic.bayes.parametric_priors import half_normal
 from metaleptic.bayes.prior import Prior
-from metaleptic.bayes.priors import half_normal
 from metaleptic.errors import OptionError
 from metaleptic.types import Measure
 

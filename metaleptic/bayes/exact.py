@@ -11,12 +11,13 @@ Roever C. J Stat Softw 2020;93(6):1-51.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from scipy import special
 
+from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.normal_normal import Given, given_tau
 from metaleptic.bayes.panels import Panels, first_edges, integrate
 from metaleptic.bayes.positive import PositiveDensity
@@ -28,7 +29,8 @@ NEGLIGIBLE = 1e-18  # nodes that carry less are left out of the mixtures
 PILE_UP = 1e-6  # probability in the outermost panel beyond which a posterior is called improper
 _PROBES = np.array([0.3, 1.0, 3.0])
 
-MuPrior = tuple[float, float] | None
+MuPrior = tuple[float, Any] | None  # mean and sd (shape (m, 1) for one of each analysis); sd 0 fixes mu
+Bounds = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +72,13 @@ class Exact:
         return self.panels.error
 
 
-def exact(y: Any, v: Any, priors: Sequence[Prior], mu: MuPrior = None, keep: Any = None) -> Exact:
+def exact(
+    y: Any, v: Any, priors: Sequence[Prior], mu: MuPrior = None, keep: Any = None, bounds: Bounds | None = None
+) -> Exact:
     """Fit one data set, y and v of shape (k,) or (1, k), under m priors, or m data sets of shape (m, k) under one.
+
+    ``bounds`` cut mu off: nodes are weighted by how much of mu lies between them, while ``mean`` and ``sd`` stay those
+    of the uncut normals.
 
     Raises
     ------
@@ -94,6 +101,8 @@ def exact(y: Any, v: Any, priors: Sequence[Prior], mu: MuPrior = None, keep: Any
         tau = np.exp(u)
         given = given_tau(y, v, keep, tau, mu)
         log_g = given.loglik + log_prior(priors, v, keep, tau) + u
+        if bounds is not None:
+            log_g = log_g + log_between(given, bounds)
         tau = np.broadcast_to(tau, (len(given.mean), tau.shape[1]))
         new = np.hypot(given.sd, tau)
         tests = [np.ones_like(tau), *(np.where(ok, tau**r, 0.0) for r, ok in zip((1, 2), finite, strict=True))]
@@ -112,6 +121,74 @@ def exact(y: Any, v: Any, priors: Sequence[Prior], mu: MuPrior = None, keep: Any
     panels = integrate(evaluate, edges, (False, True, True) + (False,) * (2 * len(_PROBES)))
     refuse_pile_up(priors, panels)
     return _summed(panels, given_tau(y, v, keep, np.exp(panels.u), mu), finite, flat=mu is None)
+
+
+def log_between(given: Given, bounds: Bounds) -> FloatArray:
+    """Return the log of the probability of mu between bounds, given tau."""
+    low, high = ((b - given.mean) / given.sd for b in bounds)
+    low, high = np.where(low > 0, -high, low), np.where(low > 0, -low, high)  # from the lower tail
+    with np.errstate(divide="ignore", invalid="ignore"):
+        top, bottom = special.log_ndtr(high), special.log_ndtr(low)
+        return np.asarray(top + np.log1p(-np.exp(bottom - top)))
+
+
+def exact_effect(y: Any, v: Any, prior: Prior, effect: EffectPrior | None) -> Exact:
+    """Fit one data set under any prior on the pooled effect; a Student t as the normals it is a mixture of.
+
+    Raises
+    ------
+    NotEstimableError
+        If the posterior is improper.
+    """
+    if effect is None:
+        return exact(y, v, [prior])
+    sd, weight = normals_of(y, effect)
+    bounds = (effect.lower, effect.upper) if effect.bounded else None
+    mu = (effect.location, float(sd[0]) if sd.size == 1 else sd[:, None])
+    fit = exact(y, v, [prior], mu, bounds=bounds)
+    if sd.size > 1:
+        fit = _merged(fit, weight, prior.tail + np.shape(y)[-1] + effect.df)
+    return replace(fit, log_integral=fit.log_integral - np.log(effect.share)) if bounds else fit
+
+
+def normals_of(y: Any, effect: EffectPrior) -> tuple[FloatArray, FloatArray]:
+    """Return the normals that make up a prior on the effect, as far as these studies reach."""
+    return effect.normals(float(np.max(np.abs(np.asarray(y) - effect.location))))
+
+
+def _merged(fit: Exact, weight: FloatArray, power: float) -> Exact:
+    """Put analyses that differ in the normal of a mixture together as one; the density of mu falls like mu^-power."""
+    top = fit.log_integral.max()
+    share = weight * np.exp(fit.log_integral - top)
+    total = share.sum()
+    share = share / total
+    panels = replace(
+        fit.panels,
+        weight=(share @ fit.panels.weight)[None],
+        cumulative=(share @ fit.panels.cumulative)[None],
+        log_total=np.array([top + np.log(total)]),
+        error=np.array([share @ fit.panels.error]),
+    )
+    w = share[:, None] * fit.weight
+    tau = np.broadcast_to(fit.tau, w.shape)
+    mean, sd = np.broadcast_to(fit.mean, w.shape), np.broadcast_to(fit.sd, w.shape)
+    tau_mean, mu_mean = share @ fit.tau_mean, share @ fit.mu_mean
+    mu_var = np.sum(w * (sd**2 + (mean - mu_mean) ** 2))
+    tau_var = np.sum(w * (tau - tau_mean) ** 2) if np.isfinite(fit.tau_sd).all() else np.inf
+    matters = w > NEGLIGIBLE
+    return Exact(
+        panels=panels,
+        tau=tau[matters][None],
+        weight=w[matters][None],
+        mean=mean[matters][None],
+        sd=sd[matters][None],
+        log_integral=panels.log_total,
+        tau_mean=np.array([tau_mean]),
+        tau_sd=np.array([np.sqrt(tau_var)]),
+        mu_mean=np.array([mu_mean]),
+        mu_sd=np.array([np.sqrt(mu_var) if power > 3 else np.inf]),
+        new_sd=np.array([np.sqrt(mu_var + tau_var + tau_mean**2) if power > 3 else np.inf]),
+    )
 
 
 def _summed(panels: Panels, given: Given, finite: list[Any], *, flat: bool) -> Exact:
@@ -153,13 +230,24 @@ def log_prior(priors: Sequence[Prior], v: FloatArray, keep: Any, tau: FloatArray
     return out
 
 
-def tau_density(fit: Exact, i: int, y: Any, v: Any, prior: Prior, mu: MuPrior) -> PositiveDensity:
-    """Return tau's posterior in analysis i as a distribution; y, v and prior are those of that analysis."""
+def tau_density(fit: Exact, i: int, y: Any, v: Any, prior: Prior, effect: EffectPrior | None) -> PositiveDensity:
+    """Return tau's posterior in analysis i as a distribution; y, v and the priors are those of that analysis."""
     y, v = np.atleast_2d(y), np.atleast_2d(v)
+    sd, weight = (None, None) if effect is None else normals_of(y, effect)
 
     def over_u(u: FloatArray) -> FloatArray:
         tau = np.exp(u)[None]
-        return np.asarray((given_tau(y, v, None, tau, mu).loglik + log_prior([prior], v, None, tau))[0] + u)
+        before = log_prior([prior], v, None, tau)[0] + u
+        if effect is None or sd is None or weight is None:
+            return np.asarray(given_tau(y, v, None, tau, None).loglik[0] + before)
+        given = given_tau(y, v, None, tau, (effect.location, sd[:, None]))
+        log = given.loglik
+        if effect.bounded:
+            log = log + log_between(given, (effect.lower, effect.upper))
+        if sd.size == 1:
+            return np.asarray(log[0] + before)
+        top = np.max(log, axis=0)
+        return np.asarray(top + np.log(weight @ np.exp(log - top)) + before)
 
     p = fit.panels
     row = i % len(p.edges)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 
 from metaleptic.bayes import likelihoods
-from metaleptic.bayes.exact import MuPrior
+from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.latent import Latent, latent
 from metaleptic.bayes.likelihoods import StudyLikelihood
 from metaleptic.bayes.marginal import Marginal, tau_marginal
@@ -82,7 +82,7 @@ def exact_model(key: str) -> ExactModel:
     return EXACT[key]
 
 
-def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: MuPrior, level: float) -> PooledBayes:
+def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPrior | None, level: float) -> PooledBayes:
     """Pool by a model of the table: the exact posterior in words and numbers."""
     study = model.likelihood(effects)
     fit = latent(study, prior, mu, study.scale**2)
@@ -90,14 +90,20 @@ def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: MuPrior, 
 
 
 def describe_latent(
-    effects: Effects, model: ExactModel, study: StudyLikelihood, prior: Prior, mu: MuPrior, level: float, fit: Latent
+    effects: Effects,
+    model: ExactModel,
+    study: StudyLikelihood,
+    prior: Prior,
+    mu: EffectPrior | None,
+    level: float,
+    fit: Latent,
 ) -> PooledBayes:
     """Summarise a posterior."""
     improper = [] if prior.proper else [f"the {prior.words} prior on tau is improper"]
     improper += [] if mu is not None else ["the flat prior on the mean is improper"]
     reason = " and ".join(improper)
     pooled = real_marginal("mu", "credible", fit.mu, effects, level)
-    mean = "flat prior on the mean" if mu is None else f"normal({mu[0]:g}, {mu[1]:g}) prior on the mean"
+    mean = "flat prior on the mean" if mu is None else f"{mu.words} prior on the mean"
     return PooledBayes(
         effects=effects,
         estimate=pooled.estimate,
@@ -118,7 +124,8 @@ def describe_latent(
         level=level,
         notes=_notes(effects),
         provenance=provenance(
-            effects, f'ml.pool_bayes(effects, model="{model.key}", tau={prior.call}, mu={mu}, level={level:g})'
+            effects,
+            f'ml.pool_bayes(effects, model="{model.key}", tau={prior.call}, mu={None if mu is None else mu.call}, level={level:g})',
         ),
     )
 
@@ -147,10 +154,10 @@ def real_marginal(name: str, kind: str, density: RealDensity, effects: Effects, 
     )
 
 
-def _weights(v: FloatArray, fit: Latent, mu: MuPrior) -> FloatArray:
+def _weights(v: FloatArray, fit: Latent, mu: EffectPrior | None) -> FloatArray:
     """Return each study's share of what is known of the mean, percent, by its normal approximation."""
     given = 1 / (v + fit.tau_nodes[:, None] ** 2)
-    precision = given.sum(axis=1) + (0.0 if mu is None else 1 / mu[1] ** 2)
+    precision = given.sum(axis=1) + (0.0 if mu is None else 1 / mu.scale**2)
     per_tau = weight_given_tau(v, fit.tau_nodes, 1 / np.sqrt(precision))
     return np.asarray(100 * per_tau @ fit.joint.sum(axis=1))
 

@@ -22,8 +22,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy import special
 from scipy.interpolate import BSpline, make_interp_spline
 
+from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.exact import MuPrior
 from metaleptic.bayes.likelihoods import StudyLikelihood
 from metaleptic.bayes.normal_normal import given_tau
@@ -40,6 +42,7 @@ FLAT_BELOW = 1e-4  # of the narrowest study: below it the likelihood changes by 
 SMALL = (3e-3, 3e-2, 0.3)  # of the narrowest study: bounds of the panels of small tau ...
 ORDERS = (4, 8, 24)  # ... and the Gauss-Hermite orders that serve them
 NODES, WIDTH = 11, 1.2  # of a panel; the width of those of larger tau
+T_REACH = 30.0  # scales of a Student t prior on mu that the grid reserves for it
 REACH = 8.6  # standard deviations of a normal density beyond which 1e-17 of it is left
 FAR, HEAVY = 1e3, 21.0  # beyond 1000 times the widest study tau is only followed until exp(-21) = 1e-9 is left
 NEVER = 32.0  # a log posterior this far below its top is left out
@@ -139,8 +142,8 @@ def _hermite(n: int) -> tuple[FloatArray, FloatArray]:
     return np.asarray(z), np.asarray(w / w.sum())
 
 
-def latent(study: StudyLikelihood, prior: Prior, mu: MuPrior, v: FloatArray) -> Latent:
-    """Compute the posterior under a prior on tau and a normal (or, with None, flat) prior on mu.
+def latent(study: StudyLikelihood, prior: Prior, effect: EffectPrior | None, v: FloatArray) -> Latent:
+    """Compute the posterior under a prior on tau and one on mu (None: flat).
 
     ``v`` are the variances that a prior such as Jeffreys' looks at.
 
@@ -149,6 +152,7 @@ def latent(study: StudyLikelihood, prior: Prior, mu: MuPrior, v: FloatArray) -> 
     NotEstimableError
         If the posterior is improper.
     """
+    mu = None if effect is None else (effect.location, effect.scale * (1.0 if np.isinf(effect.df) else T_REACH))
     refuse_improper(study, prior, mu)
     narrow = float(study.scale.min())
     far = np.log(FAR * study.scale.max())
@@ -160,7 +164,7 @@ def latent(study: StudyLikelihood, prior: Prior, mu: MuPrior, v: FloatArray) -> 
     theta_grid = _theta_grid(study, mu_grid, narrow, float(tau[-1]), float(tau[~small][0]) if (~small).any() else 1.0)
     m = mu_grid.x
     log_theta = study.log(theta_grid.x[None])
-    log_mu = np.zeros_like(m) if mu is None else -0.5 * ((m - mu[0]) / mu[1]) ** 2 - np.log(mu[1]) - _LOG_SQRT_2PI
+    log_mu = np.zeros_like(m) if effect is None else log_effect(effect, m)
     log_small = _by_hermite(study, m, tau[small], narrow)
     parts = [(log_small, _spread_small(_functions(log_small, log_mu, mu_grid), mu_grid, theta_grid, tau[small]))]
     for start in range(0, int((~small).sum()), NODES):  # by panels: one kernel may take 20 MB
@@ -215,6 +219,16 @@ def latent(study: StudyLikelihood, prior: Prior, mu: MuPrior, v: FloatArray) -> 
         joint=joint,
         log_study=matrix @ log_study,
     )
+
+
+def log_effect(effect: EffectPrior, m: FloatArray) -> FloatArray:
+    """Return the log density of a prior on the effect, exact also far out."""
+    z = (m - effect.location) / effect.scale
+    if np.isinf(effect.df):
+        return np.asarray(-0.5 * z * z - np.log(effect.scale) - _LOG_SQRT_2PI)
+    half = (effect.df + 1) / 2
+    constant = special.gammaln(half) - special.gammaln(effect.df / 2) - 0.5 * np.log(effect.df * np.pi)
+    return np.asarray(constant - np.log(effect.scale) - 2 * half * np.log(np.hypot(1, z / np.sqrt(effect.df))))
 
 
 def _merged(panels: TauPanels, u: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.mixture_prior import (
     ESS,
     FAMILIES,
@@ -194,7 +195,7 @@ def map_prior(
     effects: Any,
     *,
     tau: Prior | None = None,
-    mu: tuple[float, float] | None = None,
+    mu: EffectPrior | tuple[float, float] | None = None,
     components: int | None = None,
     sigma: float = float("nan"),
     level: float = 0.95,
@@ -209,8 +210,8 @@ def map_prior(
     tau : Prior, optional
         Prior on the heterogeneity between studies; the default of ``pool_bayes`` otherwise. It decides how much is
         borrowed: with few studies choose it with care.
-    mu : (mean, sd), optional
-        Normal prior on the mean, analysis scale; flat by default.
+    mu : (mean, sd) or EffectPrior, optional
+        Prior on the mean, analysis scale; flat by default.
     components : int, optional
         Number of mixture components; by default as few as come within 0.001 nats of the exact density, 4 at most.
     sigma : float, optional

@@ -11,6 +11,7 @@ import numpy as np
 from metaleptic.bayes import mixture
 from metaleptic.bayes.mixture import NormalMixture
 from metaleptic.bayes.positive import PositiveDensity
+from metaleptic.bayes.restricted import Restricted
 from metaleptic.errors import OptionError
 from metaleptic.types import Estimate, FloatArray, Measure
 
@@ -178,4 +179,27 @@ def mixture_marginals(
             NormalMixture(w, m[i], s[i]),
         )
         for i, name in enumerate(names)
+    )
+
+
+def restricted_marginal(dist: Restricted, level: float, measure: Measure) -> Marginal:
+    """Summarise an effect that is known to lie between bounds."""
+    low, median, high = dist.quantile(np.array([(1 - level) / 2, 0.5, (1 + level) / 2])).tolist()
+    mean, sd = dist.moments()
+    printed_low, printed_high = (float(x) for x in measure.printed_bounds(low, high))
+    value = float(measure.to_printed(median))
+    return Marginal(
+        "mu",
+        mean,
+        sd,
+        median,
+        dist.mode(),
+        value,
+        printed_low,
+        printed_high,
+        level,
+        "credible",
+        (low, high),
+        dist.shortest(level),
+        dist,
     )

@@ -82,7 +82,8 @@ def quantile(w: Any, m: Any, s: Any, p: Any) -> FloatArray:
         low, high = np.where(below, np.maximum(low, x), low), np.where(below, high, np.minimum(high, x))
         moved = x + step
         inside = (moved >= low) & (moved <= high) & np.isfinite(step)
-        done = (np.abs(moved - x) <= 1e-9 * (spread[..., None] + 1e-6 * np.abs(x))) & inside | ~open_
+        with np.errstate(invalid="ignore"):  # where p is 0 or 1 the solution is infinite
+            done = (np.abs(moved - x) <= 1e-9 * (spread[..., None] + 1e-6 * np.abs(x))) & inside | ~open_
         inside &= done | (n < _PATIENCE) | (n % 2 == 0)  # beside a narrow peak Newton's steps can stay on one side
         moved = np.where(inside, moved, _between(low, high, middle[..., None], spread[..., None]))
         with np.errstate(invalid="ignore"):

@@ -27,10 +27,11 @@ class Given:
     loglik: FloatArray
 
 
-def given_tau(y: Any, v: Any, keep: Any, tau: Any, mu: tuple[float, float] | None) -> Given:
+def given_tau(y: Any, v: Any, keep: Any, tau: Any, mu: tuple[float, Any] | None) -> Given:
     """Return mean and sd of mu for each tau, and the log-likelihood of tau with mu integrated out.
 
-    With a flat prior on mu the integral is over Lebesgue measure. A prior sd of 0 fixes mu at the prior mean.
+    With a flat prior on mu the integral is over Lebesgue measure. A prior sd of 0 fixes mu at the prior mean; sds of shape
+    (m, 1) give each analysis its own.
     """
     total = v[:, :, None] + (tau * tau)[:, None, :]
     if keep is None:
@@ -48,7 +49,7 @@ def given_tau(y: Any, v: Any, keep: Any, tau: Any, mu: tuple[float, float] | Non
         mean = weighted / precision
         base = base - 0.5 * (np.log(precision) + (k - 1) * LOG_2PI)
         extra: Any = 0.0
-    elif mu[1] == 0:
+    elif np.ndim(mu[1]) == 0 and mu[1] == 0:
         mean = np.full_like(weighted, mu[0])
         base = base - 0.5 * k * LOG_2PI
         precision, extra = np.full_like(precision, np.inf), 0.0

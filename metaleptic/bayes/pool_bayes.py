@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from metaleptic.bayes.default_priors import default_prior
-from metaleptic.bayes.exact import Exact, MuPrior, exact, tau_density
+from metaleptic.bayes.effect_prior import EffectPrior, normal
+from metaleptic.bayes.exact import Exact, exact_effect, tau_density
 from metaleptic.bayes.marginal import Marginal, mixture_marginals, tau_marginal
 from metaleptic.bayes.normal_normal import study_given_tau, weight_given_tau
 from metaleptic.bayes.prior import Prior
@@ -21,7 +22,7 @@ def pool_bayes(
     *,
     model: str = "normal-normal",
     tau: Prior | None = None,
-    mu: tuple[float, float] | None = None,
+    mu: EffectPrior | tuple[float, float] | None = None,
     level: float = 0.95,
     method: str = "exact",
     draws: int = 1000,
@@ -40,8 +41,9 @@ def pool_bayes(
     tau : Prior, optional
         Prior on the heterogeneity, from ``ml.priors``. By default half-normal: scale 0.5 for ratios, medians and
         survival, 1 for logits; differences have no default, because it depends on their unit.
-    mu : (mean, sd), optional
-        Normal prior on the pooled effect, analysis scale; flat by default.
+    mu : (mean, sd) or EffectPrior, optional
+        Normal prior on the pooled effect, analysis scale, or one of ``priors.normal``, ``priors.student_t``,
+        ``priors.cauchy``; flat by default.
     level : float, default 0.95
         Level of all intervals.
     method : {"exact", "nuts"}, default "exact"
@@ -96,7 +98,9 @@ def pool_bayes(
     if method not in ("exact", "nuts"):
         raise OptionError(f"method {method!r} is unknown. Choose one of: exact, nuts.")
     prior = checked_prior(tau, effects)
-    mu = checked_mu(mu)
+    effect = checked_mu(mu)
+    if effect is not None and effect.bounded:
+        raise OptionError("a prior on the effect with bounds is for compare_models. Take one without bounds here.")
     if len(effects) == 1:
         warn(
             FewStudiesWarning,
@@ -105,16 +109,16 @@ def pool_bayes(
     if method == "nuts":
         from metaleptic.bayes.sampled import pool_sampled
 
-        return pool_sampled(effects, model, prior, mu, level, draws=draws, chains=chains, seed=seed)
+        return pool_sampled(effects, model, prior, effect, level, draws=draws, chains=chains, seed=seed)
     if model != "normal-normal":
         from metaleptic.bayes.exact_models import exact_model, pool_latent  # scipy.interpolate is not light
 
-        return pool_latent(effects, exact_model(model), prior, mu, level)
-    fit = exact(effects.y, effects.v, [prior], mu)
-    return describe(effects, prior, mu, level, fit)
+        return pool_latent(effects, exact_model(model), prior, effect, level)
+    fit = exact_effect(effects.y, effects.v, prior, effect)
+    return describe(effects, prior, effect, level, fit)
 
 
-def describe(effects: Effects, prior: Prior, mu: MuPrior, level: float, fit: Exact) -> PooledBayes:
+def describe(effects: Effects, prior: Prior, mu: EffectPrior | None, level: float, fit: Exact) -> PooledBayes:
     """Summarise a posterior in words and numbers."""
     y, v = effects.y, effects.v
     density = tau_density(fit, 0, y, v, prior, mu)
@@ -140,7 +144,9 @@ def describe(effects: Effects, prior: Prior, mu: MuPrior, level: float, fit: Exa
         method=method_words(prior, mu),
         level=level,
         notes=notes_on(effects, spread, pooled),
-        provenance=provenance(effects, f"ml.pool_bayes(effects, tau={prior.call}, mu={mu}, level={level:g})"),
+        provenance=provenance(
+            effects, f"ml.pool_bayes(effects, tau={prior.call}, mu={None if mu is None else mu.call}, level={level:g})"
+        ),
     )
 
 
@@ -164,29 +170,29 @@ def checked_prior(tau: Prior | None, effects: Effects) -> Prior:
     return tau
 
 
-def checked_mu(mu: tuple[float, float] | None) -> MuPrior:
-    """Check a normal prior on the pooled effect."""
-    if mu is None:
-        return None
+def checked_mu(mu: EffectPrior | tuple[float, float] | None) -> EffectPrior | None:
+    """Check a prior on the pooled effect."""
+    if mu is None or isinstance(mu, EffectPrior):
+        return mu
     try:
         mean, sd = (float(x) for x in mu)
     except (TypeError, ValueError):
-        raise OptionError(f"mu {mu!r} must be (mean, sd) of a normal prior on the analysis scale, or None.") from None
-    if not (np.isfinite(mean) and np.isfinite(sd) and sd > 0):
-        raise OptionError(f"mu ({mean:g}, {sd:g}): the mean must be finite and the standard deviation above 0.")
-    return mean, sd
+        raise OptionError(
+            f"mu {mu!r} must be (mean, sd) of a normal prior on the analysis scale, a prior such as priors.student_t(5, 0, 0.5), or None."
+        ) from None
+    return normal(mean, sd)
 
 
-def why_no_marginal(prior: Prior, mu: MuPrior) -> str:
+def why_no_marginal(prior: Prior, mu: EffectPrior | None) -> str:
     """Say why there is no marginal likelihood; nothing if there is one."""
     flat = [] if prior.proper else [f"the {prior.words} prior on tau is improper"]
     flat += [] if mu is not None else ["the flat prior on the mean is improper"]
     return " and ".join(flat)
 
 
-def method_words(prior: Prior, mu: MuPrior) -> str:
+def method_words(prior: Prior, mu: EffectPrior | None) -> str:
     """Say the model in words."""
-    mean = "flat prior on the mean" if mu is None else f"normal({mu[0]:g}, {mu[1]:g}) prior on the mean"
+    mean = "flat prior on the mean" if mu is None else f"{mu.words} prior on the mean"
     return f"Bayesian random effects: {prior.words} prior on tau, {mean}"
 
 

@@ -118,6 +118,14 @@ class Prior:
         return density_of(self, self._variances(v))
 
 
+def positive_parameters(**values: float) -> tuple[tuple[str, float], ...]:
+    """Return parameters that must be above 0 under their names."""
+    for name, value in values.items():
+        if not (np.isfinite(value) and value > 0):
+            raise OptionError(f"{name} {value!r} must be a number above 0.")
+    return tuple((name, float(value)) for name, value in values.items())
+
+
 def density_of(prior: Prior, v: FloatArray) -> PositiveDensity:
     """Return a proper prior as a distribution, by quadrature."""
     grid = total_of(prior.log_density, v, prior.upper, prior.breaks)

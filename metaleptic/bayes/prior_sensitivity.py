@@ -106,7 +106,9 @@ def prior_sensitivity(
     chosen = [checked_prior(p, effects) for p in named.values()]
     labels = tuple(named) if isinstance(priors, Mapping) else tuple(p.words for p in chosen)
     normal = checked_mu(mu)
-    fit = exact(effects.y, effects.v, chosen, normal)
+    if normal is not None and (normal.bounded or np.isfinite(normal.df)):
+        raise OptionError("prior_sensitivity takes a normal prior on the effect, or none: mu=(mean, sd).")
+    fit = exact(effects.y, effects.v, chosen, None if normal is None else (normal.location, normal.scale))
     p = np.array([[0.5, (1 - level) / 2, (1 + level) / 2]])
     pooled = mixture.quantile(fit.weight, fit.mean, fit.sd, p)
     new = mixture.quantile(fit.weight, fit.mean, np.hypot(fit.sd, fit.tau), p)

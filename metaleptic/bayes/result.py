@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.prior import Prior
 from metaleptic.errors import OptionError
@@ -39,8 +40,8 @@ class PooledBayes:
         Log of the integral of prior times likelihood, also where it is no marginal likelihood.
     prior : Prior
         Prior on tau.
-    mu_prior : tuple of float or None
-        Mean and standard deviation of the normal prior on the pooled effect; None if flat.
+    mu_prior : EffectPrior or None
+        Prior on the pooled effect; None if flat.
     error : float
         Bound on the numerical error of every probability above.
     method : str
@@ -64,7 +65,7 @@ class PooledBayes:
     no_marginal: str
     log_integral: float
     prior: Prior
-    mu_prior: tuple[float, float] | None
+    mu_prior: EffectPrior | None
     error: float
     method: str
     level: float

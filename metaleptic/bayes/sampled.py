@@ -12,7 +12,7 @@ import numpy as np
 
 from metaleptic.bayes.diagnostics import Diagnostics, diagnose
 from metaleptic.bayes.draws import marginal_of_draws
-from metaleptic.bayes.exact import MuPrior
+from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.normal_normal import weight_given_tau
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.result import PooledBayes
@@ -59,7 +59,7 @@ def pool_sampled(
     effects: Effects,
     model: str,
     prior: Prior,
-    mu: MuPrior,
+    mu: EffectPrior | None,
     level: float,
     *,
     draws: int,
@@ -98,7 +98,7 @@ def describe_draws(
     effects: Effects,
     model: SampledModel,
     prior: Prior,
-    mu: MuPrior,
+    mu: EffectPrior | None,
     level: float,
     draws: Mapping[str, FloatArray],
     report: Diagnostics,
@@ -111,11 +111,11 @@ def describe_draws(
     m = effects.measure
     pooled = marginal_of_draws("mu", "credible", draws["mu"], level, m)
     tau = draws["tau"].reshape(-1)
-    precision = (1 / (effects.v + tau[:, None] ** 2)).sum(axis=1) + (0.0 if mu is None else 1 / mu[1] ** 2)
+    precision = (1 / (effects.v + tau[:, None] ** 2)).sum(axis=1) + (0.0 if mu is None else 1 / mu.scale**2)
     weights = 100 * weight_given_tau(effects.v, tau, 1 / np.sqrt(precision)).mean(axis=1)
-    mean = "flat prior on the mean" if mu is None else f"normal({mu[0]:g}, {mu[1]:g}) prior on the mean"
+    mean = "flat prior on the mean" if mu is None else f"{mu.words} prior on the mean"
     call = (
-        f'ml.pool_bayes(effects, model="{model.key}", method="nuts", tau={prior.call}, mu={mu}, '
+        f'ml.pool_bayes(effects, model="{model.key}", method="nuts", tau={prior.call}, mu={None if mu is None else mu.call}, '
         f"draws={report.draws}, chains={report.chains}, seed={seed}, level={level:g})"
     )
     origin = provenance(effects, call, seed)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.bayes.exact import MuPrior
+from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.exact_models import counts
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.sampled_priors import mu_variable, tau_variable
@@ -35,10 +35,10 @@ class SampledModel:
     key: str
     words: str
     source: str
-    build: Callable[[Any, Any, Effects, Prior, MuPrior], None]
+    build: Callable[[Any, Any, Effects, Prior, EffectPrior | None], None]
 
 
-def studies(pm: Any, pt: Any, effects: Effects, prior: Prior, mu: MuPrior) -> Any:
+def studies(pm: Any, pt: Any, effects: Effects, prior: Prior, mu: EffectPrior | None) -> Any:
     """Put mu, tau and the studies' true effects into the model, theta ~ N(mu, tau^2)."""
     centre = float(np.average(effects.y, weights=1 / effects.v))
     mean = mu_variable(pm, mu, centre, float(np.sqrt(np.mean(effects.v))))
@@ -47,12 +47,12 @@ def studies(pm: Any, pt: Any, effects: Effects, prior: Prior, mu: MuPrior) -> An
     return pm.Deterministic("theta", mean + tau * z)
 
 
-def normal_normal(pm: Any, pt: Any, effects: Effects, prior: Prior, mu: MuPrior) -> None:
+def normal_normal(pm: Any, pt: Any, effects: Effects, prior: Prior, mu: EffectPrior | None) -> None:
     """Define y ~ N(theta, v)."""
     pm.Normal("y", studies(pm, pt, effects, prior, mu), np.sqrt(effects.v), observed=effects.y)
 
 
-def binomial_normal(pm: Any, pt: Any, effects: Effects, prior: Prior, mu: MuPrior) -> None:
+def binomial_normal(pm: Any, pt: Any, effects: Effects, prior: Prior, mu: EffectPrior | None) -> None:
     """Define x ~ Binomial(n, expit(theta))."""
     x, n = (a.astype(int) for a in counts(effects, "binomial-normal"))
     pm.Binomial("x", n=n, logit_p=studies(pm, pt, effects, prior, mu), observed=x)

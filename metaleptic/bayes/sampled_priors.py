@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.bayes.exact import MuPrior
+from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.prior import Prior
 from metaleptic.types import FloatArray
 
@@ -25,10 +25,12 @@ def tau_variable(pm: Any, pt: Any, prior: Prior, v: FloatArray) -> Any:
     return _tabulated(pm, pt, prior, v)
 
 
-def mu_variable(pm: Any, mu: MuPrior, start: float, scale: float) -> Any:
+def mu_variable(pm: Any, mu: EffectPrior | None, start: float, scale: float) -> Any:
     """Put the mean with its prior into the model; a flat one is measured in units of the data."""
+    if mu is not None and np.isinf(mu.df):
+        return pm.Normal("mu", mu.location, mu.scale)
     if mu is not None:
-        return pm.Normal("mu", mu[0], mu[1])
+        return pm.StudentT("mu", nu=mu.df, mu=mu.location, sigma=mu.scale)
     return pm.Deterministic("mu", start + scale * pm.Flat("mu_flat"))
 
 

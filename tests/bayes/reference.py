@@ -19,6 +19,9 @@ HERE = Path(__file__).parent / "golden"
 DATA: dict[str, Any] = json.loads((HERE / "data.json").read_text(encoding="utf-8"))
 BAYESMETA: dict[str, Any] = json.loads((HERE / "bayesmeta.json").read_text(encoding="utf-8"))
 QUADRATURE: dict[str, Any] = json.loads((HERE / "quadrature.json").read_text(encoding="utf-8"))
+REGRESSION: dict[str, Any] = json.loads((HERE / "regression.json").read_text(encoding="utf-8"))
+LOG_T: dict[str, Any] = json.loads((HERE / "log_t.json").read_text(encoding="utf-8"))
+TABLES: dict[str, Any] = json.loads((HERE / "tables.json").read_text(encoding="utf-8"))
 AVERAGING: dict[str, Any] = json.loads((HERE / "averaging.json").read_text(encoding="utf-8"))
 
 MADE: dict[str, Callable[[dict[str, Any]], Prior]] = {

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reference import AVERAGING, BAYESMETA, DATA, QUADRATURE, effects, made
+from reference import AVERAGING, BAYESMETA, DATA, QUADRATURE, TABLES, effects, made
+from reference import LOG_T as LOG_T_FITS
 
 import metaleptic as ml
-from metaleptic.bayes import priors
+from metaleptic.bayes import empirical_tables, priors
 from metaleptic.bayes.compare import compare_models
 from metaleptic.bayes.pool_bayes import pool_bayes
 from metaleptic.bayes.result import PooledBayes
@@ -36,13 +37,14 @@ def posterior(fit: dict[str, Any]) -> PooledBayes:
 
 
 def test_the_grid_is_complete() -> None:
-    """7 data sets; 115 fits of bayesmeta with their calls; 16 priors with and without a prior on mu by quadrature."""
-    assert len(DATA) == 7
+    """9 data sets; 115 fits of bayesmeta with their calls; 16 priors with and without a prior on mu by quadrature."""
+    assert len(DATA) == 9
     assert all(d["source"] for d in DATA.values())
     assert len(BAYESMETA["fits"]) == 115
     assert all(f["call"].startswith("bayesmeta(") for f in BAYESMETA["fits"])
     assert len(QUADRATURE["fits"]) == 7 * 16 * 2 == len({_id(f) for f in QUADRATURE["fits"]})
-    assert len(AVERAGING["fits"]) == 21
+    assert len(AVERAGING["fits"]) == 84
+    assert len(LOG_T_FITS["fits"]) == 48
 
 
 @pytest.mark.parametrize("fit", BAYESMETA["fits"], ids=_id)
@@ -133,17 +135,79 @@ def test_bayes_factors_agree_with_quadrature(fit: dict[str, Any]) -> None:
     assert np.exp(logs[1] - logs[3]) == pytest.approx(fit["bf01_tau0"], rel=tolerance)
 
 
-@pytest.mark.parametrize("fit", AVERAGING["fits"], ids=lambda f: f"{f['dataset']}-{f['prior_tau']}")
+EFFECTS = {
+    "norm0_0.3": priors.normal(0, 0.3),
+    "t_0_1_5": priors.student_t(5, 0, 1),
+    "cauchy_0.707": priors.cauchy(0, 0.707),
+    "halfnorm_0.3": priors.normal(0, 0.3).between(lower=0),
+}
+SPREADS = {
+    "halfcauchy_0.3": priors.half_cauchy(0.3),
+    "halfnorm_0.5": priors.half_normal(0.5),
+    "invgamma_1_0.15": priors.inverse_gamma(1, 0.15),
+}
+MODELS = ("fixed_H0", "fixed_H1", "random_H0", "random_H1")
+# metaBMA's integral over an inverse gamma and half a normal stops at 1e-6; all others agree to 2e-7.
+METABMA = {("halfnorm_0.3", "invgamma_1_0.15"): 2e-6}
+
+
+@pytest.mark.parametrize("fit", AVERAGING["fits"], ids=lambda f: f"{f['dataset']}-{f['prior_d']}-{f['prior_tau']}")
 def test_model_averaging_agrees_with_metabma(fit: dict[str, Any]) -> None:
-    """Marginal likelihoods, model probabilities and inclusion Bayes factors (metaBMA's integrals: about 1e-7)."""
-    tau = {
-        "halfcauchy_0.3": priors.half_cauchy(0.3),
-        "halfnorm_0.5": priors.half_normal(0.5),
-        "invgamma_1_0.15": priors.inverse_gamma(1, 0.15),
-    }[fit["prior_tau"]]
-    found = compare_models(ml.effects(fit["y"], np.square(fit["se"])), mu=(0, 0.3), tau=tau)
-    keys = ("fixed_H0", "fixed_H1", "random_H0", "random_H1")
-    assert found.log_marginal == pytest.approx([fit["logml"][k] for k in keys], abs=5e-7)
-    assert found.posterior == pytest.approx([fit["post_prob"][k] for k in keys], abs=5e-7)
-    assert found.bf_effect == pytest.approx(fit["inclBF_effect"], rel=5e-7)
-    assert found.bf_heterogeneity == pytest.approx(fit["inclBF_random"], rel=5e-7)
+    """Marginal likelihoods, model probabilities and inclusion Bayes factors, with four priors on the effect."""
+    mu, tau = EFFECTS[fit["prior_d"]], SPREADS[fit["prior_tau"]]
+    found = compare_models(ml.effects(fit["y"], np.square(fit["se"])), mu=mu, tau=tau)
+    size = METABMA.get((fit["prior_d"], fit["prior_tau"]), 2e-7)
+    assert found.log_marginal == pytest.approx([fit["logml"][k] for k in MODELS], abs=size)
+    assert found.posterior == pytest.approx([fit["post_prob"][k] for k in MODELS], abs=2 * size)
+    assert found.bf_effect == pytest.approx(fit["inclBF_effect"], rel=2 * size)
+    assert found.bf_heterogeneity == pytest.approx(fit["inclBF_random"], rel=2 * size)
+
+
+ROBMA = {
+    "poulsen_oral_y": (priors.student_t(5, 0, 0.51), priors.inverse_gamma(1.79, 0.28)),
+    "crins2014_AR_n1_hn0.5": (priors.normal(0, 1), priors.half_normal(0.5)),
+}
+BRIDGE = 2e-3  # what bridge sampling lacks
+
+
+@pytest.mark.parametrize("fit", AVERAGING["robma"], ids=lambda f: f["id"])
+def test_model_averaging_agrees_with_robma(fit: dict[str, Any]) -> None:
+    """RoBMA's marginal likelihoods within the error of bridge sampling; the quadrature beside them to 1e-10."""
+    mu, tau = ROBMA.get(fit["id"], (priors.bartos_effect("OR"), priors.bartos("OR")))
+    found = compare_models(ml.effects(fit["y"], np.square(fit["se"])), mu=mu, tau=tau)
+    assert found.log_marginal == pytest.approx([fit["logml"][i] for i in (0, 2, 1, 3)], abs=BRIDGE)
+    if fit["quadrature"]:
+        beside = fit["quadrature"]
+        assert found.log_marginal == pytest.approx([beside["quad_logml"][k] for k in MODELS], abs=1e-10)
+        assert found.bf_effect == pytest.approx(beside["quad_inclBF_effect"], rel=1e-10)
+        assert found.bf_heterogeneity == pytest.approx(beside["quad_inclBF_het"], rel=1e-10)
+
+
+@pytest.mark.parametrize("fit", LOG_T_FITS["fits"], ids=lambda f: f"{f['dataset']}-{f['prior']}-{f['mu_prior_sd']}")
+def test_empirical_log_t_priors_agree_with_quadrature(fit: dict[str, Any]) -> None:
+    """Against R's integrate over log(tau); it cuts the prior's tails at exp(-60) and exp(12), which moments feel."""
+    post = posterior(fit)
+    log_integral = post.log_integral if fit["mu_prior_sd"] is None else post.log_marginal
+    assert log_integral == pytest.approx(fit["log_ml"], abs=LOG_T)
+    assert post.mu.cdf(np.array(fit["mu_q"])) == pytest.approx(fit["mu_cdf"], abs=LOG_T)
+    assert post.tau.cdf(np.array(fit["tau_at"])) == pytest.approx(fit["tau_cdf"], abs=LOG_T)
+    assert post.mu.cdf(0) == pytest.approx(fit["p_mu_lt0"], abs=LOG_T)
+
+
+def test_published_tables_agree_with_other_software() -> None:
+    """Turner 2015 and Rhodes 2015 as in bayesmeta, Bartos 2021 and 2023 as in BayesTools: every number."""
+    for outcome, comparison, mu, sigma in TABLES["turner"]:
+        row = empirical_tables.TURNER[outcome]
+        assert row[empirical_tables.TURNER_COMPARISONS.index(comparison)] == (mu, sigma)
+    for area, outcome, comparison, location, scale, df in TABLES["rhodes"]:
+        row = empirical_tables.RHODES[area][outcome]
+        assert row[empirical_tables.RHODES_COMPARISONS.index(comparison)] == (location, scale)
+        assert df == 5
+    measures = {"smd": "SMD", "logOR": "OR", "logRR": "RR", "RD": "RD", "logHR": "HR"}
+    for name, parameter, kind, values in TABLES["cochrane"]:
+        if parameter == "effect":
+            prior = priors.bartos_effect(measures[kind], name)
+            assert [prior.location, prior.scale, prior.df] == values
+        else:
+            spread = dict(priors.bartos(measures[kind], name).parameters)
+            assert list(spread.values()) == (values[1:] if kind == "RD" else values)

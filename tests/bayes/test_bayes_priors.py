@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from metaleptic.bayes import empirical_priors, priors
+from metaleptic.bayes import empirical_tables, priors
 from metaleptic.bayes.prior import Prior, density_of
 from metaleptic.errors import NotEstimableError, OptionError
 
@@ -81,8 +81,8 @@ def test_dumouchel_and_shrinkage_have_their_median_at_the_typical_standard_error
 
 def test_published_tables_are_complete_and_found_by_part_of_a_name() -> None:
     """80 settings of Turner 2015, 72 of Rhodes 2015; parameters of tau2 are halved for tau."""
-    assert sum(map(len, empirical_priors.TURNER.values())) == 80
-    assert sum(len(row) for area in empirical_priors.RHODES.values() for row in area.values()) == 72
+    assert sum(map(len, empirical_tables.TURNER.values())) == 80
+    assert sum(len(row) for area in empirical_tables.RHODES.values() for row in area.values()) == 72
     found = priors.turner("all-cause", "pharmacological vs. placebo")
     assert dict(found.parameters) == {"mu": -3.95 / 2, "sigma": 1.34 / 2}
     assert dict(priors.rhodes("mental", "non-pharm", "cancer").parameters) == {

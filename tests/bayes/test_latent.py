@@ -12,6 +12,7 @@ import metaleptic as ml
 from metaleptic.bayes import likelihoods
 from metaleptic.bayes.exact_models import EXACT, pool_latent
 from metaleptic.bayes.latent import latent
+from metaleptic.bayes.pool_bayes import checked_mu
 from metaleptic.pooling.binomial import binomial_normal_loglik
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "binomial_normal.json").read_text())
@@ -31,10 +32,10 @@ SMALL = ml.proportions({"study": list("abcde"), "events": [0, 0, 1, 3, 2], "n": 
     ],
     ids=lambda p: p.words,
 )
-@pytest.mark.parametrize("mu", [None, (0.0, 1.0)])
+@pytest.mark.parametrize("mu", [None, (0.0, 1.0), ml.priors.student_t(4, 0.2, 0.3)])
 def test_agrees_with_the_closed_form_of_the_normal_normal_model(prior, mu):
     one = ml.pool_bayes(RATIOS, tau=prior, mu=mu)
-    two = pool_latent(RATIOS, EXACT["normal-normal"], prior, mu, 0.95)
+    two = pool_latent(RATIOS, EXACT["normal-normal"], prior, checked_mu(mu), 0.95)
     assert two.log_integral == pytest.approx(one.log_integral, abs=1e-8)
     pairs = [
         (one.mu, two.mu),
@@ -49,7 +50,8 @@ def test_agrees_with_the_closed_form_of_the_normal_normal_model(prior, mu):
         assert b.hpd == pytest.approx(a.hpd, abs=1e-6)
         assert np.abs(b.cdf(x) - a.cdf(x)).max() < two.error
         assert np.abs(b.pdf(x) - a.pdf(x)).max() < 1e-6
-    assert two.weights == pytest.approx(one.weights, abs=1e-6)
+    if not isinstance(mu, ml.priors.EffectPrior):  # under a Student t prior weights have more than one definition
+        assert two.weights == pytest.approx(one.weights, abs=1e-6)
 
 
 def independent(x, n, prior, mu):
@@ -80,7 +82,12 @@ def independent(x, n, prior, mu):
 )
 def test_agrees_with_an_independent_quadrature_zeros_included(x, n, mu):
     x, n = np.array(x, dtype=float), np.array(n, dtype=float)
-    fit = latent(likelihoods.binomial(x, n), ml.priors.half_normal(1.0), mu, 1 / (x + 1))
+    fit = latent(
+        likelihoods.binomial(x, n),
+        ml.priors.half_normal(1.0),
+        None if mu is None else ml.priors.normal(*mu),
+        1 / (x + 1),
+    )
     mine = {
         "log_integral": fit.log_integral,
         "mu_mean": fit.mu.mean,

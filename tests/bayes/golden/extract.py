@@ -22,6 +22,10 @@ SOURCES = {
     "baeten2013_map": "Baeten D et al. Lancet 2013;382:1705-1713, historical controls",
     "bcg": "Colditz GA et al. JAMA 1994;271:698-702",
 }
+MORE = {
+    "peto1980_t5_0.58_ig1.77_0.55": "Peto R. Lancet 1980;1:1172-1173, aspirin after myocardial infarction",
+    "hinks2010_t5_0.58_ig1.77_0.55": "Hinks A et al. Ann Rheum Dis 2010;69:1049-1053",
+}
 
 
 def short(x: Any, digits: int = 12) -> Any:
@@ -36,7 +40,11 @@ def short(x: Any, digits: int = 12) -> Any:
 def data(root: Path) -> dict[str, Any]:
     """Collect the data sets."""
     sets = json.loads((root / "datasets.json").read_text(encoding="utf-8"))
-    return {k: {"source": s, "y": sets[k]["y"], "sigma": sets[k]["sigma"]} for k, s in SOURCES.items()}
+    found = {k: {"source": s, "y": sets[k]["y"], "sigma": sets[k]["sigma"]} for k, s in SOURCES.items()}
+    more = {f["id"]: f for f in json.loads((root / "robma.json").read_text(encoding="utf-8"))["fits"]}
+    for k, s in MORE.items():
+        found[k.split("_")[0]] = {"source": s, "y": more[k]["y"], "sigma": more[k]["se"]}
+    return found
 
 
 def bayesmeta(root: Path) -> dict[str, Any]:
@@ -79,15 +87,45 @@ def quadrature(root: Path) -> dict[str, Any]:
 
 
 def averaging(root: Path) -> dict[str, Any]:
-    """Collect metaBMA's marginal likelihoods under a normal prior on the effect."""
+    """Collect metaBMA's marginal likelihoods under four priors on the effect, and RoBMA's with a quadrature beside them."""
     found = json.loads((root / "metabma.json").read_text(encoding="utf-8"))
-    return {"software": found["software"], "fits": [short(f) for f in found["fits"] if f["prior_d"] == "norm0_0.3"]}
+    robma = json.loads((root / "robma.json").read_text(encoding="utf-8"))
+    beside = {x["id"]: x for x in json.loads((root / "robma_vs_quadrature.json").read_text(encoding="utf-8"))}
+    keep = ("id", "logml", "model_priors", "y", "se")
+    fits = [{k: f[k] for k in keep} | {"quadrature": beside.get(f["id"])} for f in robma["fits"]]
+    return {
+        "software": found["software"],
+        "fits": [short(f) for f in found["fits"]],
+        "robma_software": robma["software"],
+        "robma": short(fits),
+    }
+
+
+def regression(root: Path) -> dict[str, Any]:
+    """Collect bayesmeta's meta-regressions."""
+    found = json.loads((root / "bmr.json").read_text(encoding="utf-8"))
+    return {"software": found["software"], "fits": short(found["fits"])}
+
+
+def log_t(root: Path) -> dict[str, Any]:
+    """Collect a quadrature over the empirical log-t priors."""
+    found = json.loads((root / "rhodes_exact.json").read_text(encoding="utf-8"))
+    return {"software": found["note"], "fits": short([f for f in found["fits"] if f["dataset"] in data(root)])}
+
+
+def tables(root: Path) -> dict[str, Any]:
+    """Collect the published tables of empirical priors as other software holds them."""
+    found = json.loads((root / "informative_priors.json").read_text(encoding="utf-8"))
+    rows = {k: [list(row.values()) for row in found[k]] for k in ("turner", "rhodes")}
+    cochrane = [[c["name"], c["parameter"], c["type"], list(c["parameters"].values())] for c in found["cochrane"]]
+    return {"software": found["source"], **rows, "cochrane": cochrane}
 
 
 def main() -> None:
     """Write the golden files."""
     root = Path(sys.argv[1])
     made = {"data": data, "bayesmeta": bayesmeta, "quadrature": quadrature, "averaging": averaging}
+    made |= {"regression": regression, "log_t": log_t, "tables": tables}
     for name, function in made.items():
         text = json.dumps(function(root), ensure_ascii=False, separators=(",", ":"))
         (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")

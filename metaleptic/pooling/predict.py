@@ -1,0 +1,281 @@
+"""Predicted effects: of new studies from their characteristics, of each study by itself (BLUP), and residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from metaleptic.convert.units import check_level
+from metaleptic.errors import OptionError
+from metaleptic.frames import to_frame
+from metaleptic.pooling.anatomy import anatomy
+from metaleptic.pooling.design import new_rows
+from metaleptic.pooling.normal import quantile
+from metaleptic.pooling.regression import well_scaled
+from metaleptic.pooling.regression_result import Regression
+from metaleptic.pooling.residual_heterogeneity import gram
+from metaleptic.pooling.result import Pooled
+from metaleptic.types import FloatArray, Measure, frozen_array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Predicted effects with intervals, analysis scale inside and printed scale in ``to_frame``.
+
+    Attributes
+    ----------
+    label : tuple of str
+        What each row is.
+    y, se, low, high : ndarray of shape (m,)
+        Predicted mean effect, its standard error and confidence interval, analysis scale.
+    new_low, new_high : ndarray of shape (m,)
+        Interval for the true effect of a single study; NaN for BLUPs and models without tau2.
+    measure : Measure
+        How effects are printed.
+    level : float
+        Level of the intervals.
+    frame_kind : str
+        Dataframe library of ``to_frame``.
+    """
+
+    label: tuple[str, ...]
+    y: FloatArray
+    se: FloatArray
+    low: FloatArray
+    high: FloatArray
+    new_low: FloatArray
+    new_high: FloatArray
+    measure: Measure
+    level: float
+    frame_kind: str
+
+    def to_frame(self) -> Any:
+        """Return a row per prediction on the printed scale, with y and SE on the analysis scale."""
+        low, high = self.measure.printed_bounds(self.low, self.high)
+        new_low, new_high = self.measure.printed_bounds(self.new_low, self.new_high)
+        columns = {
+            "label": self.label,
+            "value": np.asarray(self.measure.to_printed(self.y)),
+            "low": low,
+            "high": high,
+            "prediction_low": new_low,
+            "prediction_high": new_high,
+            "y": self.y,
+            "se": self.se,
+        }
+        return to_frame(columns, self.frame_kind)
+
+    def __repr__(self) -> str:
+        m, lines = self.measure, []
+        low, high = m.printed_bounds(self.low, self.high)
+        for i, label in enumerate(self.label[:12]):
+            value = m.format(float(np.asarray(m.to_printed(self.y[i]))))
+            lines.append(f"{label}: {value} ({100 * self.level:g}% CI {m.format_interval(low[i], high[i])})")
+        if len(self.label) > 12:
+            lines.append(f"... {len(self.label) - 12} more")
+        return "\n".join([m.heading, *lines])
+
+
+def predict(fit: Pooled | Regression, new: Any = None, *, level: float | None = None) -> Predictions:
+    """Predict the mean effect at given characteristics of the studies, and the range for a single new study there.
+
+    Parameters
+    ----------
+    fit : Pooled or Regression
+        From ``ml.pool``.
+    new : mapping, dataframe or array_like of shape (m, p), optional
+        Values of the moderators, one row per prediction: columns by name, or rows of the design matrix (with or
+        without the leading 1). By default the studies themselves.
+    level : float, optional
+        Level of the intervals; that of the fit by default.
+
+    Returns
+    -------
+    Predictions
+        Confidence and prediction intervals use t or z as the fit did.
+
+    Raises
+    ------
+    DataError
+        If a moderator is missing or a category was not in the fit.
+
+    Notes
+    -----
+    Source: Riley RD, Higgins JPT, Deeks JJ. BMJ 2011;342:d549; with moderators Berkey CS et al. Stat Med 1995;14:395-411.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.effects([-0.9, -1.6, -1.3, -0.4, 0.0], [0.1, 0.2, 0.1, 0.05, 0.05], measure="RR",
+    ...                columns={"latitude": [44, 55, 42, 19, 13]})
+    >>> ml.predict(ml.pool(e, moderators="~ latitude"), {"latitude": [20, 50]})
+    Risk ratio
+    latitude = 20: 0.72 (95% CI 0.53 to 0.98)
+    latitude = 50: 0.25 (95% CI 0.15 to 0.42)
+    """
+    a = anatomy(fit, "predict")
+    level = _level(a.level, level)
+    rows = a.x if new is None else new_rows(a.design, new)
+    labels = a.effects.study if new is None else _labels(rows, new, a.design.names)
+    y = rows @ a.beta
+    se = np.sqrt(np.einsum("ij,jk,ik->i", rows, a.cov, rows))
+    t = float(quantile(np.float64(a.df), level))
+    wide = t * np.sqrt(se**2 + a.tau2) if a.tau2_method else np.full(len(rows), np.nan)
+    return Predictions(
+        label=labels,
+        y=frozen_array(y),
+        se=frozen_array(se),
+        low=frozen_array(y - t * se),
+        high=frozen_array(y + t * se),
+        new_low=frozen_array(y - wide),
+        new_high=frozen_array(y + wide),
+        measure=a.effects.measure,
+        level=level,
+        frame_kind=a.effects.frame_kind,
+    )
+
+
+def blups(fit: Pooled | Regression, *, level: float | None = None) -> Predictions:
+    """Estimate the true effect of each study, drawn towards the mean (or its prediction) the less it weighs.
+
+    Parameters
+    ----------
+    fit : Pooled or Regression
+        A random-effects fit.
+    level : float, optional
+        Level of the intervals.
+
+    Returns
+    -------
+    Predictions
+        Best linear unbiased predictions (empirical Bayes estimates) of the studies' own true effects.
+
+    Raises
+    ------
+    OptionError
+        If the fit has no between-study variance.
+
+    Notes
+    -----
+    Source: Raudenbush SW, Bryk AS. J Educ Stat 1985;10:75-98. The uncertainty of tau2 is not in the intervals.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> fit = ml.pool(ml.effects([-0.9, -1.6, -0.2], [0.1, 0.4, 0.05], measure="RR"))
+    >>> ml.blups(fit).y.round(2).tolist()
+    [-0.86, -1.09, -0.28]
+    """
+    a = anatomy(fit, "blups")
+    if not a.tau2_method:
+        raise OptionError('the common-effect model has no true effects of single studies: fit model="random".')
+    level = _level(a.level, level)
+    e = a.effects
+    share = a.tau2 / (a.tau2 + e.v)
+    y = share * e.y + (1 - share) * a.fitted
+    mean_variance = np.einsum("ij,jk,ik->i", a.x, a.cov, a.x)
+    se = np.sqrt(share * e.v + (1 - share) ** 2 * mean_variance)
+    t = float(quantile(np.float64(a.df), level))
+    absent = frozen_array(np.full(len(e), np.nan))
+    return Predictions(
+        e.study,
+        frozen_array(y),
+        frozen_array(se),
+        frozen_array(y - t * se),
+        frozen_array(y + t * se),
+        absent,
+        absent,
+        e.measure,
+        level,
+        e.frame_kind,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Residuals:
+    """How far each study lies from its fitted effect, analysis scale.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Names of the studies.
+    raw, se, standardised, pearson : ndarray of shape (k,)
+        Observed minus fitted; its standard error; their ratio; raw over the square root of v + tau2.
+    leverage : ndarray of shape (k,)
+        Diagonal of the hat matrix.
+    """
+
+    study: tuple[str, ...]
+    raw: FloatArray
+    se: FloatArray
+    standardised: FloatArray
+    pearson: FloatArray
+    leverage: FloatArray
+    frame_kind: str
+
+    def to_frame(self) -> Any:
+        """Return a row per study."""
+        names = ("study", "raw", "se", "standardised", "pearson", "leverage")
+        return to_frame({name: getattr(self, name) for name in names}, self.frame_kind)
+
+
+def residuals(fit: Pooled | Regression) -> Residuals:
+    """Return what the model leaves unexplained in each study, raw and standardised.
+
+    Parameters
+    ----------
+    fit : Pooled or Regression
+        From ``ml.pool``.
+
+    Returns
+    -------
+    Residuals
+        Internally standardised residuals; for those with the study deleted see ``ml.influence``.
+
+    Notes
+    -----
+    Source: Hedges LV, Olkin I. Statistical Methods for Meta-Analysis. Academic Press 1985, chapter 12.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> fit = ml.pool(ml.effects([-0.9, -1.6, -0.2], [0.1, 0.4, 0.05]))
+    >>> ml.residuals(fit).raw.round(2).tolist()
+    [-0.16, -0.86, 0.54]
+    """
+    a = anatomy(fit, "residuals")
+    e = a.effects
+    total = e.v + a.tau2
+    q = well_scaled(a.x)[0]
+    leverage = np.einsum("ij,jk,ik->i", q, np.linalg.inv(gram(q, 1 / total)), q) / total
+    raw = e.y - a.fitted
+    se = np.sqrt(np.maximum(total * (1 - leverage), 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standardised = np.where(leverage < 1 - 1e-12, raw / se, np.nan)
+    return Residuals(
+        study=e.study,
+        raw=frozen_array(raw),
+        se=frozen_array(se),
+        standardised=frozen_array(standardised),
+        pearson=frozen_array(raw / np.sqrt(total)),
+        leverage=frozen_array(leverage),
+        frame_kind=e.frame_kind,
+    )
+
+
+def _level(own: float, asked: float | None) -> float:
+    if asked is None:
+        return own
+    check_level(asked)
+    return asked
+
+
+def _labels(rows: FloatArray, new: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Name predictions by the values of their moderators."""
+    if hasattr(new, "keys") or hasattr(new, "columns"):
+        columns = [(str(c), np.atleast_1d(np.asarray(new[c]))) for c in list(new)]
+        return tuple(", ".join(f"{c} = {values[i]}" for c, values in columns) for i in range(len(rows)))
+    shown = [(n, j) for j, n in enumerate(names) if n != "intercept"]
+    return tuple(", ".join(f"{n} = {row[j]:g}" for n, j in shown) for row in rows)
