@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from metaleptic.bayes.prior import Prior as Prior
     from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
+    from metaleptic.bayes.regression_result import RegressionBayes as RegressionBayes
     from metaleptic.bayes.result import PooledBayes as PooledBayes
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
@@ -80,6 +81,7 @@ _HOME = {
     "Pooled": "pooling.result",
     "PooledBayes": "bayes.result",
     "Prior": "bayes.prior",
+    "RegressionBayes": "bayes.regression_result",
     "PriorSensitivity": "bayes.prior_sensitivity",
     "Provenance": "types",
     "Result": "types",
