@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from metaleptic.bayes.prior import Prior as Prior
     from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
+    from metaleptic.bayes.regression_result import RegressionBayes as RegressionBayes
     from metaleptic.bayes.result import PooledBayes as PooledBayes
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
     from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
-    from metaleptic.pooling.predict import blups as blups
     from metaleptic.pooling.predict import predict as predict
     from metaleptic.pooling.predictions import prediction_interval as prediction_interval
     from metaleptic.pooling.regression_result import Regression as Regression
@@ -82,6 +82,7 @@ _HOME = {
     "Pooled": "pooling.result",
     "PooledBayes": "bayes.result",
     "Prior": "bayes.prior",
+    "RegressionBayes": "bayes.regression_result",
     "PriorSensitivity": "bayes.prior_sensitivity",
     "Provenance": "types",
     "Result": "types",
@@ -100,7 +101,6 @@ _HOME = {
     "shrinkage": "sensitivity.shrinkage",
     "leave_one_out": "sensitivity.leave_one_out",
     "predict": "pooling.predict",
-    "blups": "pooling.predict",
     "contrasts": "pooling.contrasts",
     "vif": "pooling.contrasts",
     "tau2_interval": "pooling.tau2_interval",

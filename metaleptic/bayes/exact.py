@@ -90,7 +90,7 @@ def exact(
     k = np.full(len(y), float(y.shape[1])) if keep is None else np.add.reduce(keep, axis=1)
     tails = np.array([p.tail for p in priors])
     power = tails + k - (mu is None)  # the posterior falls like tau^-power
-    refuse_improper(priors, np.broadcast_to(k, power.shape), power, mu)
+    refuse_improper(priors, np.broadcast_to(k, power.shape), power, int(mu is None))
     present = np.ones_like(v) if keep is None else keep
     scale = np.sqrt(np.add.reduce(present, axis=1) / np.add.reduce(present / v, axis=1))
     finite = [(power > r + 1)[:, None] for r in (1, 2)]
@@ -254,17 +254,21 @@ def tau_density(fit: Exact, i: int, y: Any, v: Any, prior: Prior, effect: Effect
     return PositiveDensity(over_u, float(p.log_total[i]), p.edges[row], p.cumulative[i], p.u[row], p.weight[i])
 
 
-def refuse_improper(priors: Sequence[Prior], k: Any, power: Any, mu: MuPrior) -> None:
-    """Refuse a posterior whose tail cannot be integrated: likelihood tau^-(k-1), or tau^-k with a prior on mu."""
+def refuse_improper(priors: Sequence[Prior], k: Any, power: Any, flat: int) -> None:
+    """Refuse a posterior whose tail cannot be integrated: the likelihood falls like tau^-(k - flat).
+
+    ``flat`` is the number of coefficients, mu among them, with a flat prior.
+    """
     for i, (studies, p) in enumerate(zip(k, power, strict=True)):
         prior = priors[i % len(priors)]
         if p > 1 or prior.proper:
             continue
-        needed = int(np.floor(1 - prior.tail + (mu is None))) + 1
+        needed = int(np.floor(1 - prior.tail + flat)) + 1
+        under = {0: "", 1: " with a flat prior on the mean"}.get(flat, f" with {flat} flat priors on coefficients")
         raise NotEstimableError(
             f"the posterior is improper: the {prior.words} prior on tau is flat where the likelihood of "
             f"{studies:g} {'study' if studies == 1 else 'studies'} hardly falls, so that tau could be arbitrarily large. It needs {needed} studies"
-            f"{' with a flat prior on the mean' if mu is None else ''}; choose a proper prior, for example priors.half_normal(0.5)."
+            f"{under}; choose a proper prior, for example priors.half_normal(0.5)."
         )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
 import numpy as np
 
 from metaleptic.bayes.default_priors import default_prior
 from metaleptic.bayes.effect_prior import EffectPrior, normal
 from metaleptic.bayes.exact import Exact, exact_effect, tau_density
 from metaleptic.bayes.marginal import Marginal, mixture_marginals, tau_marginal
+from metaleptic.bayes.moderators import CoefficientPriors, pool_moderators
 from metaleptic.bayes.normal_normal import study_given_tau, weight_given_tau
 from metaleptic.bayes.prior import Prior
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
 from metaleptic.provenance import provenance
@@ -17,18 +21,50 @@ from metaleptic.types import Effects, frozen_array
 from metaleptic.warn import warn
 
 
+@overload
 def pool_bayes(
     effects: Effects,
     *,
     model: str = "normal-normal",
     tau: Prior | None = None,
     mu: EffectPrior | tuple[float, float] | None = None,
+    moderators: None = None,
+    beta: None = None,
     level: float = 0.95,
     method: str = "exact",
     draws: int = 1000,
     chains: int = 4,
     seed: int | None = None,
-) -> PooledBayes:
+) -> PooledBayes: ...
+@overload
+def pool_bayes(
+    effects: Effects,
+    *,
+    model: str = "normal-normal",
+    tau: Prior | None = None,
+    mu: None = None,
+    moderators: Any,
+    beta: CoefficientPriors = None,
+    level: float = 0.95,
+    method: str = "exact",
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
+) -> RegressionBayes: ...
+def pool_bayes(
+    effects: Effects,
+    *,
+    model: str = "normal-normal",
+    tau: Prior | None = None,
+    mu: EffectPrior | tuple[float, float] | None = None,
+    moderators: Any = None,
+    beta: CoefficientPriors = None,
+    level: float = 0.95,
+    method: str = "exact",
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
+) -> PooledBayes | RegressionBayes:
     """Pool the effects of several studies by a Bayesian random-effects model: what to believe after seeing them.
 
     Parameters
@@ -44,6 +80,11 @@ def pool_bayes(
     mu : (mean, sd) or EffectPrior, optional
         Normal prior on the pooled effect, analysis scale, or one of ``priors.normal``, ``priors.student_t``,
         ``priors.cauchy``; flat by default.
+    moderators : str, mapping or ndarray of shape (k, p), optional
+        Characteristics of the studies that may explain differences (meta-regression): a formula on the columns of the
+        effects (``"~ dose + design"``), a mapping of columns, or a design matrix.
+    beta : sequence of (mean, sd), optional
+        With moderators: normal prior on each coefficient, None for a flat one; all flat by default.
     level : float, default 0.95
         Level of all intervals.
     method : {"exact", "nuts"}, default "exact"
@@ -55,9 +96,10 @@ def pool_bayes(
 
     Returns
     -------
-    PooledBayes
-        ``estimate`` on the printed scale; ``mu``, ``tau``, ``prediction`` and ``theta[i]`` as distributions. A sampled
-        one has ``draws``, ``diagnostics`` and ``to_arviz()`` too.
+    PooledBayes or RegressionBayes
+        ``estimate`` on the printed scale; ``mu``, ``tau``, ``prediction`` and ``theta[i]`` as distributions. With
+        moderators the coefficients ``beta`` instead of ``mu``. A sampled one has ``draws``, ``diagnostics`` and
+        ``to_arviz()`` too.
 
     Raises
     ------
@@ -98,6 +140,16 @@ def pool_bayes(
     if method not in ("exact", "nuts"):
         raise OptionError(f"method {method!r} is unknown. Choose one of: exact, nuts.")
     prior = checked_prior(tau, effects)
+    if moderators is not None:
+        if mu is not None:
+            raise OptionError(
+                "with moderators there is no single mu: give the priors on the coefficients as beta=[...]."
+            )
+        if model != "normal-normal" or method != "exact":
+            raise OptionError('moderators go with model="normal-normal" and method="exact".')
+        return pool_moderators(effects, moderators, prior, beta, level)
+    if beta is not None:
+        raise OptionError("beta is for moderators. The prior on the pooled effect is mu=(mean, sd).")
     effect = checked_mu(mu)
     if effect is not None and effect.bounded:
         raise OptionError("a prior on the effect with bounds is for compare_models. Take one without bounds here.")
