@@ -1,7 +1,7 @@
 """EXACT: models with one random effect per study whose posterior is computed, not sampled.
 
 Sources: Hamza TH, van Houwelingen HC, Stijnen T. J Clin Epidemiol 2008;61:41-51 (binomial-normal); Stijnen T, Hamza TH,
-Ozdemir P. Stat Med 2010;29:3046-3067 (Poisson-normal); Schmidli H et al. Biometrics 2014;70:1023-1032 (Bayesian).
+Ozdemir P. Stat Med 2010;29:3046-3067 (Poisson-normal); Griffiths DA. Biometrics 1973;29:637-648 (beta-binomial); Schmidli H et al. Biometrics 2014;70:1023-1032 (Bayesian).
 """
 
 from __future__ import annotations
@@ -19,21 +19,25 @@ from metaleptic.bayes.likelihoods import StudyLikelihood
 from metaleptic.bayes.marginal import Marginal, tau_marginal
 from metaleptic.bayes.normal_normal import weight_given_tau
 from metaleptic.bayes.prior import Prior
+from metaleptic.bayes.random_beta import beta_between
+from metaleptic.bayes.random_normal import NORMAL, Between
 from metaleptic.bayes.real import RealDensity
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import DataError, OptionError
+from metaleptic.frames import where
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExactModel:
-    """How a model reads the studies, its name in sentences, and its source."""
+    """How a model reads the studies, its name in sentences, its source, and how true effects scatter."""
 
     key: str
     words: str
     likelihood: Callable[[Effects], StudyLikelihood]
     source: str
+    between: Callable[[Effects], Between] = lambda effects: NORMAL
 
 
 def counts(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
@@ -49,6 +53,35 @@ def counts(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
             f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions.'
         )
     return effects.events, effects.n
+
+
+def events_in_time(effects: Effects) -> tuple[FloatArray, FloatArray]:
+    """Return events and time at risk of every study, from the columns of these names.
+
+    Raises
+    ------
+    DataError
+        If they are missing or cannot be right.
+    """
+    found = []
+    for name in ("events", "time"):
+        if name not in effects.columns:
+            raise DataError(
+                f"model \"poisson-normal\" needs a column '{name}'. Hand events and time at risk over with the effects: "
+                'ml.effects(y, v, columns={"events": ..., "time": ...}), y being the log rate.'
+            )
+        try:
+            values = np.array([float(x) for x in effects.columns[name]])
+        except (TypeError, ValueError):
+            raise DataError(f"column '{name}' holds something that is not a number.") from None
+        low = values < 0 if name == "events" else values <= 0
+        for i in np.flatnonzero(~np.isfinite(values) | low | ((name == "events") & (values != np.round(values)))):
+            raise DataError(
+                f"{where(effects.study[i], int(i) + 1)}: column '{name}' holds {values[i]:g}. Events are whole numbers from 0 up, "
+                "the time at risk is above 0."
+            )
+        found.append(values)
+    return found[0], found[1]
 
 
 def _binomial(effects: Effects) -> StudyLikelihood:
@@ -70,6 +103,19 @@ EXACT = MappingProxyType(
                 _binomial,
                 "Hamza TH et al. J Clin Epidemiol 2008;61:41-51",
             ),
+            ExactModel(
+                "beta-binomial",
+                "beta-binomial",
+                lambda effects: likelihoods.binomial(*counts(effects, "beta-binomial")),
+                "Griffiths DA. Biometrics 1973;29:637-648",
+                lambda effects: beta_between(*counts(effects, "beta-binomial")),
+            ),
+            ExactModel(
+                "poisson-normal",
+                "Poisson-normal",
+                lambda effects: likelihoods.poisson(*events_in_time(effects)),
+                "Stijnen T, Hamza TH, Ozdemir P. Stat Med 2010;29:3046-3067",
+            ),
         )
     }
 )
@@ -77,6 +123,8 @@ EXACT = MappingProxyType(
 
 def exact_model(key: str) -> ExactModel:
     """Look a model up by its key."""
+    if key == "t":
+        raise OptionError('model "t" is sampled, not solved: say method="nuts".')
     if key not in EXACT:
         raise OptionError(f"model {key!r} is unknown. Choose one of: {', '.join(EXACT)}.")
     return EXACT[key]
@@ -85,7 +133,7 @@ def exact_model(key: str) -> ExactModel:
 def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPrior | None, level: float) -> PooledBayes:
     """Pool by a model of the table: the exact posterior in words and numbers."""
     study = model.likelihood(effects)
-    fit = latent(study, prior, mu, study.scale**2)
+    fit = latent(study, prior, mu, study.scale**2, model.between(effects))
     return describe_latent(effects, model, study, prior, mu, level, fit)
 
 

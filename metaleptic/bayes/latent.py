@@ -18,12 +18,10 @@ Approximation Practice. SIAM 2013, chapters 5 and 19 (barycentric interpolation,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy import special
-from scipy.interpolate import BSpline, make_interp_spline
 
 from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.exact import MuPrior
@@ -32,6 +30,7 @@ from metaleptic.bayes.normal_normal import given_tau
 from metaleptic.bayes.panels import Panels, first_edges, integrate
 from metaleptic.bayes.positive import PositiveDensity
 from metaleptic.bayes.prior import Prior
+from metaleptic.bayes.random_normal import NORMAL, SMALL, Between, log_sum, spread_large, spread_small
 from metaleptic.bayes.real import Grid, RealDensity, real_density, sinh_grid
 from metaleptic.errors import NotEstimableError
 from metaleptic.types import FloatArray
@@ -39,8 +38,6 @@ from metaleptic.types import FloatArray
 SPLINE_ERROR = 5e-9  # of probabilities, measured against the closed form of the normal-normal model
 NEGLIGIBLE = 1e-14  # nodes of tau that carry less of the likeliest node's probability are left out
 FLAT_BELOW = 1e-4  # of the narrowest study: below it the likelihood changes by less than 1e-8 with tau
-SMALL = (3e-3, 3e-2, 0.3)  # of the narrowest study: bounds of the panels of small tau ...
-ORDERS = (4, 8, 24)  # ... and the Gauss-Hermite orders that serve them
 NODES, WIDTH = 11, 1.2  # of a panel; the width of those of larger tau
 T_REACH = 30.0  # scales of a Student t prior on mu that the grid reserves for it
 REACH = 8.6  # standard deviations of a normal density beyond which 1e-17 of it is left
@@ -136,16 +133,12 @@ class TauPanels:
         return np.asarray(np.minimum(matrix @ values, highest[panel] + 1.0))
 
 
-@cache
-def _hermite(n: int) -> tuple[FloatArray, FloatArray]:
-    z, w = np.polynomial.hermite_e.hermegauss(n)
-    return np.asarray(z), np.asarray(w / w.sum())
-
-
-def latent(study: StudyLikelihood, prior: Prior, effect: EffectPrior | None, v: FloatArray) -> Latent:
+def latent(
+    study: StudyLikelihood, prior: Prior, effect: EffectPrior | None, v: FloatArray, between: Between = NORMAL
+) -> Latent:
     """Compute the posterior under a prior on tau and one on mu (None: flat).
 
-    ``v`` are the variances that a prior such as Jeffreys' looks at.
+    ``v`` are the variances that a prior such as Jeffreys' looks at; ``between`` is the distribution of true effects.
 
     Raises
     ------
@@ -165,18 +158,23 @@ def latent(study: StudyLikelihood, prior: Prior, effect: EffectPrior | None, v: 
     m = mu_grid.x
     log_theta = study.log(theta_grid.x[None])
     log_mu = np.zeros_like(m) if effect is None else log_effect(effect, m)
-    log_small = _by_hermite(study, m, tau[small], narrow)
-    parts = [(log_small, _spread_small(_functions(log_small, log_mu, mu_grid), mu_grid, theta_grid, tau[small]))]
-    for start in range(0, int((~small).sum()), NODES):  # by panels: one kernel may take 20 MB
-        some = tau[~small][start : start + NODES]
-        kernel = _kernel(theta_grid, m, some)
-        log_some = _by_matrix(log_theta, kernel)
-        parts.append((log_some, _spread_large(_functions(log_some, log_mu, mu_grid), mu_grid, theta_grid, kernel)))
+    parts = []
+    for start in range(0, tau.size, NODES):  # by panels: one kernel may take 20 MB
+        some, at = tau[start : start + NODES], slice(start, start + NODES)
+        if small[at].all():
+            log_some = between.log_small(study, m, some, narrow)
+            parts.append(
+                (log_some, spread_small(_functions(log_some, log_mu, mu_grid), mu_grid, theta_grid, some, between))
+            )
+        else:
+            kernel = between.kernel(theta_grid, m, some)
+            log_some = between.log_large(study, theta_grid, log_theta, kernel, m, some)
+            parts.append((log_some, spread_large(_functions(log_some, log_mu, mu_grid), mu_grid, theta_grid, kernel)))
     log_study = np.concatenate([p[0] for p in parts], axis=1)
     per_tau = np.concatenate([p[1] for p in parts], axis=1)
     log_joint = log_study.sum(axis=0) + log_mu
-    log_given = _log_sum(log_joint, mu_grid.weight)
-    halved = _log_sum(log_joint[:, ::2], 2 * mu_grid.weight[::2])
+    log_given = log_sum(log_joint, mu_grid.weight)
+    halved = log_sum(log_joint[:, ::2], 2 * mu_grid.weight[::2])
 
     def likelihood(points: FloatArray) -> FloatArray:
         return panels.value(points, log_given)
@@ -332,78 +330,11 @@ def _theta_grid(study: StudyLikelihood, mu_grid: Grid, narrow: float, largest: f
     return sinh_grid(middle, max(half, 20 * float(step)), float(step), float(low), float(high))
 
 
-def _kernel(theta: Grid, m: FloatArray, tau: FloatArray) -> FloatArray:
-    """Return N(theta; mu, tau^2) times the weight of theta's node: shape (tau, theta, mu)."""
-    log = (theta.x[:, None] - m) ** 2
-    out = log[None] * (-0.5 / tau**2)[:, None, None]
-    out += (np.log(theta.weight) - _LOG_SQRT_2PI)[:, None] - np.log(tau)[:, None, None]
-    np.exp(out, out=out)
-    return np.asarray(out)
-
-
-def _by_matrix(log_theta: FloatArray, kernel: FloatArray) -> FloatArray:
-    top = log_theta.max(axis=1)
-    with np.errstate(divide="ignore"):
-        log = np.log(np.matmul(np.exp(log_theta - top[:, None])[None], kernel))
-    return np.asarray(np.maximum(log, -700.0).transpose(1, 0, 2) + top[:, None, None])
-
-
-def _by_hermite(study: StudyLikelihood, m: FloatArray, tau: FloatArray, narrow: float) -> FloatArray:
-    parts = [np.empty((len(study), 0, m.size))]
-    bounds = (0.0, *SMALL)
-    for low, high, order in zip(bounds, bounds[1:], ORDERS, strict=False):
-        z, w = _hermite(order)
-        some = tau[(tau >= low * narrow) & (tau < high * narrow)]
-        if some.size:
-            points = m + some[:, None, None] * z[:, None]  # (tau, z, mu)
-            log = study.log(points.reshape(1, -1)).reshape(len(study), *points.shape)
-            parts.append(_log_mean(log, w))
-    return np.concatenate(parts, axis=1)
-
-
-def _log_mean(log: FloatArray, w: FloatArray) -> FloatArray:
-    top = log.max(axis=2, keepdims=True)
-    return np.asarray(np.log(np.einsum("ktzm,z->ktm", np.exp(log - top), w)) + top[:, :, 0])
-
-
-def _log_sum(log: FloatArray, weight: FloatArray) -> FloatArray:
-    top = log.max(axis=-1, keepdims=True)
-    return np.asarray(np.log(np.exp(log - top) @ weight) + top[..., 0])
-
-
 def _functions(log_study: FloatArray, log_mu: FloatArray, mu_grid: Grid) -> FloatArray:
     """Return log densities of mu given tau: all studies, then without study 1, 2 ... (up to the same constant)."""
     log_joint = log_study.sum(axis=0) + log_mu
-    log_joint = log_joint - _log_sum(log_joint, mu_grid.weight)[:, None]
+    log_joint = log_joint - log_sum(log_joint, mu_grid.weight)[:, None]
     return np.concatenate([log_joint[None], log_joint - log_study])
-
-
-def _spread_large(q: FloatArray, mu_grid: Grid, theta: Grid, kernel: FloatArray) -> FloatArray:
-    """Return the integral of exp(q) N(theta; mu, tau^2) over mu for each function: shape (functions, tau, theta)."""
-    top = q.max(axis=2, keepdims=True)
-    scaled = np.exp(q - top) * mu_grid.weight
-    out = np.matmul(kernel, scaled.transpose(1, 2, 0)).transpose(2, 0, 1) / theta.weight
-    return np.asarray(out * np.exp(top))
-
-
-def _spread_small(q: FloatArray, mu_grid: Grid, theta: Grid, tau: FloatArray) -> FloatArray:
-    """Do the same where tau is smaller than the grid of mu is fine.
-
-    The function is interpolated (a spline of its log) and the integral taken by Gauss-Hermite quadrature around theta.
-    """
-    out = np.empty((q.shape[0], tau.size, theta.xi.size))
-    if tau.size == 0:
-        return out
-    z, w = _hermite(16)
-    xi = mu_grid.xi
-    spline = make_interp_spline(xi, np.maximum(q, q.max() - 600.0).reshape(-1, xi.size).T, k=7)
-    coefficients = spline.c.reshape(len(spline.c), q.shape[0], tau.size)
-    for c in range(tau.size):
-        at = mu_grid.back(theta.x[:, None] + tau[c] * z)
-        inside = (at >= xi[0]) & (at <= xi[-1])
-        log = BSpline(spline.t, coefficients[:, :, c], 7)(np.clip(at, xi[0], xi[-1]))
-        out[:, c] = np.einsum("jzf,z->fj", np.where(inside[..., None], np.exp(log), 0.0), w)
-    return out
 
 
 def _positive(fine: Panels, over_u: object) -> PositiveDensity:

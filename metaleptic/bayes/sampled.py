@@ -78,17 +78,14 @@ def pool_sampled(
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
     found = sample(
         lambda pm, pt: chosen.build(pm, pt, effects, prior, mu),
-        ("mu", "tau", "theta"),
+        chosen.keep,
         draws=draws,
         chains=chains,
         seed=seed,
     )
     rng = np.random.default_rng(seed)
-    kept = dict(found.draws)
-    kept["new"] = kept["mu"] + kept["tau"] * rng.standard_normal(kept["mu"].shape)
-    report = diagnose(
-        {name: kept[name] for name in ("mu", "tau", "theta")}, found.diverging, found.energy, found.sampler
-    )
+    kept = {**found.draws, **chosen.finish(rng, found.draws, effects)}
+    report = diagnose(dict(found.draws), found.diverging, found.energy, found.sampler)
     return describe_draws(
         effects, chosen, prior, mu, level, kept, report, found.energy, found.diverging, found.versions, seed
     )

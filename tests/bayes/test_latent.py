@@ -183,3 +183,86 @@ def test_exchanging_events_and_non_events_mirrors_the_posterior():
     assert b.mu.quantile(0.3) == pytest.approx(-a.mu.quantile(0.7), abs=1e-7)
     assert b.prediction.central == pytest.approx([-x for x in reversed(a.prediction.central)], abs=1e-7)
     assert b.tau.mean == pytest.approx(a.tau.mean, abs=1e-8)
+
+
+def test_beta_binomial_agrees_with_an_independent_quadrature():
+    x, n, prior = SMALL.events, SMALL.n, ml.priors.half_normal(1.0)
+    fit = ml.pool_bayes(SMALL, model="beta-binomial", tau=prior, mu=(-1.0, 1.5))
+    nodes, w = np.polynomial.legendre.leggauss(40)
+    edges = np.array([1e-4, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.5])
+    tau = np.concatenate([a + (b - a) * (nodes + 1) / 2 for a, b in itertools.pairwise(edges)])
+    weight = np.concatenate([w * (b - a) / 2 for a, b in itertools.pairwise(edges)])
+    m = np.linspace(-9, 5, 1401)  # fine: distribution functions of small tau are steps
+    p = special.expit(m)
+    size = 1 / (tau[:, None] ** 2 * p * (1 - p))
+    log = stats.norm(-1, 1.5).logpdf(m) + prior.log_density(tau, None)[:, None]
+    for events, patients in zip(x, n, strict=True):
+        log = log + stats.betabinom.logpmf(events, patients, size * p, size * (1 - p))
+    joint = np.exp(log - log.max()) * weight[:, None]
+    joint /= joint.sum()
+    assert fit.mu.mean == pytest.approx((joint * m).sum(), abs=1e-4)  # scipy's probabilities lose digits at small tau
+    assert fit.tau.mean == pytest.approx((joint.sum(axis=1) * tau).sum(), abs=2e-4)
+    new = (joint * stats.beta(size * p, size * (1 - p)).cdf(0.2)).sum()
+    assert fit.prediction.cdf(special.logit(0.2)) == pytest.approx(new, abs=1e-4)
+    first = (joint * stats.beta(size * p + x[0], size * (1 - p) + n[0] - x[0]).cdf(0.1)).sum()
+    assert fit.theta[0].cdf(special.logit(0.1)) == pytest.approx(first, abs=1e-4)
+
+
+def test_beta_binomial_and_binomial_normal_agree_where_heterogeneity_is_small():
+    options = {"tau": ml.priors.half_normal(0.02), "mu": (-1.0, 1.5)}
+    a, b = (ml.pool_bayes(SMALL, model=m, **options) for m in ("beta-binomial", "binomial-normal"))
+    for one, two in zip((a.mu, a.tau, a.prediction, *a.theta), (b.mu, b.tau, b.prediction, *b.theta), strict=True):
+        assert one.mean == pytest.approx(two.mean, abs=5e-4)
+        assert one.sd == pytest.approx(two.sd, abs=5e-4)
+
+
+def test_the_series_for_large_shapes_meets_the_closed_form():
+    from metaleptic.bayes import random_beta
+
+    x = np.array([0.0, 1.0, 7.0, 400.0])
+    exact = [np.log(random_beta.LARGE * 1.01 + np.arange(int(k))).sum() for k in x]
+    assert random_beta.rising(np.full(4, random_beta.LARGE * 1.01), x) == pytest.approx(exact, abs=1e-8)
+    assert random_beta.rising(np.full(4, random_beta.LARGE * 0.99), x) == pytest.approx(
+        [np.log(random_beta.LARGE * 0.99 + np.arange(int(k))).sum() for k in x], abs=1e-7
+    )
+
+
+def rates(events, time):
+    x, t = np.array(events, dtype=float), np.array(time, dtype=float)
+    return ml.effects(np.log((x + 0.5) / t), 1 / (x + 0.5), columns={"events": events, "time": time}, measure="RATIO")
+
+
+def test_poisson_normal_agrees_with_an_independent_quadrature():
+    e, prior = rates([0, 3, 11, 2], [4.0, 10.5, 60.0, 3.3]), ml.priors.half_normal(0.5)
+    fit = ml.pool_bayes(e, model="poisson-normal", tau=prior)
+    z, wz = np.polynomial.hermite_e.hermegauss(80)
+    nodes, w = np.polynomial.legendre.leggauss(40)
+    edges = np.array([0, 0.1, 0.4, 1.0, 2.0, 4.3])
+    tau = np.concatenate([a + (b - a) * (nodes + 1) / 2 for a, b in itertools.pairwise(edges)])
+    weight = np.concatenate([w * (b - a) / 2 for a, b in itertools.pairwise(edges)])
+    m = np.linspace(-9, 4, 261)
+    log = np.broadcast_to(prior.log_density(tau, None)[:, None], (tau.size, m.size))
+    for x, t in zip(e.columns["events"], e.columns["time"], strict=True):
+        pmf = stats.poisson.pmf(x, t * np.exp(m[None, :, None] + tau[:, None, None] * z))
+        log = log + np.log(np.maximum(pmf @ wz / wz.sum(), 1e-300))
+    joint = np.exp(log - log.max()) * weight[:, None]
+    joint /= joint.sum()
+    mean = (joint * m).sum()
+    assert fit.mu.mean == pytest.approx(mean, abs=1e-6)
+    assert fit.mu.sd == pytest.approx(np.sqrt((joint * (m - mean) ** 2).sum()), abs=1e-6)
+    assert fit.tau.mean == pytest.approx((joint.sum(axis=1) * tau).sum(), abs=1e-6)
+
+
+def test_poisson_normal_needs_events_and_time():
+    with pytest.raises(ml.errors.DataError, match="needs a column 'events'"):
+        ml.pool_bayes(RATIOS, model="poisson-normal")
+    with pytest.raises(ml.errors.DataError, match=r"study 'Study 2' \(row 2\): column 'events' holds 1.5"):
+        ml.pool_bayes(rates([1, 1.5], [2, 3]), model="poisson-normal")
+    with pytest.raises(ml.errors.DataError, match="column 'time' holds 0"):
+        ml.pool_bayes(rates_with_zero_time(), model="poisson-normal")
+    with pytest.raises(ml.errors.NotEstimableError, match="no patient had the event"):
+        ml.pool_bayes(rates([0, 0], [2, 3]), model="poisson-normal")
+
+
+def rates_with_zero_time():
+    return ml.effects([0.1, 0.2], [0.1, 0.2], columns={"events": [1, 2], "time": [0, 3]}, measure="RATIO")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import metaleptic as ml
 from metaleptic.bayes import diagnostics
@@ -127,3 +128,37 @@ def test_the_distribution_of_draws():
     assert half.pdf(np.array([-0.1, 0.0])) == pytest.approx([0, 0.798], abs=0.03)
     m = marginal_of_draws("mu", "credible", x, 0.9, RATIOS.measure)
     assert m.estimate.value == pytest.approx(np.exp(m.median))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("model", ["binomial-normal", "beta-binomial", "poisson-normal"])
+def test_nuts_agrees_with_the_exact_posterior_of_counts(model):
+    events, time = [0, 3, 11, 2, 6], [4.0, 10.5, 60.0, 3.3, 20.0]
+    x, t = np.array(events, dtype=float), np.array(time)
+    rates = ml.effects(np.log((x + 0.5) / t), 1 / (x + 0.5), columns={"events": events, "time": time}, measure="RATIO")
+    effects = rates if model == "poisson-normal" else SMALL
+    options = {"tau": ml.priors.half_normal(0.7), "mu": (-1.5, 1.0)}
+    fit = ml.pool_bayes(effects, model=model, method="nuts", draws=2500, chains=4, seed=5, **options)
+    assert fit.diagnostics.problems == ()
+    agree(fit, ml.pool_bayes(effects, model=model, **options))
+
+
+@pytest.mark.long
+def test_t_random_effects_agree_with_quadrature_and_resist_an_outlier():
+    far = ml.effects([-0.3, -0.2, -0.25, -0.35, 1.2], [0.02, 0.02, 0.02, 0.02, 0.02], measure="HR")
+    options = {"tau": ml.priors.half_normal(0.5), "mu": (0.0, 1.0)}
+    fit = ml.pool_bayes(far, model="t", method="nuts", draws=2500, chains=4, seed=6, **options)
+    u, wu = np.polynomial.legendre.leggauss(60)
+    tau, w = 1.6 * (u + 1), 1.6 * wu
+    m = np.linspace(-3, 3, 301)
+    theta = np.linspace(-4, 4, 1601)
+    log = stats.norm(0, 1).logpdf(m) + stats.halfnorm(0, 0.5).logpdf(tau)[:, None]
+    for y in far.y:
+        near = stats.norm.pdf(y, theta, np.sqrt(0.02))
+        log = log + np.log([near @ stats.t.pdf((theta[:, None] - m) / t, 4) / t for t in tau])
+    joint = np.exp(log - log.max()) * w[:, None]
+    joint /= joint.sum()
+    mean, spread = (joint * m).sum(), (joint.sum(axis=1) * tau).sum()
+    assert abs(fit.mu.mean - mean) < 4 * diagnostics.mcse_mean(fit.draws["mu"])
+    assert abs(fit.tau.mean - spread) < 4 * diagnostics.mcse_mean(fit.draws["tau"])
+    assert fit.mu.mean < ml.pool_bayes(far, **options).mu.mean
