@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from metaleptic.bayes import priors as priors
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
+    from metaleptic.bayes.loo import Loo as Loo
+    from metaleptic.bayes.loo import loo as loo
     from metaleptic.bayes.map_prior import MapPrior as MapPrior
     from metaleptic.bayes.map_prior import map_prior as map_prior
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
@@ -76,6 +78,7 @@ _HOME = {
     "Estimate": "types",
     "Finding": "types",
     "MEASURES": "measures",
+    "Loo": "bayes.loo",
     "MapPrior": "bayes.map_prior",
     "Measure": "types",
     "ModelComparison": "bayes.compare",
@@ -108,6 +111,7 @@ _HOME = {
     "permutation_test": "pooling.permutation",
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
+    "loo": "bayes.loo",
     "map_prior": "bayes.map_prior",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",

@@ -130,7 +130,23 @@ def exact_model(key: str) -> ExactModel:
     return EXACT[key]
 
 
-def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPrior | None, level: float) -> PooledBayes:
+@dataclass(frozen=True, slots=True, eq=False)
+class LatentBayes(PooledBayes):
+    """A posterior solved on a grid: all that ``PooledBayes`` answers, with the grid behind it.
+
+    Attributes
+    ----------
+    model : str
+        Key of the model.
+    grid : Latent
+        Joint posterior of mu and tau, and each study's likelihood on it.
+    """
+
+    model: str
+    grid: Latent
+
+
+def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPrior | None, level: float) -> LatentBayes:
     """Pool by a model of the table: the exact posterior in words and numbers."""
     study = model.likelihood(effects)
     fit = latent(study, prior, mu, study.scale**2, model.between(effects))
@@ -145,14 +161,14 @@ def describe_latent(
     mu: EffectPrior | None,
     level: float,
     fit: Latent,
-) -> PooledBayes:
+) -> LatentBayes:
     """Summarise a posterior."""
     improper = [] if prior.proper else [f"the {prior.words} prior on tau is improper"]
     improper += [] if mu is not None else ["the flat prior on the mean is improper"]
     reason = " and ".join(improper)
     pooled = real_marginal("mu", "credible", fit.mu, effects, level)
     mean = "flat prior on the mean" if mu is None else f"{mu.words} prior on the mean"
-    return PooledBayes(
+    return LatentBayes(
         effects=effects,
         estimate=pooled.estimate,
         mu=pooled,
@@ -175,6 +191,8 @@ def describe_latent(
             effects,
             f'ml.pool_bayes(effects, model="{model.key}", tau={prior.call}, mu={None if mu is None else mu.call}, level={level:g})',
         ),
+        model=model.key,
+        grid=fit,
     )
 
 

@@ -28,6 +28,8 @@ class SampledBayes(PooledBayes):
 
     Attributes
     ----------
+    model : str
+        Key of the model.
     draws : mapping of str to ndarray of shape (chains, draws, ...)
         "mu", "tau", "theta" (last axis: studies) and "new", a new study's true effect; analysis scale.
     diagnostics : Diagnostics
@@ -36,6 +38,7 @@ class SampledBayes(PooledBayes):
         Of the sampler's steps.
     """
 
+    model: str
     draws: Mapping[str, FloatArray]
     diagnostics: Diagnostics
     energy: FloatArray
@@ -137,6 +140,7 @@ def describe_draws(
         level=level,
         notes=_notes(report),
         provenance=replace(origin, versions=(*origin.versions, *versions)),
+        model=model.key,
         draws=MappingProxyType({name: frozen_array(x) for name, x in draws.items()}),
         diagnostics=report,
         energy=frozen_array(energy),
