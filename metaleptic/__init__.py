@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from metaleptic.bayes.map_prior import MapPrior as MapPrior
     from metaleptic.bayes.map_prior import map_prior as map_prior
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.predictive import PredictiveCheck as PredictiveCheck
+    from metaleptic.bayes.predictive import predictive_check as predictive_check
     from metaleptic.bayes.prior import Prior as Prior
     from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
@@ -112,7 +114,9 @@ _HOME = {
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
     "loo": "bayes.loo",
+    "PredictiveCheck": "bayes.predictive",
     "map_prior": "bayes.map_prior",
+    "predictive_check": "bayes.predictive",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",
     "prior_sensitivity": "bayes.prior_sensitivity",

@@ -97,11 +97,11 @@ def beta_new(rng: np.random.Generator, draws: Draws, effects: Effects) -> dict[s
     """Draw the studies' proportions and a new one from beta distributions."""
     x, n = counts(effects, "beta-binomial")
     a, b = shapes(draws["mu"], np.sqrt(draws["tau"] ** 2 + TINY))
-    theta = _logit_of_beta(rng, a[..., None] + x, b[..., None] + n - x)
-    return {"theta": theta, "new": _logit_of_beta(rng, a, b)}
+    theta = logit_of_beta(rng, a[..., None] + x, b[..., None] + n - x)
+    return {"theta": theta, "new": logit_of_beta(rng, a, b)}
 
 
-def _logit_of_beta(rng: np.random.Generator, a: FloatArray, b: FloatArray) -> FloatArray:
+def logit_of_beta(rng: np.random.Generator, a: FloatArray, b: FloatArray) -> FloatArray:
     """Draw logits of beta variables as differences of log gamma variables, which do not round to 0 or 1."""
     logs = []
     for shape in (a, b):  # gamma(shape) = gamma(shape + 1) * uniform^(1 / shape)
