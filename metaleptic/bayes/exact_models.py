@@ -130,7 +130,7 @@ def exact_model(key: str) -> ExactModel:
     return EXACT[key]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LatentBayes(PooledBayes):
     """A posterior solved on a grid: all that ``PooledBayes`` answers, with the grid behind it.
 
@@ -140,10 +140,13 @@ class LatentBayes(PooledBayes):
         Key of the model.
     grid : Latent
         Joint posterior of mu and tau, and each study's likelihood on it.
+    likelihood : StudyLikelihood
+        What each study says.
     """
 
     model: str
     grid: Latent
+    likelihood: StudyLikelihood
 
 
 def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPrior | None, level: float) -> LatentBayes:
@@ -193,6 +196,7 @@ def describe_latent(
         ),
         model=model.key,
         grid=fit,
+        likelihood=study,
     )
 
 

@@ -39,6 +39,17 @@ class StudyLikelihood:
     def __len__(self) -> int:
         return len(self.centre)
 
+    def take(self, index: list[int]) -> StudyLikelihood:
+        """Return the studies at these positions."""
+        whole = self.log
+        return StudyLikelihood(
+            lambda theta: np.asarray(whole(theta)[index]),
+            self.centre[index],
+            self.scale[index],
+            self.falls_left[index],
+            self.falls_right[index],
+        )
+
 
 def normal(y: FloatArray, v: FloatArray) -> StudyLikelihood:
     """Read estimates with known variances: y ~ N(theta, v)."""

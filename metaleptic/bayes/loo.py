@@ -105,6 +105,8 @@ def loo(fit: PooledBayes) -> Loo:
     """
     if not isinstance(fit, PooledBayes):
         raise OptionError(f"loo takes a fit of ml.pool_bayes, not {type(fit).__name__}.")
+    if isinstance(fit, LatentBayes) and fit.model not in EXACT:
+        raise OptionError("loo is not available for pool_medians: its likelihoods are known up to a constant only.")
     k = len(fit.effects)
     if k < 2:
         raise NotEstimableError("with one study there are no others to predict it from.")
@@ -125,12 +127,12 @@ def loo(fit: PooledBayes) -> Loo:
 
 def _without(fit: PooledBayes, i: int) -> float:
     """Return the log integral of the posterior without study i."""
-    rest = fit.effects.take([j for j in range(len(fit.effects)) if j != i])
+    others = [j for j in range(len(fit.effects)) if j != i]
+    rest = fit.effects.take(others)
     if not isinstance(fit, LatentBayes):
         return float(exact_effect(rest.y, rest.v, fit.prior, fit.mu_prior).log_integral[0])
-    model = EXACT[fit.model]
-    study = model.likelihood(rest)
-    return latent(study, fit.prior, fit.mu_prior, study.scale**2, model.between(rest)).log_integral
+    study = fit.likelihood.take(others)
+    return latent(study, fit.prior, fit.mu_prior, study.scale**2, EXACT[fit.model].between(rest)).log_integral
 
 
 def log_likelihood(fit: SampledBayes) -> FloatArray:

@@ -183,6 +183,10 @@ def _replicate(
 ) -> tuple[FloatArray, FloatArray]:
     """Draw studies of the same size."""
     e, model = fit.effects, model_of(fit)
+    if model == "medians":
+        raise OptionError(
+            "predictive_check is not available for pool_medians: how long patients were followed is not known."
+        )
     shape = (mu.size, len(e))
     if model == "beta-binomial":
         a, b = shapes(mu[:, None], np.sqrt(tau[:, None] ** 2 + TINY))
