@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
+    from metaleptic.convert.correlations import correlations as correlations
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
+    from metaleptic.convert.means import means as means
+    from metaleptic.convert.means import paired_means as paired_means
+    from metaleptic.convert.means import single_means as single_means
     from metaleptic.convert.proportions import proportions as proportions
+    from metaleptic.convert.rates import rates as rates
+    from metaleptic.convert.rates import two_rates as two_rates
     from metaleptic.convert.survival_medians import survival_medians as survival_medians
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
@@ -90,6 +96,12 @@ _HOME = {
     "permutation_test": "pooling.permutation",
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
+    "means": "convert.means",
+    "paired_means": "convert.means",
+    "single_means": "convert.means",
+    "two_rates": "convert.rates",
+    "rates": "convert.rates",
+    "correlations": "convert.correlations",
     "pool": "pooling.pool",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
