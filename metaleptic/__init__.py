@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
     from metaleptic.convert.correlations import correlations as correlations
+    from metaleptic.convert.curve_hazard_ratio import curve_hazard_ratio as curve_hazard_ratio
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from metaleptic.convert.proportions import proportions as proportions
     from metaleptic.convert.rates import rates as rates
     from metaleptic.convert.rates import two_rates as two_rates
+    from metaleptic.convert.summary_curve import survival_summary as survival_summary
     from metaleptic.convert.survival_medians import survival_medians as survival_medians
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
@@ -102,6 +104,8 @@ _HOME = {
     "two_rates": "convert.rates",
     "rates": "convert.rates",
     "correlations": "convert.correlations",
+    "curve_hazard_ratio": "convert.curve_hazard_ratio",
+    "survival_summary": "convert.summary_curve",
     "pool": "pooling.pool",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",

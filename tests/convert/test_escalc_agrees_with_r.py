@@ -72,7 +72,15 @@ VARIANTS_NOT_OFFERED = {
     "ti": "from t: ml.conversions",
     "pi": "from p: ml.conversions",
 }
-POLICY = {"": None, "vtypeLS": None, "toall": "all", "toonly0": "empty", "toif0all": "if any empty", "tonone": "none", "add01": "all"}
+POLICY = {
+    "": None,
+    "vtypeLS": None,
+    "toall": "all",
+    "toonly0": "empty",
+    "toif0all": "if any empty",
+    "tonone": "none",
+    "add01": "all",
+}
 
 
 def _split(id_: str) -> tuple[str, str]:
