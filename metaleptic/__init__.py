@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from metaleptic.measures import MEASURES as MEASURES
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
+    from metaleptic.pooling.compare import compare as compare
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
+    from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
     from metaleptic.pooling.pool import pool as pool
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "compare": "pooling.compare",
+    "profile_interval": "pooling.multilevel.profile",
     "robust": "pooling.robust",
     "Robust": "pooling.robust",
     "pool_multilevel": "pooling.multilevel.verb",
