@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from metaleptic.measures import MEASURES as MEASURES
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
+    from metaleptic.pooling.bootstrap import bootstrap as bootstrap
     from metaleptic.pooling.compare import compare as compare
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
+    from metaleptic.pooling.location_scale import location_scale as location_scale
     from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
+    from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.predict import blups as blups
     from metaleptic.pooling.predict import predict as predict
@@ -39,8 +42,15 @@ if TYPE_CHECKING:
     from metaleptic.pooling.robust import Robust as Robust
     from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
+    from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reporting.report import report as report
+    from metaleptic.sensitivity.baujat import baujat as baujat
+    from metaleptic.sensitivity.cumulative import cumulative as cumulative
+    from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
+    from metaleptic.sensitivity.radial import radial as radial
+    from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -50,7 +60,6 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
-    "compare": "pooling.compare",
     "profile_interval": "pooling.multilevel.profile",
     "robust": "pooling.robust",
     "Robust": "pooling.robust",
@@ -70,12 +79,23 @@ _HOME = {
     "forest": "plots.forest",
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
+    "baujat": "sensitivity.baujat",
+    "cumulative": "sensitivity.cumulative",
+    "influence": "sensitivity.influence",
+    "radial": "sensitivity.radial",
+    "residuals": "sensitivity.residuals",
+    "shrinkage": "sensitivity.shrinkage",
     "leave_one_out": "sensitivity.leave_one_out",
     "predict": "pooling.predict",
     "blups": "pooling.predict",
     "residuals": "pooling.predict",
     "contrasts": "pooling.contrasts",
     "vif": "pooling.contrasts",
+    "tau2_interval": "pooling.tau2_interval",
+    "compare": "pooling.compare",
+    "permutation_test": "pooling.permutation",
+    "bootstrap": "pooling.bootstrap",
+    "location_scale": "pooling.location_scale",
     "pool": "pooling.pool",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
