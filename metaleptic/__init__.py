@@ -33,9 +33,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
     from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
-    from metaleptic.pooling.predict import blups as blups
     from metaleptic.pooling.predict import predict as predict
-    from metaleptic.pooling.predict import residuals as residuals
     from metaleptic.pooling.predictions import prediction_interval as prediction_interval
     from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
@@ -87,8 +85,6 @@ _HOME = {
     "shrinkage": "sensitivity.shrinkage",
     "leave_one_out": "sensitivity.leave_one_out",
     "predict": "pooling.predict",
-    "blups": "pooling.predict",
-    "residuals": "pooling.predict",
     "contrasts": "pooling.contrasts",
     "vif": "pooling.contrasts",
     "tau2_interval": "pooling.tau2_interval",

@@ -1,4 +1,4 @@
-"""Predicted effects: of new studies from their characteristics, of each study by itself (BLUP), and residuals."""
+"""Predicted effects of new studies from their characteristics."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.units import check_level
-from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.anatomy import anatomy
 from metaleptic.pooling.design import new_rows
 from metaleptic.pooling.normal import quantile
-from metaleptic.pooling.regression import well_scaled
 from metaleptic.pooling.regression_result import Regression
-from metaleptic.pooling.residual_heterogeneity import gram
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import FloatArray, Measure, frozen_array
 
@@ -31,7 +28,7 @@ class Predictions:
     y, se, low, high : ndarray of shape (m,)
         Predicted mean effect, its standard error and confidence interval, analysis scale.
     new_low, new_high : ndarray of shape (m,)
-        Interval for the true effect of a single study; NaN for BLUPs and models without tau2.
+        Interval for the true effect of a single study; NaN for models without tau2.
     measure : Measure
         How effects are printed.
     level : float
@@ -134,134 +131,6 @@ def predict(fit: Pooled | Regression, new: Any = None, *, level: float | None = 
         measure=a.effects.measure,
         level=level,
         frame_kind=a.effects.frame_kind,
-    )
-
-
-def blups(fit: Pooled | Regression, *, level: float | None = None) -> Predictions:
-    """Estimate the true effect of each study, drawn towards the mean (or its prediction) the less it weighs.
-
-    Parameters
-    ----------
-    fit : Pooled or Regression
-        A random-effects fit.
-    level : float, optional
-        Level of the intervals.
-
-    Returns
-    -------
-    Predictions
-        Best linear unbiased predictions (empirical Bayes estimates) of the studies' own true effects.
-
-    Raises
-    ------
-    OptionError
-        If the fit has no between-study variance.
-
-    Notes
-    -----
-    Source: Raudenbush SW, Bryk AS. J Educ Stat 1985;10:75-98. The uncertainty of tau2 is not in the intervals.
-
-    Examples
-    --------
-    >>> import metaleptic as ml
-    >>> fit = ml.pool(ml.effects([-0.9, -1.6, -0.2], [0.1, 0.4, 0.05], measure="RR"))
-    >>> ml.blups(fit).y.round(2).tolist()
-    [-0.86, -1.09, -0.28]
-    """
-    a = anatomy(fit, "blups")
-    if not a.tau2_method:
-        raise OptionError('the common-effect model has no true effects of single studies: fit model="random".')
-    level = _level(a.level, level)
-    e = a.effects
-    share = a.tau2 / (a.tau2 + e.v)
-    y = share * e.y + (1 - share) * a.fitted
-    mean_variance = np.einsum("ij,jk,ik->i", a.x, a.cov, a.x)
-    se = np.sqrt(share * e.v + (1 - share) ** 2 * mean_variance)
-    t = float(quantile(np.float64(a.df), level))
-    absent = frozen_array(np.full(len(e), np.nan))
-    return Predictions(
-        e.study,
-        frozen_array(y),
-        frozen_array(se),
-        frozen_array(y - t * se),
-        frozen_array(y + t * se),
-        absent,
-        absent,
-        e.measure,
-        level,
-        e.frame_kind,
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Residuals:
-    """How far each study lies from its fitted effect, analysis scale.
-
-    Attributes
-    ----------
-    study : tuple of str
-        Names of the studies.
-    raw, se, standardised, pearson : ndarray of shape (k,)
-        Observed minus fitted; its standard error; their ratio; raw over the square root of v + tau2.
-    leverage : ndarray of shape (k,)
-        Diagonal of the hat matrix.
-    """
-
-    study: tuple[str, ...]
-    raw: FloatArray
-    se: FloatArray
-    standardised: FloatArray
-    pearson: FloatArray
-    leverage: FloatArray
-    frame_kind: str
-
-    def to_frame(self) -> Any:
-        """Return a row per study."""
-        names = ("study", "raw", "se", "standardised", "pearson", "leverage")
-        return to_frame({name: getattr(self, name) for name in names}, self.frame_kind)
-
-
-def residuals(fit: Pooled | Regression) -> Residuals:
-    """Return what the model leaves unexplained in each study, raw and standardised.
-
-    Parameters
-    ----------
-    fit : Pooled or Regression
-        From ``ml.pool``.
-
-    Returns
-    -------
-    Residuals
-        Internally standardised residuals; for those with the study deleted see ``ml.influence``.
-
-    Notes
-    -----
-    Source: Hedges LV, Olkin I. Statistical Methods for Meta-Analysis. Academic Press 1985, chapter 12.
-
-    Examples
-    --------
-    >>> import metaleptic as ml
-    >>> fit = ml.pool(ml.effects([-0.9, -1.6, -0.2], [0.1, 0.4, 0.05]))
-    >>> ml.residuals(fit).raw.round(2).tolist()
-    [-0.16, -0.86, 0.54]
-    """
-    a = anatomy(fit, "residuals")
-    e = a.effects
-    total = e.v + a.tau2
-    q = well_scaled(a.x)[0]
-    leverage = np.einsum("ij,jk,ik->i", q, np.linalg.inv(gram(q, 1 / total)), q) / total
-    raw = e.y - a.fitted
-    se = np.sqrt(np.maximum(total * (1 - leverage), 0))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        standardised = np.where(leverage < 1 - 1e-12, raw / se, np.nan)
-    return Residuals(
-        study=e.study,
-        raw=frozen_array(raw),
-        se=frozen_array(se),
-        standardised=frozen_array(standardised),
-        pearson=frozen_array(raw / np.sqrt(total)),
-        leverage=frozen_array(leverage),
-        frame_kind=e.frame_kind,
     )
 
 

@@ -41,10 +41,20 @@ def gram(x: Any, w: Any) -> Any:
     return np.swapaxes(x, -1, -2) @ (w[..., None] * x)
 
 
+def inverse_or_nan(a: Any) -> Any:
+    """Return the inverse of each matrix; NaN for those that have none (a data set in which a column is lost)."""
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        lost = np.linalg.cond(a) > 1e14
+        kept = np.linalg.inv(np.where(lost[..., None, None], np.eye(a.shape[-1]), a))
+        return np.where(lost[..., None, None], np.nan, kept)
+
+
 def weighted_fit(y: Any, x: Any, w: Any) -> WeightedFit:
     """Regress y on x with weights w."""
     information = gram(x, w)
-    inverse = np.linalg.inv(information)
+    inverse = inverse_or_nan(information)
     beta = (inverse @ (np.swapaxes(x, -1, -2) @ (w * y)[..., None]))[..., 0]
     residual = y - (x @ beta[..., None])[..., 0]
     return WeightedFit(beta, residual, inverse, np.linalg.slogdet(information)[1])
@@ -212,7 +222,7 @@ def _score_on_grid(y: Any, v: Any, x: Any, keep: Any, grid: Any, *, restricted: 
     stuff = np.concatenate(parts, axis=-1)
     w = keep[..., None, :] / (v[..., None, :] + grid[..., None])
     once, twice = w @ stuff, (w * w) @ stuff
-    inverse = np.linalg.inv(once[..., : p * p].reshape(*once.shape[:-1], p, p))
+    inverse = inverse_or_nan(once[..., : p * p].reshape(*once.shape[:-1], p, p))
     beta = (inverse @ once[..., p * p : -2, None])[..., 0]
     gram2 = twice[..., : p * p].reshape(*once.shape[:-1], p, p)
     squared = (

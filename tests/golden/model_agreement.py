@@ -175,10 +175,10 @@ def after(data: str) -> Iterator[Difference]:
             values = {"vif": (list(ml.vif(fit).coefficients.values()), entry["vif"])}
         elif what == "rstandard":
             found = ml.residuals(fit)
-            sure = found.leverage < 1 - 1e-9  # where a study determines its own fit R divides rounding errors
+            sure = fit.leverage < 1 - 1e-9  # where a study determines its own fit R divides rounding errors
             values = {
-                "se": (found.se[sure], np.array(entry["se"])[sure]),
-                "z": (found.standardised[sure], np.array(entry["z"])[sure]),
+                "se": (found.standard_se[sure], np.array(entry["se"])[sure]),
+                "z": (found.standardized[sure], np.array(entry["z"])[sure]),
             }
         elif what.startswith("confint"):
             method_of = {"QP": "Q-profile", "PL": "profile-likelihood"}[what.split("_")[1]]
@@ -259,19 +259,19 @@ def studies(data: str) -> Iterator[Difference]:
         what, found = entry["call"], ml.residuals(fit)
         values: dict[str, tuple[Any, Any]]
         if what == "blup(res)":
-            b = ml.blups(fit)
+            b = ml.shrinkage(fit)
             values = {
-                "blup": (b.y, entry["pred"]),
+                "blup": (b.effect, entry["pred"]),
                 "se": (b.se, entry["se"]),
                 "low": (b.low, entry["pi.lb"]),
                 "high": (b.high, entry["pi.ub"]),
             }
         elif what == "ranef(res)":
-            values = {"ranef": (ml.blups(fit).y - fit.beta[0], entry["pred"])}
+            values = {"ranef": (ml.shrinkage(fit).deviation, entry["pred"])}
         elif what == "rstandard(res)":
-            values = {"z": (found.standardised, entry["z"]), "se": (found.se, entry["se"])}
+            values = {"z": (found.standardized, entry["z"]), "se": (found.standard_se, entry["se"])}
         elif what == "hatvalues(res)":
-            values = {"hat": (found.leverage, entry["values"])}
+            values = {"hat": (fit.weights / 100, entry["values"])}  # without moderators the hat values are the weights
         elif what == "weights(res)":
             values = {"weights": (fit.weights, entry["values"])}
         elif what == "fitted(res)":
