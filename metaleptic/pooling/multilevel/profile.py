@@ -153,19 +153,19 @@ class _Curve:
         self.problem, self.index, self.target = problem, index, target
         free = scaled.free.copy()
         free[index] = False
-        self.free, self.scale = free, scaled.scale
+        self.scaled = replace(scaled, free=free)
         self.best = scaled.theta.copy()
 
     def __call__(self, t: float) -> float:
         theta = self.best.copy()
         theta[self.index] = t
-        if not self.free.any():
+        if not self.scaled.free.any():
             return loglik_and_slope(self.problem, theta)[0] - self.target
-        held = Scaled(theta, self.free, self.scale)
-        objective, scale = held.objective(self.problem), self.scale[self.free]
-        start = theta[self.free]
-        start = np.where(np.abs(start) < 0.05 * scale, 0.05 * scale, start)  # an edge is a saddle: step off it
-        peak = polish(objective, climb(objective, start, scale, 1e-3)[0], scale)
+        held = replace(self.scaled, theta=theta)
+        objective, space = held.objective(self.problem), held.space
+        start = theta[held.free]
+        start = np.where(np.abs(start) < 0.05 * space.scale, 0.05 * space.scale, start)  # an edge is a saddle
+        peak = polish(objective, climb(objective, start, space, 1e-3)[0], space)
         self.best = held.whole(peak.theta)
         return peak.value - self.target
 
@@ -207,4 +207,4 @@ def _arranged(fit: Multilevel, term: int, place: int, kind: str) -> tuple[Proble
     built = [*state.built[:term], changed, *state.built[term + 1 :]]
     y, x = np.asarray(fit.effects.y), np.asarray(fit.design.matrix)
     problem = make_problem(y, x, state.v, built, fit.method_key == "REML")
-    return problem, Scaled(theta, free, scale), at + c.deviations
+    return problem, replace(state.scaled, theta=theta, free=free, scale=scale), at + c.deviations
