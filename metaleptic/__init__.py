@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
     from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
     from metaleptic.pooling.permutation import permutation_test as permutation_test
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "profile_interval": "pooling.multilevel.profile",
     "robust": "pooling.robust",
     "Robust": "pooling.robust",
     "pool_multilevel": "pooling.multilevel.verb",
