@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
     from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
+    from metaleptic.sensitivity.small_study import rank_test as rank_test
+    from metaleptic.sensitivity.small_study import regression_test as regression_test
+    from metaleptic.sensitivity.small_study import small_study as small_study
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -71,6 +74,9 @@ _HOME = {
     "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
     "report": "reporting.report",
+    "rank_test": "sensitivity.small_study",
+    "regression_test": "sensitivity.small_study",
+    "small_study": "sensitivity.small_study",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
