@@ -157,7 +157,7 @@ def small_study(result: Pooled | Effects, *, test: str | None = None, level: flo
     >>> import metaleptic as ml
     >>> y = [-1.2, 0.3, -0.9, -0.7, 0.2, -0.5, -0.3, 0.1, -0.2, -0.1]
     >>> v = [0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.02, 0.01]
-    >>> round(ml.small_study(ml.effects(y, v, measure="HR")).p, 6)
+    >>> round(ml.small_study(ml.effects(y, v, measure="HR")).p, 3)
     0.173
     """
     effects = _effects_of(result, "small_study")
