@@ -23,11 +23,23 @@ if TYPE_CHECKING:
     from metaleptic.measures import MEASURES as MEASURES
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
+    from metaleptic.pooling.bootstrap import bootstrap as bootstrap
+    from metaleptic.pooling.compare import compare as compare
+    from metaleptic.pooling.contrasts import contrasts as contrasts
+    from metaleptic.pooling.contrasts import vif as vif
+    from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
+    from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
+    from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
+    from metaleptic.pooling.predict import predict as predict
     from metaleptic.pooling.predictions import prediction_interval as prediction_interval
     from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
+    from metaleptic.pooling.robust import Robust as Robust
+    from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
+    from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.baujat import baujat as baujat
     from metaleptic.sensitivity.cumulative import cumulative as cumulative
@@ -54,6 +66,10 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "robust": "pooling.robust",
+    "Robust": "pooling.robust",
+    "pool_multilevel": "pooling.multilevel.verb",
+    "Multilevel": "pooling.multilevel.result",
     "Effects": "types",
     "Estimate": "types",
     "Finding": "types",
@@ -75,6 +91,14 @@ _HOME = {
     "residuals": "sensitivity.residuals",
     "shrinkage": "sensitivity.shrinkage",
     "leave_one_out": "sensitivity.leave_one_out",
+    "predict": "pooling.predict",
+    "contrasts": "pooling.contrasts",
+    "vif": "pooling.contrasts",
+    "tau2_interval": "pooling.tau2_interval",
+    "compare": "pooling.compare",
+    "permutation_test": "pooling.permutation",
+    "bootstrap": "pooling.bootstrap",
+    "location_scale": "pooling.location_scale",
     "pool": "pooling.pool",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",

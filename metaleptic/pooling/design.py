@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,7 @@ def design_matrix(effects: Effects, formula: str) -> Design:
     text = text if text.startswith("~") else f"~ {text}"
     try:
         parsed = Formula(text[1:])
-        needed = sorted(str(v) for v in parsed.required_variables)
+        needed = sorted(_variables(parsed))
     except (FormulaicError, SyntaxError) as error:
         raise OptionError(
             f"the formula {formula!r} cannot be read ({str(error).splitlines()[0].rstrip('.')}). Write it as '~ dose + design'."
@@ -84,6 +85,21 @@ def design_matrix(effects: Effects, formula: str) -> Design:
     return Design(frozen_array(made.to_numpy(dtype=float)), names, terms, text, "intercept" in names, spec)
 
 
+def _variables(formula: Any) -> set[str]:
+    """Return the columns a formula asks for, also those inside functions such as poly(dose, 2)."""
+    names = {str(v) for v in formula.required_variables}
+    for term in formula:
+        for factor in term.factors:
+            try:
+                tree = ast.walk(ast.parse(str(factor.expr), mode="eval"))
+            except SyntaxError:
+                continue  # a quoted name, already among the required ones
+            nodes = list(tree)
+            called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+            names |= {node.id for node in nodes if isinstance(node, ast.Name)} - called
+    return names - {"np", "contr"}  # what formulas may name beside columns
+
+
 def new_rows(design: Design, new: Any) -> FloatArray:
     """Return design rows for new values of the moderators: a mapping of columns, a table, or rows of the matrix."""
     p = design.matrix.shape[1]
@@ -96,7 +112,7 @@ def new_rows(design: Design, new: Any) -> FloatArray:
         return frozen_array(rows)
     columns = {str(c): list(np.atleast_1d(np.asarray(new[c]))) for c in list(new)}
     found: dict[str, Any] = {}
-    for name in sorted(str(v) for v in design.spec.required_variables):
+    for name in sorted(_variables(design.spec.formula)):
         if name not in columns:
             raise DataError(f"new has no column '{name}'. It has: {', '.join(columns) or 'none'}.")
         for i, x in enumerate(columns[name]):

@@ -14,6 +14,9 @@ class Criteria:
     aicc: float
     bic: float
 
+    def __repr__(self) -> str:
+        return f"AIC {self.aic:.2f}, AICc {self.aicc:.2f}, BIC {self.bic:.2f}"
+
 
 def criteria(loglik: float, parameters: int, observations: int) -> Criteria:
     """Compute the criteria; under REML ``observations`` is k - p."""

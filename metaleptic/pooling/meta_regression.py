@@ -9,7 +9,7 @@ from scipy import special
 
 from metaleptic.errors import OptionError
 from metaleptic.pooling.design import Design, design_of
-from metaleptic.pooling.heterogeneity import tau2_estimator
+from metaleptic.pooling.heterogeneity import cochran_q, tau2_estimator
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression import RegressionFit, WaldTest, fit_regression, wald_test, well_scaled
 from metaleptic.pooling.regression_result import Regression
@@ -36,7 +36,7 @@ def meta_regression(effects: Effects, moderators: Any, *, model: str, tau2: str,
     statistic = fit.beta / se
     p_values = 2 * (special.ndtr(-np.abs(statistic)) if np.isinf(df) else special.stdtr(df, -np.abs(statistic)))
     omnibus = _omnibus(fit, design, df)
-    r2, adjusted = _explained(effects, estimator, design, t2)
+    r2, adjusted = _explained(effects, estimator, design, fit)
     bounds = residual_q_profile(y, v, x, level) if estimator else (np.nan, np.nan)
     w = 1 / (v + t2)
     fitted = x @ fit.beta
@@ -95,16 +95,30 @@ def _omnibus(fit: RegressionFit, design: Design, df: float) -> WaldTest:
     return wald_test(fit.beta, fit.cov, df, np.eye(len(design.names))[tested])
 
 
-def _explained(effects: Effects, estimator: str | None, design: Design, tau2: float) -> tuple[float, float]:
-    """Return R2 and adjusted R2 in percent. Source: Raudenbush SW, in Cooper H et al. Handbook of Research Synthesis 2009."""
+def _explained(effects: Effects, estimator: str | None, design: Design, fit: RegressionFit) -> tuple[float, float]:
+    """Return R2 and adjusted R2 in percent.
+
+    Random effects: by how much tau2 falls (Raudenbush SW, in Cooper H et al. Handbook of Research Synthesis 2009), and that
+    allowing for the number of moderators. Common effect: by how much Q per degree of freedom falls (both).
+    """
     k, p = design.matrix.shape
-    if estimator is None or not design.intercept or p == 1:
+    if p == 1 or not _holds_constant(design.matrix):
         return np.nan, np.nan
-    without = max(0.0, float(tau2_estimator(estimator).function(effects.y, effects.v, 1.0)))
-    if without == 0:
+    if estimator is None:
+        before, left = float(cochran_q(effects.y, effects.v, 1.0)), float(fit.q)
+    else:
+        before = max(0.0, float(tau2_estimator(estimator).function(effects.y, effects.v, 1.0)))
+        left = float(fit.tau2)
+    if before == 0:
         return np.nan, np.nan
-    left = tau2 / without
-    return 100 * max(0.0, 1 - left), 100 * max(0.0, 1 - min(left, 1.0) * (k - 1) / (k - p))
+    adjusted = 100 * max(0.0, 1 - left / before * (k - 1) / (k - p))
+    return adjusted if estimator is None else 100 * max(0.0, 1 - left / before), adjusted
+
+
+def _holds_constant(x: FloatArray) -> bool:
+    """Whether an intercept is among the columns or follows from them."""
+    q = np.linalg.qr(x)[0]
+    return bool(np.allclose(q @ q.sum(axis=0), 1.0))
 
 
 def _method(estimator: str | None, test: str, df: int) -> str:

@@ -41,10 +41,20 @@ def gram(x: Any, w: Any) -> Any:
     return np.swapaxes(x, -1, -2) @ (w[..., None] * x)
 
 
+def inverse_or_nan(a: Any) -> Any:
+    """Return the inverse of each matrix; NaN for those that have none (a data set in which a column is lost)."""
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        lost = np.linalg.cond(a) > 1e14
+        kept = np.linalg.inv(np.where(lost[..., None, None], np.eye(a.shape[-1]), a))
+        return np.where(lost[..., None, None], np.nan, kept)
+
+
 def weighted_fit(y: Any, x: Any, w: Any) -> WeightedFit:
     """Regress y on x with weights w."""
     information = gram(x, w)
-    inverse = np.linalg.inv(information)
+    inverse = inverse_or_nan(information)
     beta = (inverse @ (np.swapaxes(x, -1, -2) @ (w * y)[..., None]))[..., 0]
     residual = y - (x @ beta[..., None])[..., 0]
     return WeightedFit(beta, residual, inverse, np.linalg.slogdet(information)[1])
@@ -202,6 +212,26 @@ def score(y: Any, v: Any, x: Any, keep: Any, t: Any, *, restricted: bool) -> tup
     return value, slope
 
 
+def _score_on_grid(y: Any, v: Any, x: Any, keep: Any, grid: Any, *, restricted: bool) -> Any:
+    """Return twice the derivative of the log-likelihood at many tau2 a data set: as ``score``, by two products of matrices."""
+    p = x.shape[-1]
+    outer = (x[..., :, None] * x[..., None, :]).reshape(*x.shape[:-1], p * p)
+    shape = np.broadcast_shapes(x.shape[:-1], y.shape)
+    squares = np.stack([y * y, np.ones_like(y)], axis=-1)
+    parts = [np.broadcast_to(a, (*shape, a.shape[-1])) for a in (outer, x * y[..., None], squares)]
+    stuff = np.concatenate(parts, axis=-1)
+    w = keep[..., None, :] / (v[..., None, :] + grid[..., None])
+    once, twice = w @ stuff, (w * w) @ stuff
+    inverse = inverse_or_nan(once[..., : p * p].reshape(*once.shape[:-1], p, p))
+    beta = (inverse @ once[..., p * p : -2, None])[..., 0]
+    gram2 = twice[..., : p * p].reshape(*once.shape[:-1], p, p)
+    squared = (
+        twice[..., -2] - 2 * (beta * twice[..., p * p : -2]).sum(-1) + np.einsum("...i,...ij,...j", beta, gram2, beta)
+    )
+    value = squared - once[..., -1]
+    return value + trace_of_product(inverse, gram2) if restricted else value
+
+
 def _maximise(y: Any, v: Any, x: Any, keep: Any, *, restricted: bool) -> Any:
     """Return the tau2 >= 0 of the highest likelihood, local maxima compared."""
     shape = np.broadcast_shapes(np.shape(y), np.shape(v), np.shape(keep), x.shape[:-1])
@@ -210,12 +240,8 @@ def _maximise(y: Any, v: Any, x: Any, keep: Any, *, restricted: bool) -> Any:
     v = np.where(keep > 0, v, stand_in)
     spread = _sum(keep * weighted_fit(y, x, keep).residual ** 2)
 
-    def slope_at(grid: FloatArray) -> FloatArray:
-        wide = (y[..., None, :], v[..., None, :], x[..., None, :, :], keep[..., None, :])
-        return np.asarray(score(*wide, grid, restricted=restricted)[0])
-
     return highest_peak(
-        slope_at,
+        lambda grid: _score_on_grid(y, v, x, keep, grid, restricted=restricted),
         lambda t: score(y, v, x, keep, t, restricted=restricted),
         lambda t: log_likelihood(y, v, x, keep, t, restricted=restricted),
         np.minimum.reduce(v, axis=-1),
