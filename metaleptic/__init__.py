@@ -52,11 +52,20 @@ if TYPE_CHECKING:
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.baujat import baujat as baujat
     from metaleptic.sensitivity.cumulative import cumulative as cumulative
+    from metaleptic.sensitivity.excess import excess_significance as excess_significance
+    from metaleptic.sensitivity.fail_safe import fail_safe_n as fail_safe_n
+    from metaleptic.sensitivity.henmi_copas import henmi_copas as henmi_copas
     from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
+    from metaleptic.sensitivity.limit import limit_meta_analysis as limit_meta_analysis
+    from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
     from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
+    from metaleptic.sensitivity.small_study import rank_test as rank_test
+    from metaleptic.sensitivity.small_study import regression_test as regression_test
+    from metaleptic.sensitivity.small_study import small_study as small_study
+    from metaleptic.sensitivity.trim_and_fill import trim_and_fill as trim_and_fill
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -113,6 +122,15 @@ _HOME = {
     "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
     "report": "reporting.report",
+    "rank_test": "sensitivity.small_study",
+    "regression_test": "sensitivity.small_study",
+    "small_study": "sensitivity.small_study",
+    "trim_and_fill": "sensitivity.trim_and_fill",
+    "fail_safe_n": "sensitivity.fail_safe",
+    "henmi_copas": "sensitivity.henmi_copas",
+    "excess_significance": "sensitivity.excess",
+    "limit_meta_analysis": "sensitivity.limit",
+    "pet_peese": "sensitivity.pet_peese",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
