@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
     from metaleptic.measures import MEASURES as MEASURES
+    from metaleptic.plots.densities import plot_priors as plot_priors
+    from metaleptic.plots.densities import prior_posterior as prior_posterior
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.pooling.bootstrap import bootstrap as bootstrap
@@ -107,6 +109,8 @@ _HOME = {
     "location_scale": "pooling.location_scale",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",
+    "plot_priors": "plots.densities",
+    "prior_posterior": "plots.densities",
     "prior_sensitivity": "bayes.prior_sensitivity",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
