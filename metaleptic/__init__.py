@@ -1,8 +1,8 @@
 """metaleptic: meta-analysis of what papers print.
 
 Numbers from papers become effects (``hazard_ratios``, ``survival_medians``, ``survival_rates``,
-``proportions``, ``two_by_two``, ``estimates``, ``effects``), ``pool`` pools them, ``forest`` draws them, and
-``report`` writes the page in which every number carries its origin.
+``proportions``, ``two_by_two``, ``estimates``, ``effects``), ``pool`` and ``pool_bayes`` pool them, ``forest`` draws
+them, and ``report`` writes the page in which every number carries its origin.
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
+    from metaleptic.bayes import priors as priors
+    from metaleptic.bayes.compare import ModelComparison as ModelComparison
+    from metaleptic.bayes.compare import compare_models as compare_models
+    from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.prior import Prior as Prior
+    from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
+    from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
+    from metaleptic.bayes.regression_result import RegressionBayes as RegressionBayes
+    from metaleptic.bayes.result import PooledBayes as PooledBayes
     from metaleptic.convert.correlations import correlations as correlations
     from metaleptic.convert.curve_hazard_ratio import curve_hazard_ratio as curve_hazard_ratio
     from metaleptic.convert.effects import effects as effects
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
     from metaleptic.measures import MEASURES as MEASURES
+    from metaleptic.plots.densities import plot_priors as plot_priors
+    from metaleptic.plots.densities import prior_posterior as prior_posterior
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.pooling.bootstrap import bootstrap as bootstrap
@@ -85,10 +96,16 @@ _HOME = {
     "Finding": "types",
     "MEASURES": "measures",
     "Measure": "types",
+    "ModelComparison": "bayes.compare",
     "Pooled": "pooling.result",
+    "PooledBayes": "bayes.result",
+    "Prior": "bayes.prior",
+    "RegressionBayes": "bayes.regression_result",
+    "PriorSensitivity": "bayes.prior_sensitivity",
     "Provenance": "types",
     "Result": "types",
     "audit": "auditing.audit",
+    "compare_models": "bayes.compare",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
     "forest": "plots.forest",
@@ -118,6 +135,10 @@ _HOME = {
     "curve_hazard_ratio": "convert.curve_hazard_ratio",
     "survival_summary": "convert.summary_curve",
     "pool": "pooling.pool",
+    "pool_bayes": "bayes.pool_bayes",
+    "plot_priors": "plots.densities",
+    "prior_posterior": "plots.densities",
+    "prior_sensitivity": "bayes.prior_sensitivity",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
@@ -137,7 +158,10 @@ _HOME = {
     "two_by_two": "convert.two_by_two",
 }
 
-__all__ = sorted([*_HOME, "datasets", "errors"])
+# Public modules, by where they live.
+_ROOMS = {"datasets": "datasets", "errors": "errors", "priors": "bayes.priors"}
+
+__all__ = sorted([*_HOME, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
@@ -145,8 +169,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"metaleptic.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    if name in {"datasets", "errors"}:
-        return importlib.import_module(f"metaleptic.{name}")
+    if name in _ROOMS:
+        return importlib.import_module(f"metaleptic.{_ROOMS[name]}")
     if name == "__version__":
         from metaleptic.provenance import package_version
 
