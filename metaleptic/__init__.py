@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
     from metaleptic.measures import MEASURES as MEASURES
+    from metaleptic.patients import IPD as IPD
+    from metaleptic.patients import Contrast as Contrast
+    from metaleptic.patients import Curve as Curve
+    from metaleptic.patients import Published as Published
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
+    from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
     from metaleptic.types import Effects as Effects
@@ -37,13 +42,17 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "Contrast": "patients",
+    "Curve": "patients",
     "Effects": "types",
     "Estimate": "types",
     "Finding": "types",
+    "IPD": "patients",
     "MEASURES": "measures",
     "Measure": "types",
     "Pooled": "pooling.result",
     "Provenance": "types",
+    "Published": "patients",
     "Result": "types",
     "audit": "auditing.audit",
     "effects": "convert.effects",
@@ -54,6 +63,7 @@ _HOME = {
     "leave_one_out": "sensitivity.leave_one_out",
     "pool": "pooling.pool",
     "proportions": "convert.proportions",
+    "reconstruct": "reconstruction.reconstruct",
     "report": "reporting.report",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",

@@ -1,0 +1,69 @@
+"""One arm: curve and printed numbers in, whole patients out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from metaleptic.errors import DataError
+from metaleptic.patients import Curve, Published
+from metaleptic.reconstruction.allocate import allocate
+from metaleptic.reconstruction.cells import Cells, cut
+from metaleptic.reconstruction.clean import Target, clean
+from metaleptic.reconstruction.expected import expect
+from metaleptic.reconstruction.place import censor_times, event_times
+from metaleptic.types import FloatArray
+
+
+@dataclass(slots=True, eq=False)
+class Arm:
+    """An arm being solved: its target, cells and current patients."""
+
+    name: str
+    published: Published
+    target: Target
+    cells: Cells
+    n: int
+    corrections: list[str] = field(default_factory=list)
+    events: FloatArray = field(default_factory=lambda: np.empty(0))
+    censored: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+def prepare(name: str, curve: Curve, published: Published) -> Arm:
+    """Clean the curve and cut it at the printed numbers."""
+    corrections: list[str] = []
+    where = f"arm {name!r}: " if name else ""
+    last = published.last_time
+    counted = [t for t, k in published.at_risk.items() if k > 0]
+    if last is None and counted and max(counted) > curve.time.max():
+        last = max(counted)
+    target = clean(curve, None if last is None else float(last), corrections, where)
+    n = published.n if published.n is not None else published.at_risk.get(0.0)
+    if n is None:
+        n = _guess_n(target)
+        corrections.append(f"n is not given: {n} patients were assumed")
+    if n < 1:
+        raise DataError(f"{where}nobody is at risk at time 0.")
+    return Arm(name, published, target, cut(target, published, n), n, corrections)
+
+
+def solve(arm: Arm, tilt: float = 0.0) -> None:
+    """Find the arm's patients; ``tilt`` moves all censorings earlier (negative) or later."""
+    cells, ticks = arm.cells, arm.target.ticks
+    theta = np.zeros(len(cells.n_start))
+    expected = expect(cells, theta, ticks)
+    found = allocate(cells, expected, arm.published.events, ticks)
+    theta = np.clip(12 * found.shift + tilt, -8, 8)
+    expected = expect(cells, theta, ticks)
+    arm.events = event_times(cells, expected.deaths, found.deaths)
+    arm.censored = censor_times(cells, found.censored, theta, ticks, cells.s1[-1] > 0)
+
+
+def _guess_n(target: Target) -> int:
+    """Read n off the first drop of an exact curve (1/n or a multiple); assume 100 otherwise."""
+    drops = -np.diff(target.survival)
+    drops = drops[drops > max(3 * target.error, 1e-4)]
+    if not target.exact or not len(drops):
+        return 100
+    return max(1, round(1 / float(drops[0])))
