@@ -12,6 +12,7 @@ from metaleptic.reconstruction.allocate import allocate
 from metaleptic.reconstruction.cells import Cells, cut
 from metaleptic.reconstruction.clean import Target, clean
 from metaleptic.reconstruction.expected import expect
+from metaleptic.reconstruction.lattice import best_path, patients, stages
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.types import FloatArray
 
@@ -58,6 +59,11 @@ def solve(arm: Arm, tilt: float = 0.0) -> None:
     expected = expect(cells, theta, ticks)
     arm.events = event_times(cells, expected.deaths, found.deaths)
     arm.censored = censor_times(cells, found.censored, theta, ticks, cells.s1[-1] > 0)
+    if arm.target.exact:
+        lined = stages(arm.target, cells, found.censored.astype(np.float64))
+        path = None if lined is None else best_path(lined, arm.target.error, arm.published.events, arm.n)
+        if lined is not None and path is not None:
+            arm.events, arm.censored = patients(lined, path, ticks, float(cells.knot[-1]))
 
 
 def _guess_n(target: Target) -> int:

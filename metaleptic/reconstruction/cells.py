@@ -77,6 +77,8 @@ def cut(target: Target, published: Published, n: int) -> Cells:
     for at_time, rate in rates.items():
         if rate is not None and 0 < at_time < end and not target.exact:
             t, s = _through(t, s, at_time, rate)
+    if target.exact:
+        t = _snap(t, np.array([*risk, *rates]), 5e-5 * target.end)
     knots = np.unique(np.array([*risk, *(a for a in rates if 0 < a < end), end]))
     if end in risk:
         knots = np.append(knots, end)
@@ -132,3 +134,13 @@ def _through(t: FloatArray, s: FloatArray, at: float, rate: float) -> tuple[Floa
     i = int(np.searchsorted(t, at, side="right"))
     s[t == at] = rate
     return np.insert(t, i, at), np.insert(s, i, rate)
+
+
+def _snap(t: FloatArray, knots: FloatArray, tolerance: float) -> FloatArray:
+    """Put drops that were drawn at a printed time (but for the rounding of coordinates) exactly there."""
+    knots = np.sort(knots)
+    nearest = knots[np.clip(np.searchsorted(knots, t) - 1, 0, len(knots) - 1)]
+    after = knots[np.clip(np.searchsorted(knots, t), 0, len(knots) - 1)]
+    nearest = np.where(np.abs(after - t) < np.abs(nearest - t), after, nearest)
+    snapped: FloatArray = np.where(np.abs(nearest - t) <= tolerance, nearest, t)
+    return snapped
