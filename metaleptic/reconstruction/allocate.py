@@ -16,7 +16,7 @@ from metaleptic.reconstruction.expected import Expected
 from metaleptic.types import FloatArray
 
 # Standard deviation of the mean position of a block's censorings, as a share of the block.
-_POSITION_SD = 0.12
+POSITION_SD = 0.12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,17 +29,21 @@ class Allocation:
 
 
 def allocate(
-    cells: Cells, expected: Expected, events: int | None, ticks: FloatArray | None, want: FloatArray | None = None
+    cells: Cells,
+    expected: Expected,
+    precision: FloatArray,
+    slack: FloatArray,
+    events: int | None,
+    ticks: FloatArray | None,
+    want: FloatArray | None = None,
 ) -> Allocation:
     """Choose whole deaths per cell.
 
-    ``want`` moves the expectation (draws, contrasts); None leaves it.
+    ``precision`` and ``slack`` come from ``deviations``; ``want`` replaces the expectation (draws, contrasts).
     """
     per_cell = np.add.reduceat(expected.deaths, cells.first)
     centre = per_cell if want is None else want
     hazard = np.add.reduceat(expected.hazard, cells.first)
-    n_bar = np.where(hazard > 1e-9, per_cell / np.maximum(hazard, 1e-9), cells.n_start[cells.cell_block])
-    precision, slack = _precision(cells, n_bar, hazard, expected)
     leave = (cells.n_start - cells.n_stop).astype(np.int64)
     cap = leave.copy()
     if ticks is not None and len(ticks):
@@ -55,10 +59,11 @@ def allocate(
     return Allocation(deaths, leave - block_deaths, shift)
 
 
-def _precision(
-    cells: Cells, n_bar: FloatArray, hazard: FloatArray, expected: Expected
-) -> tuple[FloatArray, FloatArray]:
+def deviations(cells: Cells, expected: Expected) -> tuple[FloatArray, FloatArray]:
     """Return the inverse covariance of the deviations, and each cell's share due to the censorings' positions."""
+    per_cell = np.add.reduceat(expected.deaths, cells.first)
+    hazard = np.add.reduceat(expected.hazard, cells.first)
+    n_bar = np.where(hazard > 1e-9, per_cell / np.maximum(hazard, 1e-9), cells.n_start[cells.cell_block])
     count = len(cells.first)
     level = np.append(cells.s0[cells.first], cells.s1[-1])
     log_sd = np.minimum(cells.sd / np.maximum(level, cells.sd), 1.0)
@@ -70,7 +75,7 @@ def _precision(
     curve *= n_bar[:, None] * n_bar[None, :]
     width = np.diff(cells.knot)
     block_width = np.maximum(np.diff(cells.edge)[cells.cell_block], 1e-12)
-    place = (_POSITION_SD * expected.censored[cells.cell_block] * hazard * np.minimum(width / block_width, 1.0)) ** 2
+    place = (POSITION_SD * expected.censored[cells.cell_block] * hazard * np.minimum(width / block_width, 1.0)) ** 2
     total = curve + np.diag(place + 1e-4)
     return np.asarray(np.linalg.inv(total), dtype=np.float64), place / np.diag(total)
 

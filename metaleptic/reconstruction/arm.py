@@ -8,11 +8,11 @@ import numpy as np
 
 from metaleptic.errors import DataError
 from metaleptic.patients import Curve, Published
-from metaleptic.reconstruction.allocate import allocate
+from metaleptic.reconstruction.allocate import POSITION_SD, allocate, deviations
 from metaleptic.reconstruction.cells import Cells, cut
 from metaleptic.reconstruction.clean import Target, clean
-from metaleptic.reconstruction.expected import expect
-from metaleptic.reconstruction.lattice import best_path, patients, stages
+from metaleptic.reconstruction.expected import Expected, expect
+from metaleptic.reconstruction.lattice import Path, Stages, best_path, patients, stages
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.types import FloatArray
 
@@ -29,6 +29,12 @@ class Arm:
     corrections: list[str] = field(default_factory=list)
     events: FloatArray = field(default_factory=lambda: np.empty(0))
     censored: FloatArray = field(default_factory=lambda: np.empty(0))
+    expected: Expected = field(init=False)
+    precision: FloatArray = field(init=False)
+    slack: FloatArray = field(init=False)
+    lined: Stages | None = field(init=False, default=None)
+    path: Path | None = field(init=False, default=None)
+    tilt: float = 0.0
 
 
 def prepare(name: str, curve: Curve, published: Published) -> Arm:
@@ -49,21 +55,35 @@ def prepare(name: str, curve: Curve, published: Published) -> Arm:
     return Arm(name, published, target, cut(target, published, n), n, corrections)
 
 
-def solve(arm: Arm, tilt: float = 0.0) -> None:
-    """Find the arm's patients; ``tilt`` moves all censorings earlier (negative) or later."""
+def solve(arm: Arm) -> None:
+    """Find the arm's patients from its own curve and numbers."""
     cells, ticks = arm.cells, arm.target.ticks
-    theta = np.zeros(len(cells.n_start))
-    expected = expect(cells, theta, ticks)
-    found = allocate(cells, expected, arm.published.events, ticks)
-    theta = np.clip(12 * found.shift + tilt, -8, 8)
+    arm.expected = expect(cells, np.zeros(len(cells.n_start)), ticks)
+    arm.precision, arm.slack = deviations(cells, arm.expected)
+    arm.lined = arm.path = None
+    if arm.target.exact:
+        found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks)
+        arm.lined = stages(arm.target, cells, found.censored.astype(np.float64))
+        if arm.lined is not None:
+            arm.path = best_path(arm.lined, arm.target.error, arm.published.events, arm.n)
+    settle(arm)
+
+
+def settle(arm: Arm, tilt: float = 0.0, lean: FloatArray | None = None) -> None:
+    """Place the patients, with censorings tilted (in standard deviations) and deaths per cell leaning to other cells."""
+    cells, ticks = arm.cells, arm.target.ticks
+    arm.tilt = tilt
+    if arm.lined is not None and arm.path is not None:
+        arm.events, arm.censored = patients(arm.lined, arm.path, ticks, float(cells.knot[-1]), tilt)
+        return
+    want = np.add.reduceat(arm.expected.deaths, cells.first)
+    if lean is not None:
+        want = want + lean
+    found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks, want)
+    theta = np.clip(12 * (found.shift + POSITION_SD * tilt), -8, 8)
     expected = expect(cells, theta, ticks)
     arm.events = event_times(cells, expected.deaths, found.deaths)
     arm.censored = censor_times(cells, found.censored, theta, ticks, cells.s1[-1] > 0)
-    if arm.target.exact:
-        lined = stages(arm.target, cells, found.censored.astype(np.float64))
-        path = None if lined is None else best_path(lined, arm.target.error, arm.published.events, arm.n)
-        if lined is not None and path is not None:
-            arm.events, arm.censored = patients(lined, path, ticks, float(cells.knot[-1]))
 
 
 def _guess_n(target: Target) -> int:

@@ -261,15 +261,17 @@ def _trace(
     ]
 
 
-def patients(found: Stages, path: Path, ticks: FloatArray | None, end: float) -> tuple[FloatArray, FloatArray]:
-    """Return the times of events and of censorings along a path."""
+def patients(
+    found: Stages, path: Path, ticks: FloatArray | None, end: float, tilt: float = 0.0
+) -> tuple[FloatArray, FloatArray]:
+    """Return the times of events and of censorings along a path; ``tilt`` moves censorings within their gaps."""
     events = np.repeat(found.time, path.deaths)
     marks = None if ticks is None else _near(ticks, found.time, 2e-5 * end)
     after = np.append(found.time[1:], end)
     out: list[FloatArray] = []
     for j in np.flatnonzero(path.censored):
         c = int(path.censored[j])
-        p = (np.arange(c) + 0.5) / c
+        p = ((np.arange(c) + 0.5) / c) ** np.exp(-tilt)
         inside = np.empty(0)
         if marks is not None:
             upper = np.inf if j + 1 == len(found.time) else after[j]

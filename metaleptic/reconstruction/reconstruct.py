@@ -8,6 +8,7 @@ import numpy as np
 
 from metaleptic.errors import OptionError
 from metaleptic.patients import IPD, Contrast, Curve, Published
+from metaleptic.reconstruction.agree import agree
 from metaleptic.reconstruction.arm import Arm, prepare, solve
 from metaleptic.reconstruction.result import Reconstruction
 
@@ -73,6 +74,8 @@ def reconstruct(
     arms = [prepare(name, c, printed.get(name, Published())) for name, c in curves.items()]
     for arm in arms:
         solve(arm)
+    if contrasts:
+        agree(arms, contrasts)
     corrections = [f"{a.name}: {text}" if a.name else text for a in arms for text in a.corrections]
     return Reconstruction(_ipd(arms), tuple(corrections))
 
