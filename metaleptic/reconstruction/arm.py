@@ -45,14 +45,14 @@ def prepare(name: str, curve: Curve, published: Published) -> Arm:
     counted = [t for t, k in published.at_risk.items() if k > 0]
     if last is None and counted and max(counted) > curve.time.max():
         last = max(counted)
-    target = clean(curve, None if last is None else float(last), corrections, where)
     n = published.n if published.n is not None else published.at_risk.get(0.0)
+    target = clean(curve, None if last is None else float(last), corrections, where, n)
     if n is None:
         n = _guess_n(target)
         corrections.append(f"n is not given: {n} patients were assumed")
     if n < 1:
         raise DataError(f"{where}nobody is at risk at time 0.")
-    return Arm(name, published, target, cut(target, published, n), n, corrections)
+    return Arm(name, published, target, cut(target, published, n, corners=curve.kind == "clicks"), n, corrections)
 
 
 def solve(arm: Arm) -> None:

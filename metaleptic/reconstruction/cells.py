@@ -56,7 +56,7 @@ class Cells:
     n_stop: FloatArray
 
 
-def cut(target: Target, published: Published, n: int) -> Cells:
+def cut(target: Target, published: Published, n: int, *, corners: bool = False) -> Cells:
     """Insert a knot at every printed number at risk and rate."""
     end = target.end
     risk = {0.0: n}
@@ -77,6 +77,8 @@ def cut(target: Target, published: Published, n: int) -> Cells:
     for at_time, rate in rates.items():
         if rate is not None and 0 < at_time < end and not target.exact:
             t, s = _through(t, s, at_time, rate)
+    if corners:
+        t, s = _hold(t, s, np.array(list(risk)), np.array(list(risk.values()), dtype=np.float64))
     if target.exact:
         t = _snap(t, np.array([*risk, *rates]), 5e-5 * target.end)
     knots = np.unique(np.array([*risk, *(a for a in rates if 0 < a < end), end]))
@@ -107,6 +109,10 @@ def cut(target: Target, published: Published, n: int) -> Cells:
     cell_block = np.searchsorted(edges, inner, side="right") - 1
     n_start = np.array([risk[e] for e in edges], dtype=np.float64)
     sd = np.full(len(knots), target.error)
+    if not target.exact:
+        # A drop near a knot may lie on either side of it: times are misread too.
+        off = target.error * target.end
+        sd = np.hypot(sd, 0.4 * (np.interp(knots - off, t, s) - np.interp(knots + off, t, s)))
     for j, at_time in enumerate(knots):
         if rates.get(float(at_time)) is not None:
             sd[j] = min(sd[j], 3e-4)
@@ -144,3 +150,13 @@ def _snap(t: FloatArray, knots: FloatArray, tolerance: float) -> FloatArray:
     nearest = np.where(np.abs(after - t) < np.abs(nearest - t), after, nearest)
     snapped: FloatArray = np.where(np.abs(nearest - t) <= tolerance, nearest, t)
     return snapped
+
+
+def _hold(t: FloatArray, s: FloatArray, risk_time: FloatArray, at_risk: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Let the last death before each clicked corner happen at that corner: a step curve holds its height until it drops."""
+    here = np.exp(np.interp(t, risk_time, np.log(at_risk)))
+    one = s[:-1] / np.maximum(here[:-1], 1.0)
+    fall = s[:-1] - s[1:]
+    gap = np.flatnonzero((fall > 0) & (np.diff(t) > 0))
+    before = s[gap + 1] + np.minimum(fall, one)[gap]
+    return np.insert(t, gap + 1, t[gap + 1]), np.insert(s, gap + 1, before)
