@@ -78,7 +78,7 @@ def cut(target: Target, published: Published, n: int, *, corners: bool = False) 
         if rate is not None and 0 < at_time < end and not target.exact:
             t, s = _through(t, s, at_time, rate)
     if corners:
-        t, s = _hold(t, s, np.array(list(risk)), np.array(list(risk.values()), dtype=np.float64))
+        t, s = _hold(t, s, np.array(list(risk)), np.array(list(risk.values()), dtype=np.float64), target.error * target.end)
     if target.exact:
         t = _snap(t, np.array([*risk, *rates]), 5e-5 * target.end)
     knots = np.unique(np.array([*risk, *(a for a in rates if 0 < a < end), end]))
@@ -152,11 +152,21 @@ def _snap(t: FloatArray, knots: FloatArray, tolerance: float) -> FloatArray:
     return snapped
 
 
-def _hold(t: FloatArray, s: FloatArray, risk_time: FloatArray, at_risk: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Let the last death before each clicked corner happen at that corner: a step curve holds its height until it drops."""
+def _hold(
+    t: FloatArray, s: FloatArray, risk_time: FloatArray, at_risk: FloatArray, blur: float
+) -> tuple[FloatArray, FloatArray]:
+    """Let the last death before each clicked corner happen at that corner: a step curve holds its height until it drops.
+
+    Two clicks nearer than the error of times are the two corners of one drop: it lies between them.
+    """
     here = np.exp(np.interp(t, risk_time, np.log(at_risk)))
     one = s[:-1] / np.maximum(here[:-1], 1.0)
-    fall = s[:-1] - s[1:]
-    gap = np.flatnonzero((fall > 0) & (np.diff(t) > 0))
+    fall, width = s[:-1] - s[1:], np.diff(t)
+    gap = np.flatnonzero((fall > 0) & (width > 0))
     before = s[gap + 1] + np.minimum(fall, one)[gap]
-    return np.insert(t, gap + 1, t[gap + 1]), np.insert(s, gap + 1, before)
+    corner = t[gap + 1] - 0.5 * width[gap] * np.exp(-((width[gap] / (3 * blur)) ** 2))
+    where = np.repeat(gap + 1, 2)
+    return (
+        np.insert(t, where, np.column_stack([corner, corner]).ravel()),
+        np.insert(s, where, np.column_stack([before, s[gap + 1]]).ravel()),
+    )

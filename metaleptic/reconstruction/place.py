@@ -24,8 +24,15 @@ def event_times(cells: Cells, weight: FloatArray, deaths: IntArray) -> FloatArra
     want = np.arange(int(deaths.sum())) + 0.5
     i = np.clip(np.searchsorted(total, want, side="left") - 1, 0, len(mass) - 1)
     share = np.clip((want - total[i]) / np.maximum(mass[i], 1e-300), 0.0, 1.0)
-    times: FloatArray = cells.start[i] + share * (cells.stop[i] - cells.start[i])
-    return times
+    times = cells.start[i] + share * (cells.stop[i] - cells.start[i])
+    return np.minimum(times, _before_knots(cells)[cells.cell[i]])
+
+
+def _before_knots(cells: Cells) -> FloatArray:
+    """Latest time that still counts as before the knot that ends each cell (the last cell runs to the end itself)."""
+    latest = cells.knot[1:] - 1e-6 * cells.knot[-1]
+    latest[-1] = cells.knot[-1]
+    return np.maximum(latest, cells.knot[:-1])
 
 
 def censor_times(
@@ -51,6 +58,8 @@ def censor_times(
             continue
         p = (np.arange(c) + 0.5) / c
         times = lo + (hi - lo) * untilted(p, np.full(c, theta[b]))
+        if b < blocks - 1:
+            times = np.minimum(times, max(hi - 1e-6 * cells.edge[-1], lo))
         if b == blocks - 1 and last_leaves:
             times[-1] = hi
         out.append(times)
