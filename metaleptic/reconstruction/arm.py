@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from metaleptic.errors import DataError
-from metaleptic.patients import Curve, Published
+from metaleptic.patients import Curve, Published, to_number
 from metaleptic.reconstruction.allocate import POSITION_SD, allocate, deviations
 from metaleptic.reconstruction.cells import Cells, cut
 from metaleptic.reconstruction.clean import Target, clean
 from metaleptic.reconstruction.expected import Expected, expect
-from metaleptic.reconstruction.lattice import Path, Stages, best_path, patients, stages
+from metaleptic.reconstruction.lattice import Path, Stages, best_path, noisy_stages, patients, stages
 from metaleptic.reconstruction.place import censor_times, event_times
+from metaleptic.reconstruction.printed import half_unit
 from metaleptic.types import FloatArray
+
+
+# Reading error times patients below which single deaths can be told apart.
+RESOLVED = 0.5
 
 
 @dataclass(slots=True, eq=False)
@@ -61,11 +66,15 @@ def solve(arm: Arm) -> None:
     arm.expected = expect(cells, np.zeros(len(cells.n_start)), ticks)
     arm.precision, arm.slack = deviations(cells, arm.expected)
     arm.lined = arm.path = None
-    if arm.target.exact:
+    if arm.target.exact or arm.n * arm.target.error < RESOLVED:
         found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks)
-        arm.lined = stages(arm.target, cells, found.censored.astype(np.float64))
+        guess = found.censored.astype(np.float64)
+        if arm.target.exact:
+            arm.lined = stages(arm.target, cells, guess)
+        else:
+            arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published))
         if arm.lined is not None:
-            arm.path = best_path(arm.lined, arm.target.error, arm.published.events, arm.n)
+            arm.path = best_path(arm.lined, arm.published.events, arm.n)
     settle(arm)
 
 
@@ -84,6 +93,13 @@ def settle(arm: Arm, tilt: float = 0.0, lean: FloatArray | None = None) -> None:
     expected = expect(cells, theta, ticks)
     arm.events = event_times(cells, expected.deaths, found.deaths)
     arm.censored = censor_times(cells, found.censored, theta, ticks, cells.s1[-1] > 0)
+
+
+def _rates(published: Published) -> dict[float, tuple[float, float]]:
+    """Printed rates with the standard deviation of their rounding."""
+    half = half_unit(published.rates.values())
+    read = {float(t): to_number(s, "rate") for t, s in published.rates.items()}
+    return {t: (s, half / np.sqrt(3)) for t, s in read.items() if s is not None}
 
 
 def _guess_n(target: Target) -> int:

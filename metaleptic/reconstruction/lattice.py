@@ -18,25 +18,33 @@ from metaleptic.reconstruction.cells import Cells, IntArray
 from metaleptic.reconstruction.clean import Target
 from metaleptic.types import FloatArray
 
-_KNOT, _DROP = 0, 1
+_KNOT, _DROP, _CLICK, _FREE = 0, 1, 2, 3
 # A height that does not fit costs no more than this, so that one misread corner cannot forbid a path.
 _WORST = 80.0
 # A censoring between two drops where no tick was drawn.
 _UNSEEN = 15.0
-_PRICES = (-12.0, -6.0, -3.0, -1.5, -0.75, -0.3, 0.3, 0.75, 1.5, 3.0, 6.0, 12.0)
+# A death on the other side of a number at risk than its point was drawn.
+_MOVED = 1.0
+_PRICES = (0.0, 0.3, 0.75, 1.5, 3.0, 6.0, 12.0, 25.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stages:
     """Drops and numbers at risk in order of time, with what lies between them.
 
-    ``kind``, ``time``, ``level`` (height after a drop), ``low``, ``high`` (bounds of the number at risk before the stage),
-    ``ticks`` and ``mean`` (ticks, and expected censorings, between this stage and the next; the last gap runs to the end).
+    ``kind``, ``time``, ``level`` (height after the stage), ``sd`` (its error), ``low``, ``high`` (bounds of the number at
+    risk before the stage), ``ticks`` and ``mean`` (ticks, and expected censorings, between this stage and the next; the
+    last gap runs to the end), ``since`` and ``until`` (deaths of a stage lie between them). ``strict``: no
+    censoring without a tick.
     """
 
     kind: IntArray
     time: FloatArray
+    since: FloatArray
+    until: FloatArray
     level: FloatArray
+    sd: FloatArray
+    strict: bool
     low: IntArray
     high: IntArray
     ticks: IntArray | None
@@ -87,7 +95,8 @@ def stages(target: Target, cells: Cells, censored: FloatArray) -> Stages | None:
     width = np.maximum(np.diff(cells.edge)[block], 1e-12)
     gap = np.append(time[1:], end) - time
     mean = np.maximum(censored[block] * gap / width, 0.02)
-    return Stages(kind, time, level, low, high, count, mean)
+    sd = np.full(len(time), target.error)
+    return Stages(kind, time, time, time, level, sd, True, low, high, count, mean)
 
 
 def _near(marks: FloatArray, times: FloatArray, tolerance: float) -> FloatArray:
@@ -97,17 +106,61 @@ def _near(marks: FloatArray, times: FloatArray, tolerance: float) -> FloatArray:
     return np.sort(np.where(np.abs(nearest - marks) <= tolerance, nearest, marks))
 
 
-def best_path(found: Stages, error: float, events: int | None, patients: int) -> Path | None:
+def noisy_stages(target: Target, cells: Cells, censored: FloatArray, rates: dict[float, tuple[float, float]]) -> Stages:
+    """Line up points with reading error: deaths may lie between any two of them, on either side of a number near by.
+
+    ``rates`` are printed heights with their error.
+    """
+    end = float(cells.knot[-1])
+    blur = target.error * end
+    fall = np.flatnonzero(cells.s1 < cells.s0)
+    point_time, point_level = cells.stop[fall], cells.s1[fall]
+    since = cells.start[fall]
+    fixed = np.unique(np.concatenate([cells.edge[:-1], np.array([t for t in rates if 0 < t < end])]))
+    rows: list[tuple[float, int, int, float, float, float, float]] = []
+    # Sorted by (time, rank): deaths before a count, the count, deaths at its time, the printed rate, points.
+    for t in fixed:
+        close = np.flatnonzero(np.abs(point_time - t) <= 2.5 * blur) if t > 0 else np.empty(0, dtype=np.int64)
+        lowest = float(point_level[close].min()) if len(close) else np.nan
+        if len(close):
+            point_time[close] = np.maximum(point_time[close], t)
+            since[close] = np.maximum(since[close], t)
+            just = t - 1e-6 * end
+            rows.append((t, 0, _FREE, lowest, np.inf, min(just, float(cells.start[fall][close].min())), just))
+        if t in cells.edge[:-1]:
+            rows.append((t, 1, _KNOT, np.nan, np.inf, t, t))
+        if t in rates:
+            if len(close):
+                rows.append((t, 2, _FREE, lowest, np.inf, t, t))
+            rows.append((t, 3, _CLICK, rates[t][0], rates[t][1], t, t))
+    rows += [
+        (t, 4, _CLICK, level, target.error, a, t)
+        for t, level, a in zip(point_time.tolist(), point_level.tolist(), since.tolist(), strict=True)
+    ]
+    rows.append((end, 5, _FREE, 0.0, np.inf, end, end))
+    rows.sort(key=lambda row: (row[0], row[1]))
+    time, _, kind_list, level, sd, since, until = (np.array(column) for column in zip(*rows, strict=True))
+    kind = kind_list.astype(np.int64)
+    block = np.cumsum(kind == _KNOT) - 1
+    high = cells.n_start.astype(np.int64)[block]
+    low = np.where(kind == _KNOT, high, np.maximum(cells.n_stop.astype(np.int64)[block], 0))
+    width = np.maximum(np.diff(cells.edge)[block], 1e-12)
+    gap = np.maximum(np.append(time[1:], end) - time, 0.0)
+    mean = np.maximum(censored[block] * gap / width, 0.02)
+    return Stages(kind, time, np.minimum(since, until), until, level, sd, False, low, high, None, mean)
+
+
+def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
     """Return the cheapest path, with this total of events if it can be had."""
-    paths = _paths(found, error, np.zeros(1), events, patients)
+    paths = _paths(found, events, patients, np.zeros(1))
     if not paths:
         return None
     path = paths[0]
     if events is None or path.deaths.sum() == events:
         return path
-    prices = np.array(_PRICES)
+    prices = np.array(_PRICES) * (1 if path.deaths.sum() > events else -1)
     for _ in range(3):
-        paths = _paths(found, error, prices, events, patients)
+        paths = _paths(found, events, patients, prices)
         exact = [p for p in paths if p.deaths.sum() == events]
         if exact:
             return min(exact, key=lambda p: p.cost)
@@ -115,37 +168,36 @@ def best_path(found: Stages, error: float, events: int | None, patients: int) ->
         more, fewer = prices[totals > events], prices[totals < events]
         if not len(more) or not len(fewer):
             return None
-        prices = np.linspace(more.max(), fewer.min(), 10)[1:-1]
+        prices = np.linspace(more.max(), fewer.min(), 8)[1:-1]
     return None
 
 
-def _paths(found: Stages, error: float, price: FloatArray, events: int | None, patients: int) -> list[Path]:
+def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) -> list[Path]:
     rows = len(price)
     extra = _extra_cost(found, events, patients)
     low, high = int(found.low[0]), int(found.high[0])
     cost = np.zeros((rows, high - low + 1))
     log_s = np.zeros_like(cost)
-    back: list[tuple[IntArray, IntArray, int, IntArray | None, int]] = []
-    for j in range(len(found.kind)):
-        n = np.arange(low, high + 1, dtype=np.float64)
-        if found.kind[j] == _DROP:
-            cost, log_s, deaths = _drop(cost, log_s, n, float(found.level[j]), error, price)
-            left = np.arange(low, high + 1) - deaths
+    back: list[tuple[IntArray, IntArray, int, int]] = []
+    for j, kind in enumerate(found.kind):
+        n = np.arange(low, high + 1)
+        width = len(n)
+        if kind == _KNOT:
+            deaths, source = np.zeros((rows, width), dtype=np.int64), np.broadcast_to(np.arange(width), cost.shape)
+            floor, after = low, cost
+        else:
+            cost, log_s, deaths = _fall(cost, log_s, n, found, j, price)
+            left = np.tile(n, cost.shape[1] // width) - deaths
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor)
-        else:
-            deaths, left, floor, after = np.zeros((rows, len(n)), dtype=np.int64), None, low, cost
-            source = np.broadcast_to(np.arange(len(n)), cost.shape)
         log_after = np.take_along_axis(log_s, np.maximum(source, 0), axis=1)
-        if j + 1 == len(found.kind):
-            next_low, next_high = 0, 0
-        else:
-            next_low, next_high = int(found.low[j + 1]), int(found.high[j + 1])
+        last = j + 1 == len(found.kind)
+        next_low, next_high = (0, 0) if last else (int(found.low[j + 1]), int(found.high[j + 1]))
         cost, pick = _leave(after, floor, next_low, next_high, found, j, extra)
         if not np.isfinite(cost).any(axis=1).all():
             return []
         log_s = np.take_along_axis(log_after, pick, axis=1)
-        back.append((np.take_along_axis(source, pick, axis=1), deaths, low, pick, floor))
+        back.append((np.take_along_axis(source, pick, axis=1), deaths, low, width))
         low, high = next_low, next_high
     return _trace(back, cost[:, 0], price)
 
@@ -160,18 +212,33 @@ def _extra_cost(found: Stages, events: int | None, patients: int) -> float:
     return float(np.log1p(1 / share))
 
 
-def _drop(
-    cost: FloatArray, log_s: FloatArray, n: FloatArray, level: float, error: float, price: FloatArray
+def _fall(
+    cost: FloatArray, log_s: FloatArray, n: IntArray, found: Stages, j: int, price: FloatArray
 ) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Add the cost of reaching ``level`` from each number at risk."""
+    """Cost of the deaths that may happen at a stage: all candidates side by side."""
+    level, sd, kind = float(found.level[j]), float(found.sd[j]), found.kind[j]
     height = np.exp(log_s)
-    deaths = np.clip(np.rint(n * (1.0 - level / height)), 1, n)
-    with np.errstate(divide="ignore"):
-        new_log = log_s + np.log1p(-deaths / n)
-    miss = (np.exp(new_log) - level) / error
-    # Level 0 is reached by everyone dying only, and by nobody before.
+    implied = n * np.maximum(1.0 - level / np.maximum(height, 1e-300), -1.0)
+    if kind == _DROP:
+        choices = [np.clip(np.rint(implied), 1, n)]
+    else:
+        below = np.clip(np.floor(implied), 0, n)
+        choices = [np.zeros_like(below), below, np.minimum(below + 1, n)]
+        if kind == _FREE:
+            choices.append(np.minimum(np.ones_like(below), n))
+    deaths = np.concatenate(choices, axis=1)
+    many = len(choices)
+    n_all = np.tile(n, many)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        new_log = np.tile(log_s, (1, many)) + np.where(n_all > 0, np.log1p(-deaths / np.maximum(n_all, 1)), 0.0)
+    # Level 0 is reached by everyone dying only; -745 is the log of the smallest number.
     new_log = np.where(np.isfinite(new_log), new_log, -745.0)
-    total = cost + np.minimum(0.5 * miss * miss, _WORST) + price[:, None] * deaths
+    total = np.tile(cost, (1, many)) + price[:, None] * deaths
+    if np.isfinite(sd):
+        miss = (np.exp(new_log) - level) / sd
+        total = total + np.minimum(0.5 * miss * miss, _WORST)
+    else:
+        total = total + _MOVED * (deaths > 0)
     return total, new_log, deaths.astype(np.int64)
 
 
@@ -239,20 +306,18 @@ def _censor_cost(band: int, mean: float) -> FloatArray:
     return cost
 
 
-def _trace(
-    back: list[tuple[IntArray, IntArray, int, IntArray | None, int]], cost: FloatArray, price: FloatArray
-) -> list[Path]:
+def _trace(back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, price: FloatArray) -> list[Path]:
     rows, count = len(price), len(back)
     deaths = np.zeros((rows, count), dtype=np.int64)
     at_risk = np.zeros((rows, count + 1), dtype=np.int64)
     index = np.zeros(rows, dtype=np.int64)
     row = np.arange(rows)
     for j in range(count - 1, -1, -1):
-        source, died, low, _, _ = back[j]
+        source, died, low, width = back[j]
         came = source[row, index]
         deaths[:, j] = died[row, came]
-        at_risk[:, j] = low + came
-        index = came
+        index = came % width
+        at_risk[:, j] = low + index
     censored = at_risk[:, :-1] - deaths - at_risk[:, 1:]
     return [
         Path(deaths[i], censored[i], float(cost[i] - price[i] * deaths[i].sum()))
@@ -265,7 +330,7 @@ def patients(
     found: Stages, path: Path, ticks: FloatArray | None, end: float, tilt: float = 0.0
 ) -> tuple[FloatArray, FloatArray]:
     """Return the times of events and of censorings along a path; ``tilt`` moves censorings within their gaps."""
-    events = np.repeat(found.time, path.deaths)
+    events = _event_times(found, path)
     marks = None if ticks is None else _near(ticks, found.time, 2e-5 * end)
     after = np.append(found.time[1:], end)
     out: list[FloatArray] = []
@@ -284,3 +349,12 @@ def patients(
     if len(censored) and path.censored[-1] > 0 and marks is None:
         censored[-1] = end
     return events, censored
+
+
+def _event_times(found: Stages, path: Path) -> FloatArray:
+    """Deaths at the time of their stage; several between two clicks are spread, the last at the second click."""
+    reps = path.deaths
+    time, since = np.repeat(found.until, reps), np.repeat(found.since, reps)
+    k = np.arange(len(time)) - np.repeat(np.cumsum(reps) - reps, reps) + 1
+    spread: FloatArray = time - (time - since) * (1 - k / np.maximum(np.repeat(reps, reps), 1))
+    return np.sort(spread)
