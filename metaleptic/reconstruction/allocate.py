@@ -105,7 +105,7 @@ def _within(deaths: IntArray, mean: FloatArray, cap: IntArray, block: IntArray) 
     """Take deaths away where a block would lose more than leave it."""
     for b in np.flatnonzero(np.bincount(block, weights=deaths, minlength=len(cap)) > cap):
         inside = np.flatnonzero(block == b)
-        while deaths[inside].sum() > cap[b]:
+        for _ in range(int(deaths[inside].sum() - cap[b])):
             over = np.where(deaths[inside] > 0, deaths[inside] - mean[inside], -np.inf)
             deaths[inside[int(np.argmax(over))]] -= 1
     return deaths
@@ -126,7 +126,7 @@ def _to_total(
     open_cell: np.ndarray,
 ) -> IntArray:
     diagonal = np.diag(precision)
-    while deaths.sum() != events:
+    for _ in range(abs(int(deaths.sum()) - events)):
         step = 1 if deaths.sum() < events else -1
         allowed = _moves_up(deaths, cap, block, open_cell) if step > 0 else deaths > 0
         if not allowed.any():

@@ -15,6 +15,7 @@ from metaleptic.reconstruction.expected import Expected, expect
 from metaleptic.reconstruction.lattice import Path, Stages, best_path, noisy_stages, patients, stages
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.reconstruction.printed import half_unit
+from metaleptic.reconstruction.steps import pin_median
 from metaleptic.types import FloatArray
 
 
@@ -84,6 +85,8 @@ def settle(arm: Arm, tilt: float = 0.0, lean: FloatArray | None = None) -> None:
     arm.tilt = tilt
     if arm.lined is not None and arm.path is not None:
         arm.events, arm.censored = patients(arm.lined, arm.path, ticks, float(cells.knot[-1]), tilt)
+        if not arm.target.exact:
+            _pin(arm)
         return
     want = np.add.reduceat(arm.expected.deaths, cells.first)
     if lean is not None:
@@ -93,6 +96,15 @@ def settle(arm: Arm, tilt: float = 0.0, lean: FloatArray | None = None) -> None:
     expected = expect(cells, theta, ticks)
     arm.events = event_times(cells, expected.deaths, found.deaths)
     arm.censored = censor_times(cells, found.censored, theta, ticks, cells.s1[-1] > 0)
+    _pin(arm)
+
+
+def _pin(arm: Arm) -> None:
+    p = arm.published
+    median = to_number(p.median, "median")
+    if median is not None and 0 < median < arm.cells.knot[-1]:
+        half = half_unit((p.median, p.median_low, p.median_high))
+        arm.events = pin_median(arm.events, arm.censored, median, half, arm.cells.edge[:-1])
 
 
 def _rates(published: Published) -> dict[float, tuple[float, float]]:

@@ -77,6 +77,9 @@ def cut(target: Target, published: Published, n: int, *, corners: bool = False) 
     for at_time, rate in rates.items():
         if rate is not None and 0 < at_time < end and not target.exact:
             t, s = _through(t, s, at_time, rate)
+    median = to_number(published.median, "median")
+    if median is not None and 0 < median < end and corners:
+        t, s = _through(t, s, median, 0.5)
     if corners:
         t, s = _hold(t, s, np.array(list(risk)), np.array(list(risk.values()), dtype=np.float64), target.error * target.end)
     if target.exact:
@@ -152,6 +155,10 @@ def _snap(t: FloatArray, knots: FloatArray, tolerance: float) -> FloatArray:
     return snapped
 
 
+# How many typical deaths the last step before a click holds: 2.5 where clicks are dense, less where each skips many drops.
+HELD = 2.5
+
+
 def _hold(
     t: FloatArray, s: FloatArray, risk_time: FloatArray, at_risk: FloatArray, blur: float
 ) -> tuple[FloatArray, FloatArray]:
@@ -160,8 +167,11 @@ def _hold(
     Two clicks nearer than the error of times are the two corners of one drop: it lies between them.
     """
     here = np.exp(np.interp(t, risk_time, np.log(at_risk)))
-    one = s[:-1] / np.maximum(here[:-1], 1.0)
+    one = s[:-1] / np.maximum(here[1:], 1.0)
     fall, width = s[:-1] - s[1:], np.diff(t)
+    deaths = np.where(one > 0, fall / np.maximum(one, 1e-12), 0.0)
+    per_gap = max(float(deaths.sum()) / max(int((deaths > 0.3).sum()), 1), 0.1)
+    one = one * float(np.clip(HELD / per_gap, 0.5, 3.0))
     gap = np.flatnonzero((fall > 0) & (width > 0))
     before = s[gap + 1] + np.minimum(fall, one)[gap]
     corner = t[gap + 1] - 0.5 * width[gap] * np.exp(-((width[gap] / (3 * blur)) ** 2))
