@@ -57,7 +57,9 @@ def agree(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> None:
     _place(arms, best, gains)
 
 
-def _place(arms: Sequence[Arm], x: FloatArray, gains: list[FloatArray], only: int | None = None) -> list[tuple[FloatArray, FloatArray]]:
+def _place(
+    arms: Sequence[Arm], x: FloatArray, gains: list[FloatArray], only: int | None = None
+) -> list[tuple[FloatArray, FloatArray]]:
     count = len(arms)
     for i, arm in enumerate(arms):
         if only is None or i == only:
@@ -102,11 +104,11 @@ def _lean_directions(arms: Sequence[Arm], pairs: list[tuple[int, int, Aim]]) -> 
                 share = sets.n1 / (sets.n1 + sets.n0)
                 middle = 0.5 * (cells.knot[:-1] + cells.knot[1:])
                 pull = pull - np.interp(middle, sets.time, share)
-        covariance = np.linalg.inv(arm.precision)
+        covariance = np.asarray(np.linalg.inv(arm.precision), dtype=np.float64)
         if arm.published.events is not None:
             ones = covariance.sum(axis=1)
             covariance = covariance - np.outer(ones, ones) / ones.sum()
         lean = covariance @ pull
-        size = float(np.sqrt(max(pull @ lean, 1e-12)))
+        size = float(np.sqrt(max(float(pull @ lean), 1e-12)))
         out.append(lean / size)
     return out

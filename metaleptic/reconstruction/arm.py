@@ -18,7 +18,6 @@ from metaleptic.reconstruction.printed import half_unit
 from metaleptic.reconstruction.steps import pin_median
 from metaleptic.types import FloatArray
 
-
 # Reading error times patients below which single deaths can be told apart.
 RESOLVED = 0.5
 
@@ -108,7 +107,7 @@ def _pin(arm: Arm) -> None:
 
 
 def _rates(published: Published) -> dict[float, tuple[float, float]]:
-    """Printed rates with the standard deviation of their rounding."""
+    """Return the printed rates with the standard deviation of their rounding."""
     half = half_unit(published.rates.values())
     read = {float(t): to_number(s, "rate") for t, s in published.rates.items()}
     return {t: (s, half / np.sqrt(3)) for t, s in read.items() if s is not None}

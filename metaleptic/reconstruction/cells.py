@@ -81,7 +81,9 @@ def cut(target: Target, published: Published, n: int, *, corners: bool = False) 
     if median is not None and 0 < median < end and corners:
         t, s = _through(t, s, median, 0.5)
     if corners:
-        t, s = _hold(t, s, np.array(list(risk)), np.array(list(risk.values()), dtype=np.float64), target.error * target.end)
+        t, s = _hold(
+            t, s, np.array(list(risk)), np.array(list(risk.values()), dtype=np.float64), target.error * target.end
+        )
     if target.exact:
         t = _snap(t, np.array([*risk, *rates]), 5e-5 * target.end)
     knots = np.unique(np.array([*risk, *(a for a in rates if 0 < a < end), end]))

@@ -156,4 +156,5 @@ def _ticks(values: FloatArray, end: float, corrections: list[str]) -> FloatArray
     moved = int(((ticks < 0) | (ticks > end)).sum())
     if moved:
         corrections.append(f"{moved} censor ticks outside the curve were moved to its ends")
+    ticks = np.where(np.abs(ticks - end) <= 5e-5 * end, end, ticks)
     return np.clip(ticks, 0.0, end)

@@ -244,7 +244,7 @@ def _fall(
 
 def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
     """Cheapest way into each number left after a drop, and where it came from (-1: nowhere)."""
-    rows, width = cost.shape
+    rows = len(cost)
     size = int(left.max()) + 1
     order = np.argsort(-cost, axis=1, kind="stable")
     row = np.arange(rows)[:, None]
@@ -344,7 +344,10 @@ def patients(
         if len(inside):
             out.append(inside[(p * len(inside)).astype(np.int64)])
         else:
-            out.append(found.time[j] + p * (after[j] - found.time[j]))
+            start = min(found.time[j], found.until[j])
+            knots = found.time[j + 1 :][found.kind[j + 1 :] == _KNOT]
+            latest = knots[0] - 1e-6 * end if len(knots) else end
+            out.append(np.minimum(start + p * (after[j] - start), max(latest, start)))
     censored = np.concatenate(out) if out else np.empty(0)
     if len(censored) and path.censored[-1] > 0 and marks is None:
         censored[-1] = end

@@ -25,14 +25,14 @@ def event_times(cells: Cells, weight: FloatArray, deaths: IntArray) -> FloatArra
     i = np.clip(np.searchsorted(total, want, side="left") - 1, 0, len(mass) - 1)
     share = np.clip((want - total[i]) / np.maximum(mass[i], 1e-300), 0.0, 1.0)
     times = cells.start[i] + share * (cells.stop[i] - cells.start[i])
-    return np.minimum(times, _before_knots(cells)[cells.cell[i]])
+    return np.asarray(np.minimum(times, _before_knots(cells)[cells.cell[i]]), dtype=np.float64)
 
 
 def _before_knots(cells: Cells) -> FloatArray:
     """Latest time that still counts as before the knot that ends each cell (the last cell runs to the end itself)."""
     latest = cells.knot[1:] - 1e-6 * cells.knot[-1]
     latest[-1] = cells.knot[-1]
-    return np.maximum(latest, cells.knot[:-1])
+    return np.asarray(np.maximum(latest, cells.knot[:-1]), dtype=np.float64)
 
 
 def censor_times(

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from metaleptic.errors import OptionError
+from metaleptic.errors import OptionError, SuspiciousDataWarning
 from metaleptic.patients import IPD, Contrast, Curve, Published
 from metaleptic.reconstruction.agree import agree
 from metaleptic.reconstruction.arm import Arm, prepare, solve
+from metaleptic.reconstruction.conflicts import refuse_impossible
+from metaleptic.reconstruction.fidelity import judge
 from metaleptic.reconstruction.result import Reconstruction
+from metaleptic.warn import warn
 
 
 def reconstruct(
@@ -73,11 +76,15 @@ def reconstruct(
         printed = published
     arms = [prepare(name, c, printed.get(name, Published())) for name, c in curves.items()]
     for arm in arms:
+        refuse_impossible(arm)
         solve(arm)
     if contrasts:
         agree(arms, contrasts)
     corrections = [f"{a.name}: {text}" if a.name else text for a in arms for text in a.corrections]
-    return Reconstruction(_ipd(arms), tuple(corrections))
+    fidelity = judge(arms, contrasts)
+    for text in fidelity.contradictions:
+        warn(SuspiciousDataWarning, f"these printed numbers cannot hold together: {text}.")
+    return Reconstruction(_ipd(arms), fidelity, tuple(corrections))
 
 
 def _ipd(arms: Sequence[Arm]) -> IPD:

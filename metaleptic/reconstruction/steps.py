@@ -33,16 +33,25 @@ class Steps:
             return float(0.5 * (self.time[i] + self.time[i + 1]))
         return float(self.time[i])
 
-    def median_interval(self, z: float) -> tuple[float, float]:
-        """Return where the bounds of S on the log scale cross 0.5 (Brookmeyer-Crowley with Greenwood's variance)."""
+    def median_interval(self, z: float, kind: str = "log") -> tuple[float, float]:
+        """Return where the bounds of S cross 0.5 (Brookmeyer-Crowley with Greenwood's variance).
+
+        ``kind`` is the scale of the bounds: "log", "log-log" or "plain".
+        """
         left = np.maximum(self.at_risk - self.deaths, 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        s = self.survival
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             se = np.sqrt(np.cumsum(self.deaths / (self.at_risk * left)))
-            low = self.survival * np.exp(-z * se)
-            high = np.minimum(self.survival * np.exp(z * se), 1.0)
-        low, high = np.nan_to_num(low, nan=0.0), np.where(self.survival > 0, high, np.nan)
-        first = np.flatnonzero(low <= 0.5)
-        last = np.flatnonzero(high <= 0.5)
+            if kind == "log":
+                low, high = s * np.exp(-z * se), np.minimum(s * np.exp(z * se), 1.0)
+            elif kind == "log-log":
+                width = z * se / np.abs(np.log(s))
+                low, high = s ** np.exp(width), s ** np.exp(-width)
+            else:
+                low, high = s - z * se * s, s + z * se * s
+        # Where everyone has died there is no upper bound.
+        low, high = np.nan_to_num(low, nan=0.0), np.where(s > 0, high, np.nan)
+        first, last = np.flatnonzero(low <= 0.5), np.flatnonzero(high <= 0.5)
         return (
             float(self.time[first[0]]) if len(first) else float("inf"),
             float(self.time[last[0]]) if len(last) else float("inf"),
@@ -60,18 +69,17 @@ def steps(events: FloatArray, censored: FloatArray) -> Steps:
     u, deaths = np.unique(events, return_counts=True)
     everyone = np.sort(np.concatenate([events, censored]))
     at_risk = len(everyone) - np.searchsorted(everyone, u, side="left")
-    return Steps(u, np.cumprod(1 - deaths / at_risk), deaths.astype(np.float64), at_risk.astype(np.float64))
+    heights: FloatArray = np.cumprod(1 - deaths / at_risk).astype(np.float64)
+    return Steps(u, heights, deaths.astype(np.float64), at_risk.astype(np.float64))
 
 
-def pin_median(
-    events: FloatArray, censored: FloatArray, median: float, half: float, edges: FloatArray
-) -> FloatArray:
+def pin_median(events: FloatArray, censored: FloatArray, median: float, half: float, edges: FloatArray) -> FloatArray:
     """Move the deaths next to a printed median so that the curve crosses one half there.
 
     No death crosses a number at risk (``edges``), so nothing else that is printed changes.
     """
     found = steps(events, censored).median()
-    if abs(found - median) <= half or not len(events):
+    if abs(found - median) <= half * (1 + 1e-6) or not len(events):
         return events
     moved = np.sort(events)
     at = steps(moved, censored)
