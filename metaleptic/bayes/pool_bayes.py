@@ -14,7 +14,7 @@ from metaleptic.bayes.moderators import CoefficientPriors, pool_moderators
 from metaleptic.bayes.normal_normal import study_given_tau, weight_given_tau
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.regression_result import RegressionBayes
-from metaleptic.bayes.result import PooledBayes
+from metaleptic.bayes.result import Nodes, PooledBayes
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, frozen_array
@@ -194,6 +194,7 @@ def describe(effects: Effects, prior: Prior, mu: EffectPrior | None, level: floa
         log_integral=log_integral,
         prior=prior,
         mu_prior=mu,
+        nodes=Nodes(*(frozen_array(a[0]) for a in (fit.tau, fit.weight, fit.mean, fit.sd))),
         error=float(fit.error[0]),
         method=method_words(prior, mu),
         level=level,

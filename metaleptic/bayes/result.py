@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.contrast import contrast_given_tau
 from metaleptic.bayes.effect_prior import EffectPrior
-from metaleptic.bayes.marginal import Marginal
+from metaleptic.bayes.marginal import Marginal, mixture_marginals
 from metaleptic.bayes.prior import Prior
 from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
+from metaleptic.measures import MEASURES
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance, count_studies
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nodes:
+    """Values of tau with their probabilities, and mean and sd of the pooled effect given each: arrays of shape (n,)."""
+
+    tau: FloatArray
+    weight: FloatArray
+    mean: FloatArray
+    sd: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +55,8 @@ class PooledBayes:
         Prior on tau.
     mu_prior : EffectPrior or None
         Prior on the pooled effect; None if flat.
+    nodes : Nodes
+        The quadrature behind it: values of tau with their probabilities, and the pooled effect given each.
     error : float
         Bound on the numerical error of every probability above.
     method : str
@@ -66,6 +81,7 @@ class PooledBayes:
     log_integral: float
     prior: Prior
     mu_prior: EffectPrior | None
+    nodes: Nodes
     error: float
     method: str
     level: float
@@ -108,6 +124,32 @@ class PooledBayes:
         if high is None:
             return float(dist.sf(low))
         return float(dist.cdf(high)) - (0.0 if low is None else float(dist.cdf(low)))
+
+    def contrast(self, weights: Mapping[str, float]) -> Marginal:
+        """Return the posterior of a weighted sum of the studies' true effects and the pooled effect, analysis scale.
+
+        Parameters
+        ----------
+        weights : mapping of str to float
+            Study (or ``"mu"`` for the pooled effect) -> weight: ``{"Abel 2012": 1, "mu": -1}`` is how far this study's
+            true effect lies from the mean.
+        """
+        known = {*self.effects.study, "mu"}
+        unknown = [name for name in weights if name not in known]
+        if unknown or not weights:
+            raise OptionError(
+                f"a contrast names studies or 'mu', not {unknown}. There are: {', '.join(self.effects.study)}."
+            )
+        if any(self.effects.study.count(name) > 1 for name in weights):
+            raise OptionError("several studies have that name. Give them names of their own first.")
+        n = self.nodes
+        m, s = contrast_given_tau(self.effects, weights, float(weights.get("mu", 0.0)), n.tau, n.mean, n.sd)
+        label = " + ".join(f"{w:g} {name}" for name, w in weights.items()).replace("+ -", "- ")
+        unbounded = not np.isfinite(self.mu.sd) and sum(weights.values()) != 0
+        sd = {0: float("inf")} if unbounded else {}
+        return mixture_marginals((label,), ("credible",), n.weight, m[None], s[None], self.level, MEASURES["GEN"], sd)[
+            0
+        ]
 
     def to_frame(self) -> Any:
         """Return the table behind the forest plot: a row per study with its shrunken effect, then pooled and prediction."""
