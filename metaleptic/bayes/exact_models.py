@@ -6,7 +6,7 @@ Ozdemir P. Stat Med 2010;29:3046-3067 (Poisson-normal); Griffiths DA. Biometrics
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -22,9 +22,8 @@ from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.random_beta import beta_between
 from metaleptic.bayes.random_normal import NORMAL, Between
 from metaleptic.bayes.real import RealDensity
-from metaleptic.bayes.result import PooledBayes
+from metaleptic.bayes.result import Nodes, PooledBayes
 from metaleptic.errors import DataError, OptionError
-from metaleptic.frames import where
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
 
@@ -56,32 +55,18 @@ def counts(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
 
 
 def events_in_time(effects: Effects) -> tuple[FloatArray, FloatArray]:
-    """Return events and time at risk of every study, from the columns of these names.
+    """Return events and time at risk of every study.
 
     Raises
     ------
     DataError
-        If they are missing or cannot be right.
+        If the effects do not carry them.
     """
-    found = []
-    for name in ("events", "time"):
-        if name not in effects.columns:
-            raise DataError(
-                f"model \"poisson-normal\" needs a column '{name}'. Hand events and time at risk over with the effects: "
-                'ml.effects(y, v, columns={"events": ..., "time": ...}), y being the log rate.'
-            )
-        try:
-            values = np.array([float(x) for x in effects.columns[name]])
-        except (TypeError, ValueError):
-            raise DataError(f"column '{name}' holds something that is not a number.") from None
-        low = values < 0 if name == "events" else values <= 0
-        for i in np.flatnonzero(~np.isfinite(values) | low | ((name == "events") & (values != np.round(values)))):
-            raise DataError(
-                f"{where(effects.study[i], int(i) + 1)}: column '{name}' holds {values[i]:g}. Events are whole numbers from 0 up, "
-                "the time at risk is above 0."
-            )
-        found.append(values)
-    return found[0], found[1]
+    if effects.measure.key != "IRLN" or len(effects.cells) != len(effects):
+        raise DataError(
+            'model "poisson-normal" needs the events and the time at risk of every study. Make the effects with ml.rates.'
+        )
+    return effects.cells[:, 0], effects.cells[:, 1]
 
 
 def _binomial(effects: Effects) -> StudyLikelihood:
@@ -148,6 +133,10 @@ class LatentBayes(PooledBayes):
     grid: Latent
     likelihood: StudyLikelihood
 
+    def contrast(self, weights: Mapping[str, float]) -> Marginal:
+        """Refuse: the studies' effects are known one by one, not jointly."""
+        raise OptionError('contrasts of studies need the normal-normal model, or draws: say method="nuts".')
+
 
 def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPrior | None, level: float) -> LatentBayes:
     """Pool by a model of the table: the exact posterior in words and numbers."""
@@ -186,6 +175,7 @@ def describe_latent(
         log_integral=fit.log_integral,
         prior=prior,
         mu_prior=mu,
+        nodes=_nodes(fit),
         error=fit.error,
         method=f"Bayesian {model.words} random effects: {prior.words} prior on tau, {mean}",
         level=level,
@@ -230,6 +220,15 @@ def _weights(v: FloatArray, fit: Latent, mu: EffectPrior | None) -> FloatArray:
     precision = given.sum(axis=1) + (0.0 if mu is None else 1 / mu.scale**2)
     per_tau = weight_given_tau(v, fit.tau_nodes, 1 / np.sqrt(precision))
     return np.asarray(100 * per_tau @ fit.joint.sum(axis=1))
+
+
+def _nodes(fit: Latent) -> Nodes:
+    """Return tau with its probabilities, and mean and sd of mu given each."""
+    weight = fit.joint.sum(axis=1)
+    given = fit.joint / np.where(weight > 0, weight, 1.0)[:, None]
+    mean = given @ fit.mu_nodes
+    sd = np.sqrt(np.maximum(given @ fit.mu_nodes**2 - mean**2, 0.0))
+    return Nodes(*(frozen_array(a) for a in (fit.tau_nodes, weight, mean, sd)))
 
 
 def _notes(effects: Effects) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ def pool_bayes(
     model : str, default "normal-normal"
         ``"normal-normal"``: effects with standard errors. ``"binomial-normal"``: proportions by the exact likelihood of
         their counts, without the half added to 0 of n; ``"beta-binomial"``: the same, true proportions scattering by a
-        beta distribution. ``"poisson-normal"``: log rates by events and time at risk (columns of these names).
+        beta distribution. ``"poisson-normal"``: rates by events and time at risk.
         ``"t"`` (only with ``method="nuts"``): effects with standard errors, true effects scattering by a Student t(4).
     tau : Prior, optional
         Prior on the heterogeneity, from ``ml.priors``. By default half-normal: scale 0.5 for ratios, medians and

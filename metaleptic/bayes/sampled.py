@@ -13,9 +13,10 @@ import numpy as np
 from metaleptic.bayes.diagnostics import Diagnostics, diagnose
 from metaleptic.bayes.draws import marginal_of_draws
 from metaleptic.bayes.effect_prior import EffectPrior
+from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.normal_normal import weight_given_tau
 from metaleptic.bayes.prior import Prior
-from metaleptic.bayes.result import PooledBayes
+from metaleptic.bayes.result import Nodes, PooledBayes
 from metaleptic.bayes.sampled_models import SAMPLED, SampledModel
 from metaleptic.errors import OptionError
 from metaleptic.provenance import provenance
@@ -51,6 +52,18 @@ class SampledBayes(PooledBayes):
         return to_arviz(
             self.draws, self.diverging, self.energy, {"theta": ["study"]}, {"study": list(self.effects.study)}
         )
+
+    def contrast(self, weights: Mapping[str, float]) -> Marginal:
+        """Return the posterior of a weighted sum of the studies' true effects and the pooled effect, analysis scale."""
+        unknown = [name for name in weights if name not in (*self.effects.study, "mu")]
+        if unknown or not weights:
+            raise OptionError(
+                f"a contrast names studies or 'mu', not {unknown}. There are: {', '.join(self.effects.study)}."
+            )
+        parts = {"mu": self.draws["mu"]} | {n: self.draws["theta"][..., i] for i, n in enumerate(self.effects.study)}
+        total = sum((w * parts[name] for name, w in weights.items()), np.zeros(self.draws["mu"].shape))
+        label = " + ".join(f"{w:g} {name}" for name, w in weights.items()).replace("+ -", "- ")
+        return marginal_of_draws(label, "credible", total, self.level, None)
 
     def __repr__(self) -> str:
         text = PooledBayes.__repr__(self)
@@ -110,7 +123,7 @@ def describe_draws(
     """Summarise draws in words and numbers."""
     m = effects.measure
     pooled = marginal_of_draws("mu", "credible", draws["mu"], level, m)
-    tau = draws["tau"].reshape(-1)
+    tau, flat_mu = draws["tau"].reshape(-1), draws["mu"].reshape(-1)
     precision = (1 / (effects.v + tau[:, None] ** 2)).sum(axis=1) + (0.0 if mu is None else 1 / mu.scale**2)
     weights = 100 * weight_given_tau(effects.v, tau, 1 / np.sqrt(precision)).mean(axis=1)
     mean = "flat prior on the mean" if mu is None else f"{mu.words} prior on the mean"
@@ -135,6 +148,7 @@ def describe_draws(
         log_integral=float("nan"),
         prior=prior,
         mu_prior=mu,
+        nodes=Nodes(*(frozen_array(a) for a in (tau, np.full(tau.size, 1 / tau.size), flat_mu, np.zeros(tau.size)))),
         error=float(0.5 / np.sqrt(min(report.ess_bulk.min(), report.ess_tail.min()))),
         method=f"Bayesian {model.words} random effects: {prior.words} prior on tau, {mean}; {report.chains} x {report.draws} draws",
         level=level,

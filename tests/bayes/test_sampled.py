@@ -51,6 +51,14 @@ def test_a_sampled_fit_serves_as_an_exact_one_does(sampled):
         sampled.draws["mu"][0, 0] = 1.0
 
 
+def test_contrasts_come_from_the_draws(sampled):
+    d = sampled.contrast({"a": 1, "d": -1})
+    assert d.mean == pytest.approx(sampled.theta[0].mean - sampled.theta[3].mean)
+    assert sampled.contrast({"mu": 2}).median == pytest.approx(2 * sampled.mu.median)
+    with pytest.raises(ml.errors.OptionError, match="names studies"):
+        sampled.contrast({"x": 1})
+
+
 def test_draws_go_to_arviz(sampled):
     tree = sampled.to_arviz()
     posterior = tree["posterior"]
@@ -134,8 +142,7 @@ def test_the_distribution_of_draws():
 @pytest.mark.parametrize("model", ["binomial-normal", "beta-binomial", "poisson-normal"])
 def test_nuts_agrees_with_the_exact_posterior_of_counts(model):
     events, time = [0, 3, 11, 2, 6], [4.0, 10.5, 60.0, 3.3, 20.0]
-    x, t = np.array(events, dtype=float), np.array(time)
-    rates = ml.effects(np.log((x + 0.5) / t), 1 / (x + 0.5), columns={"events": events, "time": time}, measure="RATIO")
+    rates = ml.rates({"study": list("abcde"), "events": events, "time": time})
     effects = rates if model == "poisson-normal" else SMALL
     options = {"tau": ml.priors.half_normal(0.7), "mu": (-1.5, 1.0)}
     fit = ml.pool_bayes(effects, model=model, method="nuts", draws=2500, chains=4, seed=5, **options)
