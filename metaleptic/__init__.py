@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
     from metaleptic.bayes import priors as priors
+    from metaleptic.bayes.bias import adjust_for_bias as adjust_for_bias
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
     from metaleptic.bayes.loo import Loo as Loo
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from metaleptic.bayes.map_prior import map_prior as map_prior
     from metaleptic.bayes.medians import pool_medians as pool_medians
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.power_scale import PowerScale as PowerScale
+    from metaleptic.bayes.power_scale import power_scale as power_scale
     from metaleptic.bayes.predictive import PredictiveCheck as PredictiveCheck
     from metaleptic.bayes.predictive import predictive_check as predictive_check
     from metaleptic.bayes.prior import Prior as Prior
@@ -145,7 +148,10 @@ _HOME = {
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
     "loo": "bayes.loo",
+    "PowerScale": "bayes.power_scale",
     "PredictiveCheck": "bayes.predictive",
+    "adjust_for_bias": "bayes.bias",
+    "power_scale": "bayes.power_scale",
     "map_prior": "bayes.map_prior",
     "pool_medians": "bayes.medians",
     "predictive_check": "bayes.predictive",

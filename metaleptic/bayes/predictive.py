@@ -187,6 +187,10 @@ def _replicate(
         raise OptionError(
             "predictive_check is not available for pool_medians: how long patients were followed is not known."
         )
+    if model == "selection":
+        raise OptionError(
+            'predictive_check is not available for model "selection": unreported studies are not at hand.'
+        )
     shape = (mu.size, len(e))
     if model == "beta-binomial":
         a, b = shapes(mu[:, None], np.sqrt(tau[:, None] ** 2 + TINY))
