@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from metaleptic.patients import Contrast as Contrast
     from metaleptic.patients import Curve as Curve
     from metaleptic.patients import Published as Published
+    from metaleptic.plots.check import plot_check as plot_check
     from metaleptic.plots.densities import plot_priors as plot_priors
     from metaleptic.plots.densities import prior_posterior as prior_posterior
     from metaleptic.plots.forest import forest as forest
@@ -165,6 +166,7 @@ _HOME = {
     "survival_summary": "convert.summary_curve",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",
+    "plot_check": "plots.check",
     "plot_priors": "plots.densities",
     "prior_posterior": "plots.densities",
     "prior_sensitivity": "bayes.prior_sensitivity",
