@@ -108,7 +108,7 @@ def test_a_study_without_events_changes_nothing_and_is_named(model: str) -> None
     more = {key: [*values, extra] for (key, values), extra in zip(COUNTS.items(), (0, 50, 0, 50), strict=True)}
     a, b = ml.pool(tables(COUNTS), model=model), ml.pool(tables(more, double_zero="correct"), model=model)
     assert a.beta[0] == pytest.approx(b.beta[0], abs=1e-7)
-    assert any("1 studies without events" in note for note in b.notes)
+    assert any("1 study without events" in note for note in b.notes)
 
 
 def test_an_arm_without_any_events_is_an_error_that_says_what_to_do() -> None:
