@@ -11,8 +11,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from metaleptic import conversions as conversions
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
+    from metaleptic.convert.dependence import vcov_imputed as vcov_imputed
+    from metaleptic.convert.dependence import vcov_shared_control as vcov_shared_control
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
@@ -59,9 +62,11 @@ _HOME = {
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
     "two_by_two": "convert.two_by_two",
+    "vcov_imputed": "convert.dependence",
+    "vcov_shared_control": "convert.dependence",
 }
 
-__all__ = sorted([*_HOME, "datasets", "errors"])
+__all__ = sorted([*_HOME, "conversions", "datasets", "errors"])
 
 
 def __getattr__(name: str) -> Any:
@@ -69,7 +74,7 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"metaleptic.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    if name in {"datasets", "errors"}:
+    if name in {"conversions", "datasets", "errors"}:
         return importlib.import_module(f"metaleptic.{name}")
     if name == "__version__":
         from metaleptic.provenance import package_version
