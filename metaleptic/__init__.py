@@ -14,23 +14,49 @@ if TYPE_CHECKING:
     from metaleptic import conversions as conversions
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
+    from metaleptic.convert.correlations import correlations as correlations
     from metaleptic.convert.dependence import vcov_imputed as vcov_imputed
     from metaleptic.convert.dependence import vcov_shared_control as vcov_shared_control
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
+    from metaleptic.convert.means import means as means
+    from metaleptic.convert.means import paired_means as paired_means
+    from metaleptic.convert.means import single_means as single_means
     from metaleptic.convert.proportions import proportions as proportions
+    from metaleptic.convert.rates import rates as rates
+    from metaleptic.convert.rates import two_rates as two_rates
     from metaleptic.convert.survival_medians import survival_medians as survival_medians
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
     from metaleptic.measures import MEASURES as MEASURES
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
+    from metaleptic.pooling.bootstrap import bootstrap as bootstrap
+    from metaleptic.pooling.compare import compare as compare
+    from metaleptic.pooling.contrasts import contrasts as contrasts
+    from metaleptic.pooling.contrasts import vif as vif
+    from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
+    from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
+    from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
+    from metaleptic.pooling.predict import predict as predict
+    from metaleptic.pooling.predictions import prediction_interval as prediction_interval
+    from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
+    from metaleptic.pooling.robust import Robust as Robust
+    from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
+    from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reporting.report import report as report
+    from metaleptic.sensitivity.baujat import baujat as baujat
+    from metaleptic.sensitivity.cumulative import cumulative as cumulative
+    from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
+    from metaleptic.sensitivity.radial import radial as radial
+    from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -40,6 +66,10 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "robust": "pooling.robust",
+    "Robust": "pooling.robust",
+    "pool_multilevel": "pooling.multilevel.verb",
+    "Multilevel": "pooling.multilevel.result",
     "Effects": "types",
     "Estimate": "types",
     "Finding": "types",
@@ -54,8 +84,30 @@ _HOME = {
     "forest": "plots.forest",
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
+    "baujat": "sensitivity.baujat",
+    "cumulative": "sensitivity.cumulative",
+    "influence": "sensitivity.influence",
+    "radial": "sensitivity.radial",
+    "residuals": "sensitivity.residuals",
+    "shrinkage": "sensitivity.shrinkage",
     "leave_one_out": "sensitivity.leave_one_out",
+    "predict": "pooling.predict",
+    "contrasts": "pooling.contrasts",
+    "vif": "pooling.contrasts",
+    "tau2_interval": "pooling.tau2_interval",
+    "compare": "pooling.compare",
+    "permutation_test": "pooling.permutation",
+    "bootstrap": "pooling.bootstrap",
+    "location_scale": "pooling.location_scale",
+    "means": "convert.means",
+    "paired_means": "convert.means",
+    "single_means": "convert.means",
+    "two_rates": "convert.rates",
+    "rates": "convert.rates",
+    "correlations": "convert.correlations",
     "pool": "pooling.pool",
+    "prediction_interval": "pooling.predictions",
+    "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
     "report": "reporting.report",
     "subgroups": "pooling.subgroups",
