@@ -4,6 +4,11 @@ Every function takes numbers or arrays; a single number gives a single number. N
 results are columns for ``ml.estimates``, ``ml.means`` and their kin.
 """
 
+from metaleptic.conversions.quantiles import (
+    QUANTILE_METHODS,
+    looks_skewed,
+    mean_sd_from_quantiles,
+)
 from metaleptic.conversions.risks import (
     AbsoluteEffect,
     absolute_effect,
@@ -51,6 +56,9 @@ from metaleptic.conversions.uncertainty import (
 )
 
 __all__ = [
+    "QUANTILE_METHODS",
+    "looks_skewed",
+    "mean_sd_from_quantiles",
     "AbsoluteEffect",
     "TRANSFORMS",
     "absolute_effect",
