@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from metaleptic.convert.means import means as means
     from metaleptic.convert.means import paired_means as paired_means
     from metaleptic.convert.means import single_means as single_means
+    from metaleptic.convert.medians import medians as medians
     from metaleptic.convert.proportions import proportions as proportions
     from metaleptic.convert.rates import rates as rates
     from metaleptic.convert.rates import two_rates as two_rates
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
     from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.medians import PooledMedian as PooledMedian
+    from metaleptic.pooling.medians import pool_medians as pool_medians
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
     from metaleptic.pooling.permutation import permutation_test as permutation_test
@@ -100,6 +103,9 @@ _HOME = {
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
     "means": "convert.means",
+    "medians": "convert.medians",
+    "PooledMedian": "pooling.medians",
+    "pool_medians": "pooling.medians",
     "paired_means": "convert.means",
     "single_means": "convert.means",
     "two_rates": "convert.rates",

@@ -27,8 +27,8 @@ class QuantileFit:
         "normal", "log-normal", "gamma", "Weibull" or "beta".
     mean, sd : float
         Of that distribution.
-    density : callable
-        Its density.
+    density, quantile : callable
+        Its density and its quantile function.
     squares : dict of str to float
         Sum of squared distances of the printed quantiles, per distribution tried.
     """
@@ -37,6 +37,7 @@ class QuantileFit:
     mean: float
     sd: float
     density: Callable[[float], float]
+    quantile: Callable[[float], float]
     squares: dict[str, float]
 
 
@@ -72,7 +73,16 @@ def quantile_estimation(summary: FloatArray, n: float) -> QuantileFit:
             fits["beta"] = _least_squares(_beta, p, x, [start, [0.0, 0.0]])
     name = min(fits, key=lambda key: fits[key][0])
     mean, sd, density = _moments(name, fits[name][1])
-    return QuantileFit(name, mean, sd, density, {key: fit[0] for key, fit in fits.items()})
+    a, b = fits[name][1]
+
+    def quantile(at: float) -> float:
+        return float(_QUANTILES[name](np.asarray(at), a, b))
+
+    return QuantileFit(name, mean, sd, density, quantile, {key: fit[0] for key, fit in fits.items()})
+
+
+def _normal(p: FloatArray, a: float, b: float) -> FloatArray:
+    return np.asarray(a + b * special.ndtri(p))
 
 
 def _log_normal(p: FloatArray, a: float, b: float) -> FloatArray:
@@ -89,6 +99,9 @@ def _weibull(p: FloatArray, a: float, b: float) -> FloatArray:
 
 def _beta(p: FloatArray, a: float, b: float) -> FloatArray:
     return np.asarray(special.betaincinv(np.exp(a), np.exp(b), p))
+
+
+_QUANTILES = {"normal": _normal, "log-normal": _log_normal, "gamma": _gamma, "Weibull": _weibull, "beta": _beta}
 
 
 def _least_squares(
