@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from metaleptic import conversions as conversions
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
     from metaleptic.bayes import priors as priors
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from metaleptic.bayes.result import PooledBayes as PooledBayes
     from metaleptic.convert.correlations import correlations as correlations
     from metaleptic.convert.curve_hazard_ratio import curve_hazard_ratio as curve_hazard_ratio
+    from metaleptic.convert.dependence import vcov_imputed as vcov_imputed
+    from metaleptic.convert.dependence import vcov_shared_control as vcov_shared_control
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
     from metaleptic.convert.means import means as means
     from metaleptic.convert.means import paired_means as paired_means
     from metaleptic.convert.means import single_means as single_means
+    from metaleptic.convert.medians import medians as medians
     from metaleptic.convert.proportions import proportions as proportions
     from metaleptic.convert.rates import rates as rates
     from metaleptic.convert.rates import two_rates as two_rates
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
     from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.medians import PooledMedian as PooledMedian
+    from metaleptic.pooling.medians import pool_medians as pool_medians
     from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
@@ -136,6 +142,9 @@ _HOME = {
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
     "means": "convert.means",
+    "medians": "convert.medians",
+    "PooledMedian": "pooling.medians",
+    "pool_medians": "pooling.medians",
     "paired_means": "convert.means",
     "single_means": "convert.means",
     "two_rates": "convert.rates",
@@ -166,10 +175,12 @@ _HOME = {
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
     "two_by_two": "convert.two_by_two",
+    "vcov_imputed": "convert.dependence",
+    "vcov_shared_control": "convert.dependence",
 }
 
 # Public modules, by where they live.
-_ROOMS = {"datasets": "datasets", "errors": "errors", "priors": "bayes.priors"}
+_ROOMS = {"conversions": "conversions", "datasets": "datasets", "errors": "errors", "priors": "bayes.priors"}
 
 __all__ = sorted([*_HOME, *_ROOMS])
 
