@@ -251,7 +251,7 @@ def test_predict_for_new_rows_and_inner_levels() -> None:
     assert np.allclose(new.mean, own.mean[:2])
     assert np.allclose(new.new_low, own.new_low[:2])
     assert np.isnan(fit.predict({"outcome": ["x"]}).new_low).all()
-    with pytest.raises(OptionError, match="inner level 'q' is unknown. Choose one of: x, y"):
+    with pytest.raises(OptionError, match=r"inner level 'q' is unknown\. Choose one of: x, y"):
         fit.predict({"outcome": ["x"]}, inner="q")
 
 
@@ -280,7 +280,7 @@ def test_robust_refuses_clusters_that_are_not_independent() -> None:
         ml.robust(fit, cluster="effect", type="CR1", test="z")
     with pytest.raises(NotEstimableError, match="1 clusters for 1 coefficients"):
         ml.robust(fit, cluster="same")
-    with pytest.raises(OptionError, match="type 'CR9' is unknown. Choose one of: CR0, CR1, CR1p, CR1S, CR2"):
+    with pytest.raises(OptionError, match=r"type 'CR9' is unknown\. Choose one of: CR0, CR1, CR1p, CR1S, CR2"):
         ml.robust(fit, type="CR9")
     with pytest.raises(OptionError, match="test 'F' is unknown"):
         ml.robust(fit, test="F")
