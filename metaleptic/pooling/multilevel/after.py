@@ -10,11 +10,12 @@ from metaleptic.convert.units import check_level
 from metaleptic.errors import OptionError
 from metaleptic.pooling.design import new_rows
 from metaleptic.pooling.multilevel.assemble import critical
-from metaleptic.pooling.multilevel.result import Multilevel, Predicted
+from metaleptic.pooling.multilevel.result import Multilevel
+from metaleptic.pooling.predict import Predictions, row_labels
 from metaleptic.types import FloatArray, frozen_array
 
 
-def predict(fit: Multilevel, new: Any, inner: Any, level: float | None) -> Predicted:
+def predict_multilevel(fit: Multilevel, new: Any, inner: Any, level: float | None) -> Predictions:
     """Predict effects with confidence and prediction intervals."""
     level = fit.level if level is None else level
     check_level(level)
@@ -30,10 +31,22 @@ def predict(fit: Multilevel, new: Any, inner: Any, level: float | None) -> Predi
     se = np.sqrt(np.sum((rows @ fit.cov) * rows, axis=1))
     df = np.where(rows != 0, fit.df, np.inf).min(axis=1)
     crit = critical(df, level)
-    new_se = np.sqrt(se**2 + _spread(fit, rows, own and not only_mean, inner))
-    return Predicted(
-        *(frozen_array(a) for a in (mean, se, mean - crit * se, mean + crit * se)),
-        *(frozen_array(a) for a in (new_se, mean - crit * new_se, mean + crit * new_se)),
+    wide = crit * np.sqrt(se**2 + _spread(fit, rows, own and not only_mean, inner))
+    if own and only_mean:
+        labels = tuple(str(x) for x in np.atleast_1d(inner)) if inner is not None else ("mean effect",)
+    else:
+        labels = fit.effects.study if own else row_labels(rows, new, fit.design.names)
+    return Predictions(
+        label=labels,
+        y=frozen_array(mean),
+        se=frozen_array(se),
+        low=frozen_array(mean - crit * se),
+        high=frozen_array(mean + crit * se),
+        new_low=frozen_array(mean - wide),
+        new_high=frozen_array(mean + wide),
+        measure=fit.effects.measure,
+        level=level,
+        frame_kind=fit.effects.frame_kind,
     )
 
 

@@ -246,13 +246,13 @@ def test_predict_for_new_rows_and_inner_levels() -> None:
     """Moderators by name; whose spread the prediction interval takes, where levels differ in it."""
     e = example()
     fit = ml.pool_multilevel(e, random="~ outcome | lab", struct="DIAG", moderators="~ outcome", test="z")
-    own = fit.predict()
-    new = fit.predict({"outcome": ["x", "y"]}, inner=["x", "y"])
-    assert np.allclose(new.mean, own.mean[:2])
+    own = ml.predict(fit)
+    new = ml.predict(fit, {"outcome": ["x", "y"]}, inner=["x", "y"])
+    assert np.allclose(new.y, own.y[:2])
     assert np.allclose(new.new_low, own.new_low[:2])
-    assert np.isnan(fit.predict({"outcome": ["x"]}).new_low).all()
+    assert np.isnan(ml.predict(fit, {"outcome": ["x"]}).new_low).all()
     with pytest.raises(OptionError, match=r"inner level 'q' is unknown\. Choose one of: x, y"):
-        fit.predict({"outcome": ["x"]}, inner="q")
+        ml.predict(fit, {"outcome": ["x"]}, inner="q")
 
 
 def test_result_can_be_plotted_and_printed() -> None:
