@@ -31,6 +31,8 @@ def predict_multilevel(fit: Multilevel, new: Any, inner: Any, level: float | Non
     se = np.sqrt(np.sum((rows @ fit.cov) * rows, axis=1))
     df = np.where(rows != 0, fit.df, np.inf).min(axis=1)
     crit = critical(df, level)
+    if inner is None and not own:
+        inner = _named_in(fit, new)
     wide = crit * np.sqrt(se**2 + _spread(fit, rows, own and not only_mean, inner))
     if own and only_mean:
         labels = tuple(str(x) for x in np.atleast_1d(inner)) if inner is not None else ("mean effect",)
@@ -48,6 +50,14 @@ def predict_multilevel(fit: Multilevel, new: Any, inner: Any, level: float | Non
         level=level,
         frame_kind=fit.effects.frame_kind,
     )
+
+
+def _named_in(fit: Multilevel, new: Any) -> Any:
+    """Return the inner levels where the new rows name them."""
+    names = {b.written.inner[0] for b in fit.state.built if b.covariance.own_variances and not b.covariance.slopes}
+    if len(names) == 1 and (hasattr(new, "keys") or hasattr(new, "columns")) and (name := names.pop()) in list(new):
+        return [str(x) for x in np.atleast_1d(np.asarray(new[name]))]
+    return None
 
 
 def _spread(fit: Multilevel, rows: FloatArray, own: bool, inner: Any) -> FloatArray:

@@ -250,7 +250,8 @@ def test_predict_for_new_rows_and_inner_levels() -> None:
     new = ml.predict(fit, {"outcome": ["x", "y"]}, inner=["x", "y"])
     assert np.allclose(new.y, own.y[:2])
     assert np.allclose(new.new_low, own.new_low[:2])
-    assert np.isnan(ml.predict(fit, {"outcome": ["x"]}).new_low).all()
+    assert np.allclose(ml.predict(fit, {"outcome": ["x", "y"]}).new_low, own.new_low[:2])
+    assert np.isnan(ml.predict(fit, [[1, 0]]).new_low).all()
     with pytest.raises(OptionError, match=r"inner level 'q' is unknown\. Choose one of: x, y"):
         ml.predict(fit, {"outcome": ["x"]}, inner="q")
 
