@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
     from metaleptic.measures import MEASURES as MEASURES
+    from metaleptic.patients import IPD as IPD
+    from metaleptic.patients import Contrast as Contrast
+    from metaleptic.patients import Curve as Curve
+    from metaleptic.patients import Published as Published
     from metaleptic.plots.densities import plot_priors as plot_priors
     from metaleptic.plots.densities import prior_posterior as prior_posterior
     from metaleptic.plots.forest import forest as forest
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
+    from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.baujat import baujat as baujat
     from metaleptic.sensitivity.cumulative import cumulative as cumulative
@@ -93,9 +98,12 @@ _HOME = {
     "Robust": "pooling.robust",
     "pool_multilevel": "pooling.multilevel.verb",
     "Multilevel": "pooling.multilevel.result",
+    "Contrast": "patients",
+    "Curve": "patients",
     "Effects": "types",
     "Estimate": "types",
     "Finding": "types",
+    "IPD": "patients",
     "MEASURES": "measures",
     "Measure": "types",
     "ModelComparison": "bayes.compare",
@@ -105,6 +113,7 @@ _HOME = {
     "RegressionBayes": "bayes.regression_result",
     "PriorSensitivity": "bayes.prior_sensitivity",
     "Provenance": "types",
+    "Published": "patients",
     "Result": "types",
     "audit": "auditing.audit",
     "compare_models": "bayes.compare",
@@ -144,6 +153,7 @@ _HOME = {
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
+    "reconstruct": "reconstruction.reconstruct",
     "report": "reporting.report",
     "rank_test": "sensitivity.small_study",
     "regression_test": "sensitivity.small_study",
