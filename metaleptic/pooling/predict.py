@@ -15,6 +15,7 @@ from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.robust import Robust
 from metaleptic.types import FloatArray, Measure, frozen_array
 
 
@@ -77,14 +78,14 @@ class Predictions:
 
 
 def predict(
-    fit: Pooled | Regression | Multilevel, new: Any = None, *, inner: Any = None, level: float | None = None
+    fit: Pooled | Regression | Multilevel | Robust, new: Any = None, *, inner: Any = None, level: float | None = None
 ) -> Predictions:
     """Predict the mean effect at given characteristics of the studies, and the range for a single new study there.
 
     Parameters
     ----------
-    fit : Pooled, Regression or Multilevel
-        From ``ml.pool`` or ``ml.pool_multilevel``.
+    fit : Pooled, Regression, Multilevel or Robust
+        From ``ml.pool``, ``ml.pool_multilevel`` or ``ml.robust``.
     new : mapping, dataframe or array_like of shape (m, p), optional
         Values of the moderators, one row per prediction: columns by name, or rows of the design matrix (with or
         without the leading 1). By default the studies themselves.
@@ -121,6 +122,10 @@ def predict(
         from metaleptic.pooling.multilevel.after import predict_multilevel
 
         return predict_multilevel(fit, new, inner, level)
+    if isinstance(fit, Robust):
+        from metaleptic.pooling.multilevel.after import predict_robust
+
+        return predict_robust(fit, new, level)
     a = anatomy(fit, "predict")
     level = _level(a.level, level)
     rows = a.x if new is None else new_rows(a.design, new)

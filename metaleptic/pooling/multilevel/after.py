@@ -12,6 +12,7 @@ from metaleptic.pooling.design import new_rows
 from metaleptic.pooling.multilevel.assemble import critical
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.predict import Predictions, row_labels
+from metaleptic.pooling.robust import Robust, combination_df
 from metaleptic.types import FloatArray, frozen_array
 
 
@@ -46,6 +47,31 @@ def predict_multilevel(fit: Multilevel, new: Any, inner: Any, level: float | Non
         high=frozen_array(mean + crit * se),
         new_low=frozen_array(mean - wide),
         new_high=frozen_array(mean + wide),
+        measure=fit.effects.measure,
+        level=level,
+        frame_kind=fit.effects.frame_kind,
+    )
+
+
+def predict_robust(fit: Robust, new: Any, level: float | None) -> Predictions:
+    """Predict effects with robust confidence intervals; prediction intervals where the true effects have one spread."""
+    level = fit.level if level is None else level
+    check_level(level)
+    own, only_mean = new is None, len(fit.beta) == 1 and fit.design.intercept
+    rows = np.ones((1, 1)) if own and only_mean else np.asarray(fit.design.matrix if own else new_rows(fit.design, new))
+    y = rows @ fit.beta
+    se = np.sqrt(np.sum((rows @ fit.cov) * rows, axis=1))
+    crit = critical(combination_df(fit, rows), level)
+    wide = crit * np.sqrt(se**2 + float(fit.tau.value) ** 2)
+    mean = ("mean effect",) if only_mean else fit.effects.study
+    return Predictions(
+        label=mean if own else row_labels(rows, new, fit.design.names),
+        y=frozen_array(y),
+        se=frozen_array(se),
+        low=frozen_array(y - crit * se),
+        high=frozen_array(y + crit * se),
+        new_low=frozen_array(y - wide),
+        new_high=frozen_array(y + wide),
         measure=fit.effects.measure,
         level=level,
         frame_kind=fit.effects.frame_kind,
