@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
     from metaleptic.sensitivity.limit import limit_meta_analysis as limit_meta_analysis
+    from metaleptic.sensitivity.multilevel_influence import multilevel_influence as multilevel_influence
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "multilevel_influence": "sensitivity.multilevel_influence",
     "profile_interval": "pooling.multilevel.profile",
     "robust": "pooling.robust",
     "Robust": "pooling.robust",
