@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.selection_model import selection_model as selection_model
     from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.sensitivity.small_study import rank_test as rank_test
     from metaleptic.sensitivity.small_study import regression_test as regression_test
@@ -113,6 +114,7 @@ _HOME = {
     "excess_significance": "sensitivity.excess",
     "limit_meta_analysis": "sensitivity.limit",
     "pet_peese": "sensitivity.pet_peese",
+    "selection_model": "sensitivity.selection_model",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
