@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reporting.report import report as report
+    from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
     from metaleptic.sensitivity.baujat import baujat as baujat
     from metaleptic.sensitivity.cumulative import cumulative as cumulative
     from metaleptic.sensitivity.excess import excess_significance as excess_significance
@@ -115,6 +116,7 @@ _HOME = {
     "limit_meta_analysis": "sensitivity.limit",
     "pet_peese": "sensitivity.pet_peese",
     "selection_model": "sensitivity.selection_model",
+    "all_subsets": "sensitivity.all_subsets",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
