@@ -72,7 +72,7 @@ def _climb(y: FloatArray, v: FloatArray, keep: FloatArray, t: FloatArray, *, res
     """
     t = t.copy()
     low, high = np.full_like(t, -np.inf), np.full_like(t, np.inf)
-    going = np.arange(len(t))
+    going, nearly = np.arange(len(t)), 1e-3 * float(v.min())
     for _ in range(MOST_STEPS):
         rows, now = keep[going], t[going]
         slope, curvature = likelihood_slope(y, v, rows, now, restricted=restricted)
@@ -80,13 +80,14 @@ def _climb(y: FloatArray, v: FloatArray, keep: FloatArray, t: FloatArray, *, res
         information = np.add.reduce(w * w, axis=-1)
         up = slope > 0
         below, above = np.where(up, now, low[going]), np.where(up, high[going], now)
-        moved = np.clip(now + slope / np.where(curvature < 0, -curvature, information), 0.0, 4 * now + 1.0)
+        moved = now + slope / np.where(curvature < 0, -curvature, information)
+        moved = np.clip(moved, np.where(now > nearly, now / 8, 0.0), 4 * now + 1.0)  # no leap over a maximum near 0
         outside = (moved <= below) | (moved >= above)
         moved = np.where(outside & np.isfinite(above), (np.maximum(below, 0.0) + above) / 2, moved)
         at_zero = (now == 0) & ~up
         moved = np.where(at_zero, 0.0, moved)
         t[going], low[going], high[going] = moved, below, above
-        going = going[np.abs(moved - now) > CLOSE * np.maximum(moved, 1e-3 * float(v.min()))]
+        going = going[np.abs(moved - now) > CLOSE * np.maximum(moved, nearly)]
         if len(going) == 0:
             break
     return t
