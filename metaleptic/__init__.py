@@ -72,7 +72,9 @@ if TYPE_CHECKING:
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
     from metaleptic.reporting.report import report as report
+    from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
     from metaleptic.sensitivity.baujat import baujat as baujat
+    from metaleptic.sensitivity.confounding import e_value as e_value
     from metaleptic.sensitivity.cumulative import cumulative as cumulative
     from metaleptic.sensitivity.excess import excess_significance as excess_significance
     from metaleptic.sensitivity.fail_safe import fail_safe_n as fail_safe_n
@@ -81,14 +83,18 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
     from metaleptic.sensitivity.limit import limit_meta_analysis as limit_meta_analysis
     from metaleptic.sensitivity.multilevel_influence import multilevel_influence as multilevel_influence
+    from metaleptic.sensitivity.multiverse import multiverse as multiverse
+    from metaleptic.sensitivity.new_study import proportion_beyond as proportion_beyond
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.selection_model import selection_model as selection_model
     from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.sensitivity.small_study import rank_test as rank_test
     from metaleptic.sensitivity.small_study import regression_test as regression_test
     from metaleptic.sensitivity.small_study import small_study as small_study
     from metaleptic.sensitivity.trim_and_fill import trim_and_fill as trim_and_fill
+    from metaleptic.sensitivity.worst_case import worst_case as worst_case
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -173,6 +179,12 @@ _HOME = {
     "excess_significance": "sensitivity.excess",
     "limit_meta_analysis": "sensitivity.limit",
     "pet_peese": "sensitivity.pet_peese",
+    "selection_model": "sensitivity.selection_model",
+    "all_subsets": "sensitivity.all_subsets",
+    "multiverse": "sensitivity.multiverse",
+    "proportion_beyond": "sensitivity.new_study",
+    "e_value": "sensitivity.confounding",
+    "worst_case": "sensitivity.worst_case",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
