@@ -252,6 +252,16 @@ def collect(root: Path, tips: Path) -> dict[str, Any]:
                 for x in load(folder / "mv_confint.json")
                 if "result" in x
             ]
+        data["tests"] = {
+            x["id"]: {"call": x["call"]}
+            | {
+                key: x["result"][key]
+                for key in ("LRT", "pval", "parms.f", "parms.r", "QM", "QMp", "se")
+                if key in x["result"]
+            }
+            for x in load(folder / "mv_post.json")
+            if x["id"] in ("LRT_district", "LRT_UN_CS", "contrast")
+        }
         data["robust"] = robust_of(folder, fits, post, e)
         found[name] = data
     return found

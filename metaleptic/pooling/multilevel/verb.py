@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from metaleptic.frames import read_table
 from metaleptic.pooling.design import Design, design_of
 from metaleptic.pooling.multilevel.assemble import assemble
 from metaleptic.pooling.multilevel.build import Built, build_term, make_problem, sampling_covariance
-from metaleptic.pooling.multilevel.fit import Scaled, maximise, starting_points
+from metaleptic.pooling.multilevel.fit import Scaled, lower_bounds, maximise, starting_points
 from metaleptic.pooling.multilevel.likelihood import solve
 from metaleptic.pooling.multilevel.result import Multilevel, State
 from metaleptic.pooling.multilevel.structures import DISTANCES
@@ -145,7 +147,7 @@ def pool_multilevel(
         )
     if solved is None:
         raise DataError("the covariance matrix of the effects is not positive definite at the values that are held.")
-    state = State(problem, built, Scaled(theta, scaled.free, scaled.scale), v, extra)
+    state = State(problem, built, replace(scaled, theta=theta), v, extra)
     text = f"ml.pool_multilevel(effects, random={random!r}, struct={struct!r}, method={method!r}, test={test!r}, dfs={dfs!r}, level={level:g})"
     return assemble(effects, design, state, solved, peak, method, test, dfs, level, text, random)
 
@@ -172,9 +174,6 @@ def _design(effects: Effects, moderators: Any, extra: Mapping[str, Sequence[Any]
         ones = np.ones((len(effects), 1))
         return Design(ones, ("intercept",), (("intercept", (0,)),), "~ 1", True)
     if extra:
-        from dataclasses import replace
-        from types import MappingProxyType
-
         columns = {**effects.columns, **{name: tuple(values) for name, values in extra.items()}}
         effects = replace(effects, columns=MappingProxyType(columns))
     return design_of(effects, moderators)
@@ -236,7 +235,7 @@ def _hold(
             raise OptionError("hold all correlations of the structure or none of them.")
     if (tau2 is not None or rho is not None) and structured == 0:
         raise OptionError("tau2 and rho are held for a term of the form '~ inner | outer'; there is none.")
-    return Scaled(theta, free, scale)
+    return Scaled(theta, free, scale, lower_bounds(built))
 
 
 def _list(given: Any, n: int, name: str, of: str) -> list[float | None]:
