@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from metaleptic.bayes import priors as priors
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
+    from metaleptic.bayes.loo import Loo as Loo
+    from metaleptic.bayes.loo import loo as loo
+    from metaleptic.bayes.map_prior import MapPrior as MapPrior
+    from metaleptic.bayes.map_prior import map_prior as map_prior
+    from metaleptic.bayes.medians import pool_medians as pool_medians
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.predictive import PredictiveCheck as PredictiveCheck
+    from metaleptic.bayes.predictive import predictive_check as predictive_check
     from metaleptic.bayes.prior import Prior as Prior
     from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
@@ -117,6 +124,8 @@ _HOME = {
     "Finding": "types",
     "IPD": "patients",
     "MEASURES": "measures",
+    "Loo": "bayes.loo",
+    "MapPrior": "bayes.map_prior",
     "Measure": "types",
     "ModelComparison": "bayes.compare",
     "Pooled": "pooling.result",
@@ -149,6 +158,11 @@ _HOME = {
     "permutation_test": "pooling.permutation",
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
+    "loo": "bayes.loo",
+    "PredictiveCheck": "bayes.predictive",
+    "map_prior": "bayes.map_prior",
+    "pool_medians": "bayes.medians",
+    "predictive_check": "bayes.predictive",
     "means": "convert.means",
     "medians": "convert.medians",
     "PooledMedian": "pooling.medians",
