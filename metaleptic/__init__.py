@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from metaleptic.bayes.loo import loo as loo
     from metaleptic.bayes.map_prior import MapPrior as MapPrior
     from metaleptic.bayes.map_prior import map_prior as map_prior
-    from metaleptic.bayes.medians import pool_medians as pool_medians
+    from metaleptic.bayes.medians import pool_bayes_medians as pool_bayes_medians
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
     from metaleptic.bayes.predictive import PredictiveCheck as PredictiveCheck
     from metaleptic.bayes.predictive import predictive_check as predictive_check
@@ -161,7 +161,7 @@ _HOME = {
     "loo": "bayes.loo",
     "PredictiveCheck": "bayes.predictive",
     "map_prior": "bayes.map_prior",
-    "pool_medians": "bayes.medians",
+    "pool_bayes_medians": "bayes.medians",
     "predictive_check": "bayes.predictive",
     "means": "convert.means",
     "medians": "convert.medians",
