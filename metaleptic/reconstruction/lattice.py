@@ -327,16 +327,23 @@ def _trace(back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, pr
 
 
 def patients(
-    found: Stages, path: Path, ticks: FloatArray | None, end: float, tilt: float = 0.0
+    found: Stages,
+    path: Path,
+    ticks: FloatArray | None,
+    end: float,
+    tilt: float = 0.0,
+    luck: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the times of events and of censorings along a path; ``tilt`` moves censorings within their gaps."""
+    """Return the times of events and of censorings along a path; ``tilt`` and ``luck`` move censorings within their gaps."""
     events = _event_times(found, path)
     marks = None if ticks is None else _near(ticks, found.time, 2e-5 * end)
     after = np.append(found.time[1:], end)
     out: list[FloatArray] = []
+    placed = 0
     for j in np.flatnonzero(path.censored):
         c = int(path.censored[j])
-        p = ((np.arange(c) + 0.5) / c) ** np.exp(-tilt)
+        p = ((np.arange(c) + (0.5 if luck is None else luck[placed : placed + c])) / c) ** np.exp(-tilt)
+        placed += c
         inside = np.empty(0)
         if marks is not None:
             upper = np.inf if j + 1 == len(found.time) else after[j]

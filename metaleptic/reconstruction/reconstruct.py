@@ -11,6 +11,7 @@ from metaleptic.patients import IPD, Contrast, Curve, Published
 from metaleptic.reconstruction.agree import agree
 from metaleptic.reconstruction.arm import Arm, prepare, solve
 from metaleptic.reconstruction.conflicts import refuse_impossible
+from metaleptic.reconstruction.draws import draw
 from metaleptic.reconstruction.fidelity import judge
 from metaleptic.reconstruction.result import Reconstruction
 from metaleptic.warn import warn
@@ -21,6 +22,8 @@ def reconstruct(
     published: Published | Mapping[str, Published] | None = None,
     *,
     contrasts: Sequence[Contrast] = (),
+    draws: int = 0,
+    seed: int | None = None,
 ) -> Reconstruction:
     """Turn a published Kaplan-Meier curve back into individual patients that agree with what the paper prints.
 
@@ -35,11 +38,17 @@ def reconstruct(
         What the paper prints about each arm; anything may be missing.
     contrasts : sequence of Contrast
         Hazard ratios and p-values between the arms.
+    draws : int
+        How many further data sets to sample that also agree with what is printed; they carry the error of the
+        reconstruction (reading, rounding, where censorings fell).
+    seed : int or None
+        Seed of the draws.
 
     Returns
     -------
     Reconstruction
-        ``ipd`` (time, event, arm) and ``corrections`` (what was changed in the points).
+        ``ipd`` (time, event, arm), ``fidelity`` (every printed number beside its reconstructed value), ``corrections``
+        (what was changed in the points) and ``draws``.
 
     Raises
     ------
@@ -78,13 +87,14 @@ def reconstruct(
     for arm in arms:
         refuse_impossible(arm)
         solve(arm)
-    if contrasts:
-        agree(arms, contrasts)
+    levers = agree(arms, contrasts) if contrasts else None
     corrections = [f"{a.name}: {text}" if a.name else text for a in arms for text in a.corrections]
     fidelity = judge(arms, contrasts)
     for text in fidelity.contradictions:
         warn(SuspiciousDataWarning, f"these printed numbers cannot hold together: {text}.")
-    return Reconstruction(_ipd(arms), fidelity, tuple(corrections))
+    rng = np.random.default_rng(seed)
+    drawn = tuple(_ipd(draw(arms, levers, rng)) for _ in range(draws))
+    return Reconstruction(_ipd(arms), fidelity, tuple(corrections), drawn)
 
 
 def _ipd(arms: Sequence[Arm]) -> IPD:

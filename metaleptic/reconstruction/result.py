@@ -20,11 +20,14 @@ class Reconstruction:
         Distance to the curve, and every printed number beside its reconstructed value.
     corrections : tuple of str
         What was changed in the points before they were used.
+    draws : tuple of IPD
+        Further data sets that agree with what is printed; their spread is the error of the reconstruction.
     """
 
     ipd: IPD
     fidelity: Fidelity
     corrections: tuple[str, ...] = ()
+    draws: tuple[IPD, ...] = ()
 
     def __repr__(self) -> str:
         good = sum(n.agrees for n in self.fidelity.numbers)
