@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
+    from metaleptic.reconstruction.read_clicks import read_clicks as read_clicks
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
@@ -63,6 +64,7 @@ _HOME = {
     "leave_one_out": "sensitivity.leave_one_out",
     "pool": "pooling.pool",
     "proportions": "convert.proportions",
+    "read_clicks": "reconstruction.read_clicks",
     "reconstruct": "reconstruction.reconstruct",
     "report": "reporting.report",
     "subgroups": "pooling.subgroups",

@@ -49,6 +49,7 @@ class Arm:
     expected: Expected = field(init=False)
     precision: FloatArray = field(init=False)
     slack: FloatArray = field(init=False)
+    theta: FloatArray = field(init=False)
     lined: Stages | None = field(init=False, default=None)
     path: Path | None = field(init=False, default=None)
     luck: Luck | None = None
@@ -80,13 +81,14 @@ def recut(arm: Arm) -> Arm:
     return arm
 
 
-def solve(arm: Arm) -> None:
-    """Find the arm's patients from its own curve and numbers."""
+def solve(arm: Arm, *, single_deaths: bool = True) -> None:
+    """Find the arm's patients from its own curve and numbers; ``single_deaths`` tells them apart where points allow."""
     cells, ticks = arm.cells, arm.target.ticks
-    arm.expected = expect(cells, np.zeros(len(cells.n_start)), ticks)
+    arm.theta = _censoring_shape(arm)
+    arm.expected = expect(cells, arm.theta, ticks)
     arm.precision, arm.slack = deviations(cells, arm.expected)
     arm.lined = arm.path = None
-    if arm.target.exact or arm.n * arm.target.error < RESOLVED:
+    if arm.target.exact or (single_deaths and arm.n * arm.target.error < RESOLVED):
         found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks)
         guess = found.censored.astype(np.float64)
         if arm.target.exact:
@@ -96,6 +98,23 @@ def solve(arm: Arm) -> None:
         if arm.lined is not None:
             arm.path = best_path(arm.lined, arm.published.events, arm.n)
     settle(arm)
+
+
+def _censoring_shape(arm: Arm) -> FloatArray:
+    """Even censoring, but where a total of events and no table is printed: as early or late as that total needs."""
+    cells, events = arm.cells, arm.published.events
+    theta = np.zeros(len(cells.n_start))
+    if len(theta) > 1 or events is None or arm.target.ticks is not None:
+        return theta
+    low, high = -8.0, 8.0
+    for _ in range(20):
+        theta[0] = 0.5 * (low + high)
+        # Later censoring leaves more patients to die.
+        if expect(cells, theta).deaths.sum() > events:
+            high = theta[0]
+        else:
+            low = theta[0]
+    return theta
 
 
 def settle(arm: Arm, tilt: float = 0.0, push: float = 0.0, direction: FloatArray | None = None) -> None:
@@ -124,7 +143,7 @@ def settle(arm: Arm, tilt: float = 0.0, push: float = 0.0, direction: FloatArray
         if direction is not None:
             want = want + push * direction
         found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks, want)
-        theta = 12 * (found.shift + POSITION_SD * (tilt if luck is None else tilt + luck.tilt))
+        theta = arm.theta + 12 * (found.shift + POSITION_SD * (tilt if luck is None else tilt + luck.tilt))
         theta = np.clip(theta, -8, 8)
         expected = expect(cells, theta, ticks)
         arm.events = event_times(cells, expected.deaths, found.deaths, None if luck is None else luck.events)
