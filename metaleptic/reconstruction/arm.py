@@ -85,6 +85,8 @@ def solve(arm: Arm, *, single_deaths: bool = True) -> None:
     """Find the arm's patients from its own curve and numbers; ``single_deaths`` tells them apart where points allow."""
     cells, ticks = arm.cells, arm.target.ticks
     arm.theta = _censoring_shape(arm)
+    if arm.luck is not None:
+        arm.theta = np.clip(arm.theta + 12 * POSITION_SD * arm.luck.tilt, -8, 8)
     arm.expected = expect(cells, arm.theta, ticks)
     arm.precision, arm.slack = deviations(cells, arm.expected)
     arm.lined = arm.path = None
@@ -143,7 +145,7 @@ def settle(arm: Arm, tilt: float = 0.0, push: float = 0.0, direction: FloatArray
         if direction is not None:
             want = want + push * direction
         found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks, want)
-        theta = arm.theta + 12 * (found.shift + POSITION_SD * (tilt if luck is None else tilt + luck.tilt))
+        theta = arm.theta + 12 * (found.shift + POSITION_SD * tilt)
         theta = np.clip(theta, -8, 8)
         expected = expect(cells, theta, ticks)
         arm.events = event_times(cells, expected.deaths, found.deaths, None if luck is None else luck.events)

@@ -178,6 +178,7 @@ def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) 
     low, high = int(found.low[0]), int(found.high[0])
     cost = np.zeros((rows, high - low + 1))
     log_s = np.zeros_like(cost)
+    row = np.arange(rows)[:, None]
     back: list[tuple[IntArray, IntArray, int, int]] = []
     for j, kind in enumerate(found.kind):
         n = np.arange(low, high + 1)
@@ -187,17 +188,17 @@ def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) 
             floor, after = low, cost
         else:
             cost, log_s, deaths = _fall(cost, log_s, n, found, j, price)
-            left = np.tile(n, cost.shape[1] // width) - deaths
+            left = np.concatenate([n] * (cost.shape[1] // width)) - deaths
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor)
-        log_after = np.take_along_axis(log_s, np.maximum(source, 0), axis=1)
+        log_after = log_s[row, source]
         last = j + 1 == len(found.kind)
         next_low, next_high = (0, 0) if last else (int(found.low[j + 1]), int(found.high[j + 1]))
         cost, pick = _leave(after, floor, next_low, next_high, found, j, extra)
         if not np.isfinite(cost).any(axis=1).all():
             return []
-        log_s = np.take_along_axis(log_after, pick, axis=1)
-        back.append((np.take_along_axis(source, pick, axis=1), deaths, low, width))
+        log_s = log_after[row, pick]
+        back.append((source[row, pick], deaths, low, width))
         low, high = next_low, next_high
     return _trace(back, cost[:, 0], price)
 
@@ -228,12 +229,12 @@ def _fall(
             choices.append(np.minimum(np.ones_like(below), n))
     deaths = np.concatenate(choices, axis=1)
     many = len(choices)
-    n_all = np.tile(n, many)
+    n_all = np.concatenate([n] * many)
     with np.errstate(divide="ignore", invalid="ignore"):
-        new_log = np.tile(log_s, (1, many)) + np.where(n_all > 0, np.log1p(-deaths / np.maximum(n_all, 1)), 0.0)
+        new_log = np.concatenate([log_s] * many, axis=1) + np.log1p(-deaths / np.maximum(n_all, 1))
     # Level 0 is reached by everyone dying only; -745 is the log of the smallest number.
     new_log = np.where(np.isfinite(new_log), new_log, -745.0)
-    total = np.tile(cost, (1, many)) + price[:, None] * deaths
+    total = np.concatenate([cost] * many, axis=1) + price[:, None] * deaths
     if np.isfinite(sd):
         miss = (np.exp(new_log) - level) / sd
         total = total + np.minimum(0.5 * miss * miss, _WORST)
@@ -243,16 +244,16 @@ def _fall(
 
 
 def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
-    """Cheapest way into each number left after a drop, and where it came from (-1: nowhere)."""
+    """Cheapest way into each number left after a drop, and where it came from."""
     rows = len(cost)
     size = int(left.max()) + 1
     order = np.argsort(-cost, axis=1, kind="stable")
     row = np.arange(rows)[:, None]
-    target = np.take_along_axis(left, order, axis=1)
+    target = left[row, order]
     after = np.full((rows, size), np.inf)
-    source = np.full((rows, size), -1, dtype=np.int64)
+    source = np.zeros((rows, size), dtype=np.int64)
     # Assigned from dear to cheap: the cheapest is written last and stays.
-    after[row, target] = np.take_along_axis(cost, order, axis=1)
+    after[row, target] = cost[row, order]
     source[row, target] = order
     return after, source
 
@@ -291,7 +292,7 @@ def _leave(
         padded[:, a0 + offset : a1 + offset] = after[:, a0:a1]
     window = sliding_window_view(padded, band, axis=1) + penalty
     pick = np.argmin(window, axis=2)
-    cost = np.take_along_axis(window, pick[..., None], axis=2)[..., 0]
+    cost = window[np.arange(len(after))[:, None], np.arange(width), pick]
     index = np.clip(pick + np.arange(width) - offset, 0, size - 1)
     return cost, index
 
@@ -336,29 +337,24 @@ def patients(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the times of events and of censorings along a path; ``tilt`` and ``luck`` move censorings within their gaps."""
     events = _event_times(found, path)
-    marks = None if ticks is None else _near(ticks, found.time, 2e-5 * end)
-    after = np.append(found.time[1:], end)
-    out: list[FloatArray] = []
-    placed = 0
-    for j in np.flatnonzero(path.censored):
-        c = int(path.censored[j])
-        p = ((np.arange(c) + (0.5 if luck is None else luck[placed : placed + c])) / c) ** np.exp(-tilt)
-        placed += c
-        inside = np.empty(0)
-        if marks is not None:
-            upper = np.inf if j + 1 == len(found.time) else after[j]
-            inside = marks[(marks >= found.time[j]) & (marks < upper)]
-        if len(inside):
-            out.append(inside[(p * len(inside)).astype(np.int64)])
-        else:
-            start = min(found.time[j], found.until[j])
-            knots = found.time[j + 1 :][found.kind[j + 1 :] == _KNOT]
-            latest = knots[0] - 1e-6 * end if len(knots) else end
-            out.append(np.minimum(start + p * (after[j] - start), max(latest, start)))
-    censored = np.concatenate(out) if out else np.empty(0)
-    if len(censored) and path.censored[-1] > 0 and marks is None:
-        censored[-1] = end
-    return events, censored
+    c = path.censored
+    j = np.repeat(np.arange(len(c)), c)
+    k = np.arange(len(j)) - np.repeat(np.cumsum(c) - c, c)
+    p = ((k + (0.5 if luck is None else luck[: len(j)])) / c[j]) ** np.exp(-tilt)
+    start = np.minimum(found.time, found.until)
+    width = np.append(found.time[1:], end) - start
+    knots = np.flatnonzero(found.kind == _KNOT)
+    following = np.append(found.time[knots] - 1e-6 * end, end)[np.searchsorted(knots, np.arange(len(c)), side="right")]
+    times = np.minimum(start[j] + p * width[j], np.maximum(following, start)[j])
+    if ticks is None:
+        if len(times) and c[-1] > 0:
+            times[-1] = end
+        return events, times
+    marks = _near(ticks, found.time, 2e-5 * end)
+    low = np.searchsorted(marks, found.time, side="left")
+    count = np.append(low[1:], len(marks)) - low
+    at = low[j] + np.minimum(p * count[j], count[j] - 1).astype(np.int64)
+    return events, np.where(count[j] > 0, marks[np.clip(at, 0, max(len(marks) - 1, 0))] if len(marks) else times, times)
 
 
 def _event_times(found: Stages, path: Path) -> FloatArray:
