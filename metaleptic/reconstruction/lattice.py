@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from metaleptic.reconstruction.cells import Cells, IntArray
@@ -53,11 +54,12 @@ class Stages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Path:
-    """Deaths at each stage and censorings after it; ``cost`` without the price of deaths."""
+    """Deaths at each stage and censorings after it; ``cost`` without the price of deaths; ``may_die``: not a count."""
 
     deaths: IntArray
     censored: IntArray
     cost: float
+    may_die: NDArray[np.bool_]
 
 
 def stages(target: Target, cells: Cells, censored: FloatArray) -> Stages | None:
@@ -158,18 +160,39 @@ def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
     path = paths[0]
     if events is None or path.deaths.sum() == events:
         return path
+    nearest = path
     prices = np.array(_PRICES) * (1 if path.deaths.sum() > events else -1)
     for _ in range(3):
         paths = _paths(found, events, patients, prices)
-        exact = [p for p in paths if p.deaths.sum() == events]
-        if exact:
-            return min(exact, key=lambda p: p.cost)
+        if not paths:
+            break
+        nearest = min([nearest, *paths], key=lambda p: (abs(int(p.deaths.sum()) - events), p.cost))
+        if nearest.deaths.sum() == events:
+            return nearest
         totals = np.array([p.deaths.sum() for p in paths])
-        more, fewer = prices[totals > events], prices[totals < events]
+        more, fewer = prices[: len(paths)][totals > events], prices[: len(paths)][totals < events]
         if not len(more) or not len(fewer):
-            return None
+            break
         prices = np.linspace(more.max(), fewer.min(), 8)[1:-1]
-    return None
+    return _forced(nearest, events)
+
+
+def _forced(path: Path, events: int) -> Path | None:
+    """Turn the few deaths too many into censorings (or the other way round) where most are at risk; None if not few."""
+    excess = int(path.deaths.sum()) - events
+    if abs(excess) > 2 + 0.05 * events:
+        return None
+    deaths, censored = path.deaths.copy(), path.censored.copy()
+    give, take = (deaths, censored) if excess > 0 else (censored, deaths)
+    for _ in range(abs(excess)):
+        can = np.flatnonzero((give > 0) & (path.may_die | (excess > 0)))
+        if not len(can):
+            return None
+        # Several deaths at one time are the likeliest to be one too many.
+        j = can[np.argmax(give[can] > 1)] if excess > 0 else can[0]
+        give[j] -= 1
+        take[j] += 1
+    return Path(deaths, censored, path.cost, path.may_die)
 
 
 def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) -> list[Path]:
@@ -200,7 +223,7 @@ def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) 
         log_s = log_after[row, pick]
         back.append((source[row, pick], deaths, low, width))
         low, high = next_low, next_high
-    return _trace(back, cost[:, 0], price)
+    return _trace(back, cost[:, 0], price, found.kind != _KNOT)
 
 
 def _extra_cost(found: Stages, events: int | None, patients: int) -> float:
@@ -221,7 +244,7 @@ def _fall(
     height = np.exp(log_s)
     implied = n * np.maximum(1.0 - level / np.maximum(height, 1e-300), -1.0)
     if kind == _DROP:
-        choices = [np.clip(np.rint(implied), 1, n)]
+        choices = [np.clip(np.rint(implied), 0, n)]
     else:
         below = np.clip(np.floor(implied), 0, n)
         choices = [np.zeros_like(below), below, np.minimum(below + 1, n)]
@@ -307,7 +330,9 @@ def _censor_cost(band: int, mean: float) -> FloatArray:
     return cost
 
 
-def _trace(back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, price: FloatArray) -> list[Path]:
+def _trace(
+    back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, price: FloatArray, may_die: NDArray[np.bool_]
+) -> list[Path]:
     rows, count = len(price), len(back)
     deaths = np.zeros((rows, count), dtype=np.int64)
     at_risk = np.zeros((rows, count + 1), dtype=np.int64)
@@ -321,7 +346,7 @@ def _trace(back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, pr
         at_risk[:, j] = low + index
     censored = at_risk[:, :-1] - deaths - at_risk[:, 1:]
     return [
-        Path(deaths[i], censored[i], float(cost[i] - price[i] * deaths[i].sum()))
+        Path(deaths[i], censored[i], float(cost[i] - price[i] * deaths[i].sum()), may_die)
         for i in range(rows)
         if (censored[i] >= 0).all()
     ]
