@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
+    from metaleptic.reconstruction.read_clicks import read_clicks as read_clicks
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
@@ -182,6 +183,7 @@ _HOME = {
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
+    "read_clicks": "reconstruction.read_clicks",
     "reconstruct": "reconstruction.reconstruct",
     "report": "reporting.report",
     "rank_test": "sensitivity.small_study",
