@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
+    from metaleptic.survival.km import KaplanMeier as KaplanMeier
+    from metaleptic.survival.km import km as km
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -48,6 +50,7 @@ _HOME = {
     "Estimate": "types",
     "Finding": "types",
     "IPD": "patients",
+    "KaplanMeier": "survival.km",
     "MEASURES": "measures",
     "Measure": "types",
     "Pooled": "pooling.result",
@@ -60,6 +63,7 @@ _HOME = {
     "forest": "plots.forest",
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
+    "km": "survival.km",
     "leave_one_out": "sensitivity.leave_one_out",
     "pool": "pooling.pool",
     "proportions": "convert.proportions",
