@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
+    from metaleptic.reconstruction.table import reconstruct_table as reconstruct_table
+    from metaleptic.reconstruction.table_result import TableReconstruction as TableReconstruction
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
     from metaleptic.survival.km import KaplanMeier as KaplanMeier
@@ -57,6 +59,7 @@ _HOME = {
     "Provenance": "types",
     "Published": "patients",
     "Result": "types",
+    "TableReconstruction": "reconstruction.table_result",
     "audit": "auditing.audit",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
@@ -68,6 +71,7 @@ _HOME = {
     "pool": "pooling.pool",
     "proportions": "convert.proportions",
     "reconstruct": "reconstruction.reconstruct",
+    "reconstruct_table": "reconstruction.table",
     "report": "reporting.report",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
