@@ -244,7 +244,7 @@ class Effects:
     def printed(self) -> FloatArray:
         """Effects on the printed scale; proportions as events / n, without the half added to pool 0/12 as a logit."""
         value = np.asarray(self.measure.to_printed(self.y), dtype=np.float64)
-        if self.measure.key != "PLO":
+        if self.measure.key not in {"PLO", "PR", "PLN", "PAS", "PFT", "PRZ"}:
             return value
         with np.errstate(invalid="ignore", divide="ignore"):
             raw = self.events / self.n

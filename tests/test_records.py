@@ -147,7 +147,7 @@ def test_unknown_options_list_the_choices() -> None:
     for call, parts in (
         (lambda: measure_named("hr"), MEASURES),
         (lambda: ml.pool(some, model="bayes"), MODELS),
-        (lambda: ml.pool(some, tau2=None), ("REML", "DL")),  # type: ignore[arg-type]
+        (lambda: ml.pool(some, tau2="Bayes"), ("REML", "DL")),
         (lambda: ml.pool(some, test=5), ("knapp-hartung", "adhoc")),  # type: ignore[arg-type]
         (lambda: ml.pool(some, level="95"), ("0.95",)),  # type: ignore[arg-type]
         (lambda: to_frame({"a": [1]}, "R"), ("pandas", "polars", "pyarrow")),

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from metaleptic.errors import OptionError
 from metaleptic.pooling.count_models import binomial_normal, mantel_haenszel_model, peto_model, pooled_counts
+from metaleptic.pooling.mean_inference import MEAN_METHODS
 from metaleptic.pooling.normal_models import common_effect, random_effects, single
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import Effects
@@ -31,7 +33,7 @@ MODELS = MappingProxyType(
                 "random",
                 "random-effects model",
                 random_effects,
-                ("knapp-hartung", "t", "z", "adhoc"),
+                ("knapp-hartung", "t", "z", "adhoc", *MEAN_METHODS),
                 "DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188",
             ),
             Model(
@@ -78,6 +80,10 @@ MODELS = MappingProxyType(
 
 def fit_model(effects: Effects, model: str, tau2: str, test: str, level: float) -> Pooled:
     """Fit with settled options and no warnings: what ``pool`` and the sensitivity analyses share."""
+    if model not in MODELS:
+        raise OptionError(
+            f"a fit with {model} cannot be repeated on other studies. Fit it without weights of your own first."
+        )
     if len(effects) == 1 and model not in ("pooled-counts", "mantel-haenszel", "peto"):
         return single(effects, model, level)
     return MODELS[model].fit(effects, tau2, test, level)
