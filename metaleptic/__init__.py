@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reconstruction.read_clicks import read_clicks as read_clicks
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
+    from metaleptic.reconstruction.table import reconstruct_table as reconstruct_table
+    from metaleptic.reconstruction.table_result import TableReconstruction as TableReconstruction
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
     from metaleptic.sensitivity.baujat import baujat as baujat
@@ -103,6 +105,8 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.small_study import small_study as small_study
     from metaleptic.sensitivity.trim_and_fill import trim_and_fill as trim_and_fill
     from metaleptic.sensitivity.worst_case import worst_case as worst_case
+    from metaleptic.survival.km import KaplanMeier as KaplanMeier
+    from metaleptic.survival.km import km as km
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -124,6 +128,7 @@ _HOME = {
     "Estimate": "types",
     "Finding": "types",
     "IPD": "patients",
+    "KaplanMeier": "survival.km",
     "MEASURES": "measures",
     "Loo": "bayes.loo",
     "MapPrior": "bayes.map_prior",
@@ -137,6 +142,7 @@ _HOME = {
     "Provenance": "types",
     "Published": "patients",
     "Result": "types",
+    "TableReconstruction": "reconstruction.table_result",
     "audit": "auditing.audit",
     "compare_models": "bayes.compare",
     "effects": "convert.effects",
@@ -150,6 +156,7 @@ _HOME = {
     "radial": "sensitivity.radial",
     "residuals": "sensitivity.residuals",
     "shrinkage": "sensitivity.shrinkage",
+    "km": "survival.km",
     "leave_one_out": "sensitivity.leave_one_out",
     "predict": "pooling.predict",
     "contrasts": "pooling.contrasts",
@@ -185,6 +192,7 @@ _HOME = {
     "proportions": "convert.proportions",
     "read_clicks": "reconstruction.read_clicks",
     "reconstruct": "reconstruction.reconstruct",
+    "reconstruct_table": "reconstruction.table",
     "report": "reporting.report",
     "rank_test": "sensitivity.small_study",
     "regression_test": "sensitivity.small_study",
