@@ -106,7 +106,9 @@ def loo(fit: PooledBayes) -> Loo:
     if not isinstance(fit, PooledBayes):
         raise OptionError(f"loo takes a fit of ml.pool_bayes, not {type(fit).__name__}.")
     if isinstance(fit, LatentBayes) and fit.model not in EXACT:
-        raise OptionError("loo is not available for pool_medians: its likelihoods are known up to a constant only.")
+        raise OptionError(
+            "loo is not available for pool_bayes_medians: its likelihoods are known up to a constant only."
+        )
     k = len(fit.effects)
     if k < 2:
         raise NotEstimableError("with one study there are no others to predict it from.")

@@ -1,4 +1,4 @@
-"""The verb ``pool_medians``: median survival times pooled by what they say, "not reached" included.
+"""The verb ``pool_bayes_medians``: median survival times pooled by what they say, "not reached" included.
 
 Each study's likelihood of its true median M, theta = log M:
 
@@ -68,7 +68,7 @@ class Evidence:
     at: FloatArray
 
 
-def pool_medians(
+def pool_bayes_medians(
     data: Any,
     *,
     study: str | None = None,
@@ -135,7 +135,7 @@ def pool_medians(
     ...     "study": ["A", "B", "C"], "median": [8.3, 10.6, "NR"], "low": [5.7, 5.9, None], "high": [11.0, "NR", None],
     ...     "n": [60, 19, 10], "events": [None, None, 2], "follow_up": [None, None, 9.0],
     ... }
-    >>> ml.pool_medians(series).effects.how[1]
+    >>> ml.pool_bayes_medians(series).effects.how[1]
     'deaths and survivors at the median, as many as the lower bound implies (upper bound not reached)'
     """
     check_level(level)

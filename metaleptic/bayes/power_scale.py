@@ -74,7 +74,7 @@ def power_scale(fit: PooledBayes) -> PowerScale:
     Parameters
     ----------
     fit : PooledBayes
-        From ``ml.pool_bayes`` or ``ml.pool_medians``.
+        From ``ml.pool_bayes`` or ``ml.pool_bayes_medians``.
 
     Returns
     -------

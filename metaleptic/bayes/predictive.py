@@ -190,7 +190,7 @@ def _replicate(
     e, model = fit.effects, model_of(fit)
     if model == "medians":
         raise OptionError(
-            "predictive_check is not available for pool_medians: how long patients were followed is not known."
+            "predictive_check is not available for pool_bayes_medians: how long patients were followed is not known."
         )
     if model == "selection":
         raise OptionError(

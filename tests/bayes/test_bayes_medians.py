@@ -61,7 +61,7 @@ def test_a_median_not_reached_is_deaths_among_patients():
 
 
 def test_every_row_counts_and_says_how():
-    fit = ml.pool_medians(SERIES)
+    fit = ml.pool_bayes_medians(SERIES)
     assert [h.split(",")[0] for h in fit.effects.how] == [
         "implied likelihood of the 95% CI",
         "deaths and survivors at the median",
@@ -72,7 +72,7 @@ def test_every_row_counts_and_says_how():
     assert np.isinf(fit.to_frame()["value"][2])
     assert fit.theta[2].value > fit.theta[0].value
     rest = {key: [v for i, v in enumerate(col) if i != 2] for key, col in SERIES.items()}
-    assert ml.pool_medians(rest).estimate.value < fit.estimate.value
+    assert ml.pool_bayes_medians(rest).estimate.value < fit.estimate.value
 
 
 def test_symmetric_intervals_are_the_normal_model():
@@ -80,7 +80,7 @@ def test_symmetric_intervals_are_the_normal_model():
     y = np.log([8.0, 11.0, 6.5])
     z = stats.norm.ppf(0.975)
     table = {"study": list("abc"), "median": np.exp(y), "low": np.exp(y - z * half), "high": np.exp(y + z * half)}
-    one = ml.pool_medians(table, tau=ml.priors.half_normal(0.4))
+    one = ml.pool_bayes_medians(table, tau=ml.priors.half_normal(0.4))
     two = ml.pool_bayes(ml.effects(y, half**2), tau=ml.priors.half_normal(0.4))
     assert one.mu.mean == pytest.approx(two.mu.mean, abs=1e-6)
     assert one.mu.central == pytest.approx(two.mu.central, abs=1e-6)
@@ -89,7 +89,7 @@ def test_symmetric_intervals_are_the_normal_model():
 
 def test_lopsided_intervals_agree_with_plain_quadrature():
     table = {"study": ["a", "b", "c"], "median": [8.0, 11.0, 10.6], "low": [6.0, 5.0, 5.9], "high": [15.0, 16.0, "NR"]}
-    fit = ml.pool_medians(table, tau=ml.priors.half_normal(0.4), mu=(2.3, 0.8))
+    fit = ml.pool_bayes_medians(table, tau=ml.priors.half_normal(0.4), mu=(2.3, 0.8))
     z = stats.norm.ppf(0.975)
     theta = np.linspace(-1, 6, 4001)
     like = []
@@ -116,28 +116,28 @@ def test_lopsided_intervals_agree_with_plain_quadrature():
 def test_rows_that_say_too_little_are_listed():
     table = {"study": ["a", "b", "c"], "median": [8.0, 9.0, "NR"], "low": [6.0, None, None], "high": [11.0, None, None]}
     with pytest.warns(ml.errors.ExcludedRowsWarning, match="2 of 3 rows"):
-        fit = ml.pool_medians(table)
+        fit = ml.pool_bayes_medians(table)
     assert [e.study for e in fit.effects.excluded] == ["b", "c"]
     with pytest.raises(ml.errors.DataError, match="no row can be used"):
-        ml.pool_medians({"study": ["a"], "median": ["NR"]})
+        ml.pool_bayes_medians({"study": ["a"], "median": ["NR"]})
     with pytest.raises(ml.errors.DataError, match=r"study 'a' \(row 1\): low 12 > high 11"):
-        ml.pool_medians({"study": ["a"], "median": [8.0], "low": [12.0], "high": [11.0]})
+        ml.pool_bayes_medians({"study": ["a"], "median": [8.0], "low": [12.0], "high": [11.0]})
     with pytest.raises(ml.errors.OptionError, match="shape 0"):
-        ml.pool_medians(SERIES, shape=0)
+        ml.pool_bayes_medians(SERIES, shape=0)
     with pytest.raises(ml.errors.NotEstimableError, match="improper"):
-        ml.pool_medians(
+        ml.pool_bayes_medians(
             {"study": ["a"], "median": ["NR"], "n": [8], "events": [0], "follow_up": [6.0]},
             tau=ml.priors.half_normal(0.5),
         )
 
 
 def test_a_forest_plot_shows_what_was_not_reached():
-    fit = ml.pool_medians(SERIES)
+    fit = ml.pool_bayes_medians(SERIES)
     plot = ml.forest(fit)
     assert "not reached" in plot.alt
     assert fit.effects.high[1] == fit.effects.high[2] == np.inf
     assert np.isfinite(fit.effects.low).all()
     with pytest.raises(ml.errors.OptionError, match="up to a constant"):
         ml.loo(fit)
-    with pytest.raises(ml.errors.OptionError, match="not available for pool_medians"):
+    with pytest.raises(ml.errors.OptionError, match="not available for pool_bayes_medians"):
         ml.predictive_check(fit)
