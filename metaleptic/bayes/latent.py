@@ -40,7 +40,7 @@ NEGLIGIBLE = 1e-14  # nodes of tau that carry less of the likeliest node's proba
 FLAT_BELOW = 1e-4  # of the narrowest study: below it the likelihood changes by less than 1e-8 with tau
 NODES, WIDTH = 11, 1.2  # of a panel; the width of those of larger tau
 T_REACH = 30.0  # scales of a Student t prior on mu that the grid reserves for it
-AT_ONCE, COSTLY = 5_000_000, 600_000_000  # elements of a kernel; of all of them together
+AT_ONCE, COSTLY = 5_000_000, 1_500_000_000  # elements of a kernel; of all of them together
 REACH = 8.6  # standard deviations of a normal density beyond which 1e-17 of it is left
 FAR, HEAVY = 1e3, 21.0  # beyond 1000 times the widest study tau is only followed until exp(-21) = 1e-9 is left
 NEVER = 32.0  # a log posterior this far below its top is left out
@@ -163,8 +163,7 @@ def latent(
     size = theta_grid.xi.size * m.size
     if size * int((~small).sum()) > COSTLY:
         raise NotEstimableError(
-            "the studies differ so much in size that the grid of this model would be too large. Leave the smallest out, or "
-            'say method="nuts".'
+            'the studies differ so much in size that the grid of this model would take minutes: say method="nuts".'
         )
     few = max(1, min(NODES, AT_ONCE // size))  # nodes at once: one kernel takes 40 MB at most, or one node's
     for start, stop in _chunks(small, few):
