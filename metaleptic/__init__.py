@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
     from metaleptic.bayes.regression_result import RegressionBayes as RegressionBayes
     from metaleptic.bayes.result import PooledBayes as PooledBayes
+    from metaleptic.convert.associations import partial_correlations as partial_correlations
+    from metaleptic.convert.associations import reliabilities as reliabilities
+    from metaleptic.convert.associations import squared_correlations as squared_correlations
     from metaleptic.convert.correlations import correlations as correlations
     from metaleptic.convert.curve_hazard_ratio import curve_hazard_ratio as curve_hazard_ratio
     from metaleptic.convert.dependence import vcov_imputed as vcov_imputed
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
+    from metaleptic.convert.matched_pairs import matched_pairs as matched_pairs
     from metaleptic.convert.means import means as means
     from metaleptic.convert.means import paired_means as paired_means
     from metaleptic.convert.means import single_means as single_means
@@ -150,6 +154,10 @@ _HOME = {
     "two_rates": "convert.rates",
     "rates": "convert.rates",
     "correlations": "convert.correlations",
+    "matched_pairs": "convert.matched_pairs",
+    "partial_correlations": "convert.associations",
+    "reliabilities": "convert.associations",
+    "squared_correlations": "convert.associations",
     "curve_hazard_ratio": "convert.curve_hazard_ratio",
     "survival_summary": "convert.summary_curve",
     "pool": "pooling.pool",
