@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
+    from metaleptic.pooling.not_reached import PooledNotReached as PooledNotReached
+    from metaleptic.pooling.not_reached import pool_not_reached as pool_not_reached
     from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.predict import predict as predict
@@ -149,6 +151,8 @@ _HOME = {
     "medians": "convert.medians",
     "PooledMedian": "pooling.medians",
     "pool_medians": "pooling.medians",
+    "PooledNotReached": "pooling.not_reached",
+    "pool_not_reached": "pooling.not_reached",
     "paired_means": "convert.means",
     "single_means": "convert.means",
     "two_rates": "convert.rates",
