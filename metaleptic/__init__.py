@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from metaleptic.bayes import priors as priors
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
+    from metaleptic.bayes.loo import Loo as Loo
+    from metaleptic.bayes.loo import loo as loo
+    from metaleptic.bayes.map_prior import MapPrior as MapPrior
+    from metaleptic.bayes.map_prior import map_prior as map_prior
+    from metaleptic.bayes.medians import pool_bayes_medians as pool_bayes_medians
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.predictive import PredictiveCheck as PredictiveCheck
+    from metaleptic.bayes.predictive import predictive_check as predictive_check
     from metaleptic.bayes.prior import Prior as Prior
     from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
@@ -76,9 +83,14 @@ if TYPE_CHECKING:
     from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
+    from metaleptic.reconstruction.read_clicks import read_clicks as read_clicks
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
+    from metaleptic.reconstruction.table import reconstruct_table as reconstruct_table
+    from metaleptic.reconstruction.table_result import TableReconstruction as TableReconstruction
     from metaleptic.reporting.report import report as report
+    from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
     from metaleptic.sensitivity.baujat import baujat as baujat
+    from metaleptic.sensitivity.confounding import e_value as e_value
     from metaleptic.sensitivity.cumulative import cumulative as cumulative
     from metaleptic.sensitivity.excess import excess_significance as excess_significance
     from metaleptic.sensitivity.fail_safe import fail_safe_n as fail_safe_n
@@ -86,14 +98,21 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
     from metaleptic.sensitivity.limit import limit_meta_analysis as limit_meta_analysis
+    from metaleptic.sensitivity.multilevel_influence import multilevel_influence as multilevel_influence
+    from metaleptic.sensitivity.multiverse import multiverse as multiverse
+    from metaleptic.sensitivity.new_study import proportion_beyond as proportion_beyond
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.selection_model import selection_model as selection_model
     from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.sensitivity.small_study import rank_test as rank_test
     from metaleptic.sensitivity.small_study import regression_test as regression_test
     from metaleptic.sensitivity.small_study import small_study as small_study
     from metaleptic.sensitivity.trim_and_fill import trim_and_fill as trim_and_fill
+    from metaleptic.sensitivity.worst_case import worst_case as worst_case
+    from metaleptic.survival.km import KaplanMeier as KaplanMeier
+    from metaleptic.survival.km import km as km
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -103,6 +122,7 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "multilevel_influence": "sensitivity.multilevel_influence",
     "profile_interval": "pooling.multilevel.profile",
     "robust": "pooling.robust",
     "Robust": "pooling.robust",
@@ -114,7 +134,10 @@ _HOME = {
     "Estimate": "types",
     "Finding": "types",
     "IPD": "patients",
+    "KaplanMeier": "survival.km",
     "MEASURES": "measures",
+    "Loo": "bayes.loo",
+    "MapPrior": "bayes.map_prior",
     "Measure": "types",
     "ModelComparison": "bayes.compare",
     "Pooled": "pooling.result",
@@ -125,6 +148,7 @@ _HOME = {
     "Provenance": "types",
     "Published": "patients",
     "Result": "types",
+    "TableReconstruction": "reconstruction.table_result",
     "audit": "auditing.audit",
     "compare_models": "bayes.compare",
     "effects": "convert.effects",
@@ -138,6 +162,7 @@ _HOME = {
     "radial": "sensitivity.radial",
     "residuals": "sensitivity.residuals",
     "shrinkage": "sensitivity.shrinkage",
+    "km": "survival.km",
     "leave_one_out": "sensitivity.leave_one_out",
     "predict": "pooling.predict",
     "contrasts": "pooling.contrasts",
@@ -147,6 +172,11 @@ _HOME = {
     "permutation_test": "pooling.permutation",
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
+    "loo": "bayes.loo",
+    "PredictiveCheck": "bayes.predictive",
+    "map_prior": "bayes.map_prior",
+    "pool_bayes_medians": "bayes.medians",
+    "predictive_check": "bayes.predictive",
     "means": "convert.means",
     "medians": "convert.medians",
     "PooledMedian": "pooling.medians",
@@ -172,7 +202,9 @@ _HOME = {
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
+    "read_clicks": "reconstruction.read_clicks",
     "reconstruct": "reconstruction.reconstruct",
+    "reconstruct_table": "reconstruction.table",
     "report": "reporting.report",
     "rank_test": "sensitivity.small_study",
     "regression_test": "sensitivity.small_study",
@@ -183,6 +215,12 @@ _HOME = {
     "excess_significance": "sensitivity.excess",
     "limit_meta_analysis": "sensitivity.limit",
     "pet_peese": "sensitivity.pet_peese",
+    "selection_model": "sensitivity.selection_model",
+    "all_subsets": "sensitivity.all_subsets",
+    "multiverse": "sensitivity.multiverse",
+    "proportion_beyond": "sensitivity.new_study",
+    "e_value": "sensitivity.confounding",
+    "worst_case": "sensitivity.worst_case",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
