@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
     from metaleptic.bayes.regression_result import RegressionBayes as RegressionBayes
     from metaleptic.bayes.result import PooledBayes as PooledBayes
+    from metaleptic.convert.associations import partial_correlations as partial_correlations
+    from metaleptic.convert.associations import reliabilities as reliabilities
+    from metaleptic.convert.associations import squared_correlations as squared_correlations
     from metaleptic.convert.correlations import correlations as correlations
     from metaleptic.convert.curve_hazard_ratio import curve_hazard_ratio as curve_hazard_ratio
     from metaleptic.convert.dependence import vcov_imputed as vcov_imputed
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
+    from metaleptic.convert.matched_pairs import matched_pairs as matched_pairs
     from metaleptic.convert.means import means as means
     from metaleptic.convert.means import paired_means as paired_means
     from metaleptic.convert.means import single_means as single_means
@@ -67,6 +71,8 @@ if TYPE_CHECKING:
     from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
+    from metaleptic.pooling.not_reached import PooledNotReached as PooledNotReached
+    from metaleptic.pooling.not_reached import pool_not_reached as pool_not_reached
     from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.predict import predict as predict
@@ -175,11 +181,17 @@ _HOME = {
     "medians": "convert.medians",
     "PooledMedian": "pooling.medians",
     "pool_medians": "pooling.medians",
+    "PooledNotReached": "pooling.not_reached",
+    "pool_not_reached": "pooling.not_reached",
     "paired_means": "convert.means",
     "single_means": "convert.means",
     "two_rates": "convert.rates",
     "rates": "convert.rates",
     "correlations": "convert.correlations",
+    "matched_pairs": "convert.matched_pairs",
+    "partial_correlations": "convert.associations",
+    "reliabilities": "convert.associations",
+    "squared_correlations": "convert.associations",
     "curve_hazard_ratio": "convert.curve_hazard_ratio",
     "survival_summary": "convert.summary_curve",
     "pool": "pooling.pool",
