@@ -14,6 +14,7 @@ from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.pooling.multilevel.build import Built
 from metaleptic.pooling.multilevel.fit import Scaled
 from metaleptic.pooling.multilevel.likelihood import Problem
+from metaleptic.pooling.multilevel.low_rank import LowRank
 from metaleptic.pooling.result import format_p
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance
 
@@ -75,6 +76,7 @@ class State:
     scaled: Scaled
     v: FloatArray
     columns: Mapping[str, Sequence[Any]]
+    parts: LowRank | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
