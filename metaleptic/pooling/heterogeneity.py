@@ -160,7 +160,7 @@ def restricted_maximum_likelihood(y: Any, v: Any, keep: Any) -> Any:
     return _maximise(y, v, keep, restricted=True)
 
 
-def _score(y: Any, v: Any, keep: Any, t: Any, *, restricted: bool) -> tuple[Any, Any]:
+def likelihood_slope(y: Any, v: Any, keep: Any, t: Any, *, restricted: bool) -> tuple[Any, Any]:
     """Twice the derivative of the log-likelihood in tau2, and the slope of that."""
     w = keep / (v + t[..., None])
     s1 = _sum(w)
@@ -181,8 +181,10 @@ def _maximise(y: Any, v: Any, keep: Any, *, restricted: bool) -> Any:
     """Return the tau2 >= 0 of the highest likelihood, local maxima compared."""
     y, v, keep = _same_shape(y, v, keep)
     return highest_peak(
-        lambda grid: _score(y[..., None, :], v[..., None, :], keep[..., None, :], grid, restricted=restricted)[0],
-        lambda t: _score(y, v, keep, t, restricted=restricted),
+        lambda grid: likelihood_slope(
+            y[..., None, :], v[..., None, :], keep[..., None, :], grid, restricted=restricted
+        )[0],
+        lambda t: likelihood_slope(y, v, keep, t, restricted=restricted),
         lambda t: log_likelihood(y, v, keep, t, restricted=restricted),
         np.minimum.reduce(v, axis=-1),
         np.maximum.reduce(v, axis=-1),
