@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from scipy import special
@@ -16,13 +17,36 @@ from scipy import special
 from metaleptic.pooling.multilevel.blocks import IntArray
 from metaleptic.types import FloatArray
 
-TYPES = {
-    "CR0": "no correction",
-    "CR1": "m / (m - 1)",
-    "CR1p": "m / (m - p)",
-    "CR1S": "m (k - 1) / ((m - 1) (k - p))",
-    "CR2": "bias-reduced linearisation",
-}
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One small-sample correction: key, name, source."""
+
+    key: str
+    name: str
+    source: str
+
+
+TYPES = MappingProxyType(
+    {
+        c.key: c
+        for c in (
+            Correction(
+                "CR2",
+                "bias-reduced linearisation: unbiased if the model of the fit is right",
+                "Pustejovsky JE, Tipton E. J Bus Econ Stat 2018;36:672-683",
+            ),
+            Correction("CR1", "times m / (m - 1)", "Hedges LV, Tipton E, Johnson MC. Res Synth Methods 2010;1:39-65"),
+            Correction("CR1p", "times m / (m - p)", "Hedges LV, Tipton E, Johnson MC. Res Synth Methods 2010;1:39-65"),
+            Correction(
+                "CR1S",
+                "times m (k - 1) / ((m - 1) (k - p))",
+                "Cameron AC, Miller DL. J Hum Resour 2015;50:317-372",
+            ),
+            Correction("CR0", "none", "Liang KY, Zeger SL. Biometrika 1986;73:13-22"),
+        )
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -316,7 +316,7 @@ def test_robust_refuses_clusters_that_are_not_independent() -> None:
         ml.robust(fit, cluster="effect", type="CR1", test="z")
     with pytest.raises(NotEstimableError, match="1 clusters for 1 coefficients"):
         ml.robust(fit, cluster="same")
-    with pytest.raises(OptionError, match=r"type 'CR9' is unknown\. Choose one of: CR0, CR1, CR1p, CR1S, CR2"):
+    with pytest.raises(OptionError, match=r"type 'CR9' is unknown\. Choose one of: CR2, CR1, CR1p, CR1S, CR0"):
         ml.robust(fit, type="CR9")
     with pytest.raises(OptionError, match="test 'F' is unknown"):
         ml.robust(fit, test="F")
@@ -382,3 +382,21 @@ def test_predictions_of_robust_fits_and_inflation() -> None:
         rows = ml.predict(ml.robust(two, cluster="district"), {"year": [1976, 2000], "school": [1, 1]})
     assert rows.y.shape == (2,)
     assert (rows.low < rows.y).all()
+
+
+def test_methods_are_said_with_sources() -> None:
+    """Structures, numbers of levels, distribution, corrections: with the papers they come from."""
+    e = golden_effects("konstantopoulos2011")
+    fit = ml.pool_multilevel(e, random="~ 1 | district/school", dfs="contain")
+    assert (
+        "56 effects were pooled in a multilevel model with random effects of district (11 levels) and district/school"
+        in fit.sentence
+    )
+    assert "t with 10 degrees of freedom (containment)" in fit.sentence
+    assert "Konstantopoulos S. Res Synth Methods 2011" in fit.sentence
+    assert "(11 clusters)" not in fit.sentence
+    assert "within 11 clusters (CR2: bias-reduced" in ml.robust(fit, cluster="district").sentence
+    free = golden_fit("berkey1998", GOLDEN["berkey1998"]["fits"][0])
+    assert "unstructured covariance" in free.sentence
+    assert "allowing for the covariances of sampling errors" in free.sentence
+    assert "normal distribution" in free.sentence
