@@ -64,7 +64,7 @@ class _Found:
 
 def reconstruct_table(
     table: Any,
-    published: Mapping[str, Published] | Published,
+    published: Mapping[str, Published | Contrast] | Published,
     *,
     contrasts: Sequence[Contrast] = (),
     means: Mapping[str, Any] | None = None,
@@ -96,7 +96,7 @@ def reconstruct_table(
         One row per patient.
     published : mapping of str to Published, or Published
         What is printed about each group: ``"all"``, the name of an arm, or ``"column=value"`` for the patients with that
-        value in another column. Use ``median=float("inf")`` for "not reached". Write numbers as text where the last
+        value in another column (a ``Contrast`` may stand here too, under any key). Use ``median=float("inf")`` for "not reached". Write numbers as text where the last
         zero counts (``"0.60"``); rates are taken to be printed to two decimals at least.
     contrasts : sequence of Contrast
         Hazard ratios with interval and p between two such groups. A p may be that of the Wald, likelihood ratio,
@@ -152,7 +152,12 @@ def reconstruct_table(
     """
     _check_options(rules, ties, rounding)
     data = read_table(table)
-    told = {EVERYBODY: published} if isinstance(published, Published) else dict(published)
+    given = {EVERYBODY: published} if isinstance(published, Published) else dict(published)
+    told = {group: p for group, p in given.items() if isinstance(p, Published)}
+    contrasts = (*(c for c in given.values() if isinstance(c, Contrast)), *contrasts)
+    strange = [group for group, p in given.items() if not isinstance(p, Published | Contrast)]
+    if strange:
+        raise OptionError(f"group {strange[0]!r}: give what is printed as ml.Published(median=..., rates={{12: ...}}).")
     patients = _patients(data, time, event, arm, patient, at_least, at_most)
     facts = gather_facts(patients, told, tuple(contrasts), rounding)
     if not facts:
@@ -176,7 +181,15 @@ def reconstruct_table(
     clean = tuple(_assignment(case, patients.time, f) for f in best)
     spent = budget.spent()
     return TableReconstruction(
-        clean, repairs, unreachable, contradictions, budget.complete and not notes, budget.branches, spent, tuple(notes)
+        clean,
+        repairs,
+        unreachable,
+        contradictions,
+        budget.complete and not notes,
+        budget.branches,
+        spent,
+        tuple(notes),
+        patients.name,
     )
 
 
