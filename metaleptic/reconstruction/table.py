@@ -383,20 +383,38 @@ def _repairs(
 
 
 def _still(contradiction: str, left: tuple[str, ...]) -> bool:
-    head = contradiction.partition(" (")[0].partition(":")[0]
-    return any(c.partition(" (")[0].partition(":")[0] == head for c in left)
+    return _topic(contradiction) in {_topic(c) for c in left}
+
+
+def _topic(contradiction: str) -> str:
+    """Return a contradiction without the value of the times, which changes with the cell."""
+    words, brackets, _ = contradiction.partition(" (the times give")
+    return words if brackets else words.partition(":")[0]
 
 
 def _other_values(case: _Case, data: Table, i: int) -> NDArray[np.float64]:
     """Return what a cell may have been: every printed value up to the longest time, or the ones that matter."""
     p = case.patients
-    unit = 10.0 ** -decimals(list(p.time.tolist()))
-    grid = np.round(np.arange(0, p.time.max() + 2 * unit, unit) / unit) * unit
-    if len(grid) > 60:
+    unit = 10.0 ** -decimals(np.round(p.time, 6).tolist())
+    if p.time.max() / unit <= 60:
+        grid = np.arange(round(p.time.max() / unit) + 2) * unit
+    else:
         spots = np.unique(np.concatenate([p.time, [f.at for f in case.facts if f.kind == "rate"], _told(case)]))
-        near = np.concatenate([spots, spots - unit, spots + unit, 0.5 * (spots[1:] + spots[:-1])])
+        own, implied = p.time[i], _implied_by_means(case, i)
+        slips = [10 * own, own / 10, *(implied + k * unit for k in range(-5, 6))]
+        near = np.concatenate([spots, spots - unit, spots + unit, 0.5 * (spots[1:] + spots[:-1]), slips])
         grid = np.unique(np.round(near[near >= 0] / unit) * unit)
     return np.asarray(grid[np.abs(grid - p.time[i]) > 1e-9])
+
+
+def _implied_by_means(case: _Case, i: int) -> float:
+    """Return the time of a patient that gives a printed mean of her group, if one is missed; else her own."""
+    time = case.patients.time
+    for f in case.time_facts:
+        if f.kind == "mean" and f.window is not None and f.members[i] and f.window.verdict(f.value(time)) == "no":
+            middle = 0.5 * (f.window.low + f.window.rounded)
+            return float(time[i] + (middle - f.value(time)) * f.members.sum())
+    return float(time[i])
 
 
 def _told(case: _Case) -> list[float]:
