@@ -116,6 +116,8 @@ class Marginal:
 
     def draw(self, size: int, *, seed: int) -> FloatArray:
         """Draw from the posterior (independent draws: there is no chain)."""
+        if isinstance(self.distribution, NormalMixture):
+            return self.distribution.draw(size, seed)
         return self.distribution.quantile(np.random.default_rng(seed).random(size))
 
     def __repr__(self) -> str:

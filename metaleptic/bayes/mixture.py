@@ -242,6 +242,12 @@ class NormalMixture:
         a, b = shortest(self.w, self.m, self.s, level, low, high, single)
         return float(a), float(b)
 
+    def draw(self, size: int, seed: int) -> FloatArray:
+        """Draw a component, then from it."""
+        rng = np.random.default_rng(seed)
+        at = rng.choice(self.w.size, size, p=self.w / self.w.sum())
+        return np.asarray(rng.normal(self.m[at], self.s[at]))
+
     def _at(self, function: Any, x: Any) -> FloatArray:
         x = np.asarray(x, dtype=np.float64)
         return np.asarray(function(self.w, self.m, self.s, x.reshape(-1)).reshape(x.shape))

@@ -161,6 +161,15 @@ def test_tails_and_moments_are_those_derived() -> None:
     assert np.isfinite(normal.mu.sd)
 
 
+def test_draws_follow_the_posterior_and_repeat() -> None:
+    post = pool_bayes(E)
+    for m in (post.mu, post.tau, post.prediction):
+        x = m.draw(2000, seed=3)
+        assert np.array_equal(x, m.draw(2000, seed=3))
+        u = np.sort(m.cdf(x))
+        assert np.abs(u - (np.arange(2000) + 0.5) / 2000).max() < 1.95 / np.sqrt(2000)  # Kolmogorov, p = 0.001
+
+
 def test_contrasts_agree_with_draws_from_the_model() -> None:
     """A study against another, and against the mean: variances add as the joint posterior says."""
     post = pool_bayes(E, tau=priors.half_normal(0.5))

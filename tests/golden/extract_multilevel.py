@@ -159,6 +159,9 @@ def fit_of(entry: dict[str, Any], post: dict[str, Any], e: ml.Effects) -> dict[s
     for what in ("hatvalues", "weights_rowsum"):
         if (found := post.get(f"{entry['id']}_{what}")) is not None:
             kept[what] = thin(found)
+    for what in ("cooks", "rstudent"):
+        if (found := post.get(f"{entry['id']}_{what}")) is not None:
+            kept[what] = found if what == "cooks" else {key: found[key] for key in ("resid", "se")}
     if (found := post.get(f"{entry['id']}_ranef")) is not None:
         kept["ranef"] = [{key: thin(sorted(u[key])) for key in ("intrcpt", "se", "pi.lb")} for u in found.values()]
     return kept

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.units import check_level
-from metaleptic.errors import DataError, MetalepticWarning, OptionError
+from metaleptic.errors import DataError, MetalepticWarning, OptionError, SuspiciousDataWarning
 from metaleptic.frames import read_table
 from metaleptic.pooling.design import Design, design_of
 from metaleptic.pooling.multilevel.assemble import assemble
@@ -97,7 +97,8 @@ def pool_multilevel(
     Warns
     -----
     SuspiciousDataWarning
-        If a variance or correlation rests on one effect or on none, or V does not go with the effects.
+        If a variance or correlation rests on one effect or on none, two groupings are the same, or V does not go with the
+        effects.
     MetalepticWarning
         If the likelihood has no maximum that could be found.
 
@@ -131,6 +132,7 @@ def pool_multilevel(
         build_term(w, look, correlations or {}, distances if distances is not None else {})
         for w in parse(random, struct)
     )
+    _say_alike(built)
     y, x = np.asarray(effects.y), np.asarray(design.matrix)
     if len(y) <= x.shape[1] and built:
         raise DataError(f"{len(y)} effects for {x.shape[1]} coefficients: at least {x.shape[1] + 1} are needed.")
@@ -169,6 +171,20 @@ def _check(effects: Effects, method: str, test: str, dfs: str, level: float) -> 
         raise DataError("there are no effects. There is nothing to pool.")
 
 
+def _say_alike(built: Sequence[Built]) -> None:
+    """Warn of random intercepts whose groupings are the same, so that only the sum of their variances is known."""
+    plain = [b for b in built if b.written.intercept and b.covariance.levels == 1]
+    for i, a in enumerate(plain):
+        for b in plain[i + 1 :]:
+            together = len(np.unique(a.term.outer * (int(b.term.outer.max()) + 1) + b.term.outer))
+            if together == len(a.groups) == len(b.groups):
+                warn(
+                    SuspiciousDataWarning,
+                    f"'{a.written.label}' and '{b.written.label}' group the effects alike: only the sum of their variances can "
+                    "be estimated, how it is shared means nothing. Drop one of them.",
+                )
+
+
 def _design(effects: Effects, moderators: Any, extra: Mapping[str, Sequence[Any]]) -> Design:
     if moderators is None:
         ones = np.ones((len(effects), 1))
@@ -198,8 +214,6 @@ def _hold(
             held = sigmas[nth]
             nth += 1
             if held is None and len(b.groups) == 1 and c.levels == 1:
-                from metaleptic.errors import SuspiciousDataWarning
-
                 warn(
                     SuspiciousDataWarning,
                     f"all effects have the same {b.written.label}: its variance cannot be estimated and is set to 0.",

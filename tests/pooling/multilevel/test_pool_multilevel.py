@@ -246,13 +246,14 @@ def test_predict_for_new_rows_and_inner_levels() -> None:
     """Moderators by name; whose spread the prediction interval takes, where levels differ in it."""
     e = example()
     fit = ml.pool_multilevel(e, random="~ outcome | lab", struct="DIAG", moderators="~ outcome", test="z")
-    own = fit.predict()
-    new = fit.predict({"outcome": ["x", "y"]}, inner=["x", "y"])
-    assert np.allclose(new.mean, own.mean[:2])
+    own = ml.predict(fit)
+    new = ml.predict(fit, {"outcome": ["x", "y"]}, inner=["x", "y"])
+    assert np.allclose(new.y, own.y[:2])
     assert np.allclose(new.new_low, own.new_low[:2])
-    assert np.isnan(fit.predict({"outcome": ["x"]}).new_low).all()
-    with pytest.raises(OptionError, match=r"inner level 'q' is unknown. Choose one of: x, y"):
-        fit.predict({"outcome": ["x"]}, inner="q")
+    assert np.allclose(ml.predict(fit, {"outcome": ["x", "y"]}).new_low, own.new_low[:2])
+    assert np.isnan(ml.predict(fit, [[1, 0]]).new_low).all()
+    with pytest.raises(OptionError, match=r"inner level 'q' is unknown\. Choose one of: x, y"):
+        ml.predict(fit, {"outcome": ["x"]}, inner="q")
 
 
 def test_result_can_be_plotted_and_printed() -> None:
@@ -280,7 +281,7 @@ def test_robust_refuses_clusters_that_are_not_independent() -> None:
         ml.robust(fit, cluster="effect", type="CR1", test="z")
     with pytest.raises(NotEstimableError, match="1 clusters for 1 coefficients"):
         ml.robust(fit, cluster="same")
-    with pytest.raises(OptionError, match=r"type 'CR9' is unknown. Choose one of: CR0, CR1, CR1p, CR1S, CR2"):
+    with pytest.raises(OptionError, match=r"type 'CR9' is unknown\. Choose one of: CR0, CR1, CR1p, CR1S, CR2"):
         ml.robust(fit, type="CR9")
     with pytest.raises(OptionError, match="test 'F' is unknown"):
         ml.robust(fit, test="F")
@@ -301,3 +302,48 @@ def test_contrasts_of_robust_and_multilevel_fits() -> None:
     assert found.joint.p == pytest.approx(strong.p[1], rel=1e-10)
     plain = ml.contrasts(fit, ["pubstatus"])
     assert plain.p[0] == pytest.approx(fit.p[1], rel=1e-12)
+
+
+def test_groupings_that_are_the_same_are_said() -> None:
+    """One effect per lab and one lab per effect: only the sum of both variances is known."""
+    with pytest.warns(SuspiciousDataWarning, match="'effect' and 'lab/effect' group the effects alike"):
+        ml.pool_multilevel(example(), random=["~ 1 | effect", "~ 1 | lab/effect"])
+
+
+def test_degrees_of_freedom_by_containment() -> None:
+    """As R gives them: constant within districts, within schools, within neither; inner factors; crossed groupings."""
+    e = golden_effects("konstantopoulos2011")
+    random = np.random.default_rng(4)
+    district = np.array([int(float(d)) for d in e.columns["district"]])
+    z = dict(zip(np.unique(district).tolist(), random.normal(size=11), strict=True))
+    data = {"x": random.normal(size=56), "z": [z[d] for d in district.tolist()], "o": ["a", "b"] * 28, "i": range(56)}
+
+    def df(terms: Any, moderators: str, **options: Any) -> list[float]:
+        fit = ml.pool_multilevel(e, random=terms, moderators=moderators, dfs="contain", data=data, **options)
+        return fit.df.tolist()
+
+    assert df("~ 1 | district/school", "~ x") == [9, 54]
+    assert df("~ 1 | district/school", "~ x + z") == [8, 53, 8]
+    assert df("~ 1 | district", "~ x") == [9, 54]
+    assert df(["~ 1 | year", "~ 1 | district", "~ 1 | i"], "~ x + z") == [3, 53, 8]
+    assert df("~ school | district", "~ x + z") == [8, 53, 8]
+    assert df("~ o | district", "~ 0 + C(o) + z", struct="UN") == [19, 19, 8]
+    assert df("~ o | district", "~ C(o) + z") == [8, 19, 8]
+
+
+def test_predictions_of_robust_fits_and_inflation() -> None:
+    """Robust intervals for rows of the design; VIF of a multilevel fit."""
+    e = golden_effects("konstantopoulos2011")
+    fit = ml.pool_multilevel(e, random="~ 1 | district/school")
+    strong = ml.robust(fit, cluster="district")
+    mean = ml.predict(strong)
+    assert mean.low[0] == pytest.approx(strong.low[0], rel=1e-12)
+    assert strong.prediction is not None
+    assert mean.new_high[0] == pytest.approx(strong.prediction.high, rel=1e-12)
+    two = ml.pool_multilevel(e, random="~ 1 | district/school", moderators="~ year + school")
+    assert set(ml.vif(two).coefficients) == {"year", "school"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rows = ml.predict(ml.robust(two, cluster="district"), {"year": [1976, 2000], "school": [1, 1]})
+    assert rows.y.shape == (2,)
+    assert (rows.low < rows.y).all()
