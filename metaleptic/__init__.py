@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
     from metaleptic.bayes.regression_result import RegressionBayes as RegressionBayes
     from metaleptic.bayes.result import PooledBayes as PooledBayes
+    from metaleptic.bayes.robust_average import RobustAverage as RobustAverage
+    from metaleptic.bayes.robust_average import robust_average as robust_average
     from metaleptic.convert.associations import partial_correlations as partial_correlations
     from metaleptic.convert.associations import reliabilities as reliabilities
     from metaleptic.convert.associations import squared_correlations as squared_correlations
@@ -199,6 +201,8 @@ _HOME = {
     "plot_priors": "plots.densities",
     "prior_posterior": "plots.densities",
     "prior_sensitivity": "bayes.prior_sensitivity",
+    "RobustAverage": "bayes.robust_average",
+    "robust_average": "bayes.robust_average",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
