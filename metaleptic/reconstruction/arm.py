@@ -20,7 +20,7 @@ from metaleptic.reconstruction.steps import pin_median
 from metaleptic.types import FloatArray
 
 # Reading error times patients below which single deaths can be told apart.
-RESOLVED = 0.5
+RESOLVED = 0.65
 
 
 @dataclass(frozen=True, slots=True, eq=False)
