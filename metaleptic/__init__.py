@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from metaleptic.patients import Published as Published
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
+    from metaleptic.plots.km import km as km
     from metaleptic.pooling.pool import pool as pool
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.subgroups import subgroups as subgroups
@@ -61,6 +62,7 @@ _HOME = {
     "forest": "plots.forest",
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
+    "km": "plots.km",
     "leave_one_out": "sensitivity.leave_one_out",
     "pool": "pooling.pool",
     "proportions": "convert.proportions",
