@@ -12,6 +12,7 @@ from test_multilevel_golden import GOLDEN, golden_effects, golden_fit
 import metaleptic as ml
 from metaleptic.errors import DataError, NotEstimableError, OptionError, SuspiciousDataWarning
 from metaleptic.pooling.multilevel.likelihood import loglik_and_slope
+from metaleptic.pooling.multilevel.low_rank import low_rank_slope
 from metaleptic.pooling.multilevel.structures import STRUCTURES
 
 Y = [0.2, 0.3, 0.1, 0.6, 0.5, 0.1, 0.7, 0.4]
@@ -185,6 +186,40 @@ def test_every_start_of_the_likelihood_is_dense_and_blockwise_the_same() -> None
     )
 
 
+CROSSED: tuple[tuple[list[str], dict[str, Any], tuple[int, ...]], ...] = (
+    (["~ 1 | a", "~ 1 | b"], {}, (1,)),
+    (["~ 1 | a/i", "~ c | b"], {"struct": "UN"}, (2,)),
+    (["~ 1 | a", "~ 1 | b", "~ c | b"], {"struct": "HCS"}, (1, 2)),
+)
+
+
+@pytest.mark.parametrize(("terms", "options", "taken"), CROSSED, ids=["intercepts", "UN", "HCS"])
+@pytest.mark.parametrize("method", ["REML", "ML"])
+def test_the_way_through_the_levels_is_the_way_through_the_whole_block(
+    terms: list[str], options: dict[str, Any], taken: tuple[int, ...], method: str
+) -> None:
+    """Crossed groupings of many effects: likelihood and slope by low rank are those of the dense matrix."""
+    random = np.random.default_rng(11)
+    k = 220
+    groups = {name: random.integers(0, n, k) for name, n in (("a", 40), ("b", 8), ("c", 4))}
+    y = random.normal(0, 0.3, 40)[groups["a"]] + random.normal(0, 0.3, 8)[groups["b"]] + random.normal(0, 0.2, k)
+    columns = {name: g.tolist() for name, g in groups.items()} | {
+        "i": list(range(k)),
+        "x": random.normal(size=k).tolist(),
+    }
+    e = ml.effects(y, random.uniform(0.02, 0.2, k), columns=columns)
+    fit = ml.pool_multilevel(e, random=terms, method=method, moderators="~ x", **options)
+    parts = fit.state.parts
+    assert parts is not None
+    assert parts.taken == taken
+    theta = random.uniform(0.2, 0.9, len(fit.state.scaled.theta))
+    value, slope = loglik_and_slope(fit.state.problem, theta)
+    other, other_slope = low_rank_slope(fit.state.problem, parts, theta)
+    assert other == pytest.approx(value, rel=1e-12)
+    assert np.allclose(other_slope, slope, rtol=1e-9, atol=1e-9)
+    assert np.abs(loglik_and_slope(fit.state.problem, fit.state.scaled.theta)[1] * fit.state.scaled.scale).max() < 1e-6
+
+
 def test_shared_correlation_keeps_standard_deviations_on_their_side_of_zero() -> None:
     """With one correlation for all pairs no level may turn its sign: that would be another model (UN) in disguise."""
     golden = GOLDEN["craft2003"]["fits"][0]
@@ -281,7 +316,7 @@ def test_robust_refuses_clusters_that_are_not_independent() -> None:
         ml.robust(fit, cluster="effect", type="CR1", test="z")
     with pytest.raises(NotEstimableError, match="1 clusters for 1 coefficients"):
         ml.robust(fit, cluster="same")
-    with pytest.raises(OptionError, match=r"type 'CR9' is unknown\. Choose one of: CR0, CR1, CR1p, CR1S, CR2"):
+    with pytest.raises(OptionError, match=r"type 'CR9' is unknown\. Choose one of: CR2, CR1, CR1p, CR1S, CR0"):
         ml.robust(fit, type="CR9")
     with pytest.raises(OptionError, match="test 'F' is unknown"):
         ml.robust(fit, test="F")
@@ -347,3 +382,21 @@ def test_predictions_of_robust_fits_and_inflation() -> None:
         rows = ml.predict(ml.robust(two, cluster="district"), {"year": [1976, 2000], "school": [1, 1]})
     assert rows.y.shape == (2,)
     assert (rows.low < rows.y).all()
+
+
+def test_methods_are_said_with_sources() -> None:
+    """Structures, numbers of levels, distribution, corrections: with the papers they come from."""
+    e = golden_effects("konstantopoulos2011")
+    fit = ml.pool_multilevel(e, random="~ 1 | district/school", dfs="contain")
+    assert (
+        "56 effects were pooled in a multilevel model with random effects of district (11 levels) and district/school"
+        in fit.sentence
+    )
+    assert "t with 10 degrees of freedom (containment)" in fit.sentence
+    assert "Konstantopoulos S. Res Synth Methods 2011" in fit.sentence
+    assert "(11 clusters)" not in fit.sentence
+    assert "within 11 clusters (CR2: bias-reduced" in ml.robust(fit, cluster="district").sentence
+    free = golden_fit("berkey1998", GOLDEN["berkey1998"]["fits"][0])
+    assert "unstructured covariance" in free.sentence
+    assert "allowing for the covariances of sampling errors" in free.sentence
+    assert "normal distribution" in free.sentence
