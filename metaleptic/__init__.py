@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from metaleptic.convert.proportions import proportions as proportions
     from metaleptic.convert.rates import rates as rates
     from metaleptic.convert.rates import two_rates as two_rates
+    from metaleptic.convert.reported_differences import standardised_differences as standardised_differences
     from metaleptic.convert.summary_curve import survival_summary as survival_summary
     from metaleptic.convert.survival_medians import survival_medians as survival_medians
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
@@ -200,6 +201,7 @@ _HOME = {
     "rates": "convert.rates",
     "correlations": "convert.correlations",
     "matched_pairs": "convert.matched_pairs",
+    "standardised_differences": "convert.reported_differences",
     "partial_correlations": "convert.associations",
     "reliabilities": "convert.associations",
     "squared_correlations": "convert.associations",
