@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
+    from metaleptic.convert.estimates import restricted_means as restricted_means
     from metaleptic.convert.matched_pairs import matched_pairs as matched_pairs
     from metaleptic.convert.means import means as means
     from metaleptic.convert.means import paired_means as paired_means
@@ -205,6 +206,7 @@ _HOME = {
     "squared_correlations": "convert.associations",
     "curve_hazard_ratio": "convert.curve_hazard_ratio",
     "survival_summary": "convert.summary_curve",
+    "restricted_means": "convert.estimates",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",
     "plot_check": "plots.check",
