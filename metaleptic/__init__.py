@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from metaleptic.plots.densities import prior_posterior as prior_posterior
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
-    from metaleptic.plots.km import km as km
+    from metaleptic.plots.km import km_plot as km_plot
     from metaleptic.pooling.bootstrap import bootstrap as bootstrap
     from metaleptic.pooling.compare import compare as compare
     from metaleptic.pooling.contrasts import contrasts as contrasts
@@ -170,7 +170,7 @@ _HOME = {
     "residuals": "sensitivity.residuals",
     "shrinkage": "sensitivity.shrinkage",
     "km": "survival.km",
-    "km": "plots.km",
+    "km_plot": "plots.km",
     "leave_one_out": "sensitivity.leave_one_out",
     "predict": "pooling.predict",
     "contrasts": "pooling.contrasts",

@@ -476,7 +476,7 @@ def reconstruct(
         if out is not None:
             rec.save(out)
         if plot is not None:
-            ml.km(rec).save(plot)
+            ml.km_plot(rec).save(plot)
     if as_json:
         print(to_json(rec), end="")
         return
