@@ -11,7 +11,7 @@ from metaleptic.types import Measure
 
 # Scale of the half-normal prior and where it comes from. 0.5 for log ratios: heterogeneity is below 0.98 with 95%
 # probability, so that the wildest spread still allowed for is a factor of about 7 to either side of the centre.
-# A log median and a complementary log-log survival are log ratios between cohorts of one arm. Logits of single arms
+# A log median, a log rate and a complementary log-log survival are log ratios between cohorts of one arm. Logits of single arms
 # spread more: scale 1, half of the unit-information standard deviation of a log odds.
 ROEVER = "Roever C et al. Res Synth Methods 2021;12:448-474"
 SCHMIDLI = "Schmidli H et al. Biometrics 2014;70:1023-1032"
@@ -22,6 +22,7 @@ DEFAULT_SCALES = MappingProxyType(
         "RR": (0.5, ROEVER),
         "RATIO": (0.5, ROEVER),
         "MEDIAN": (0.5, ROEVER),
+        "IRLN": (0.5, ROEVER),
         "SURV": (0.5, ROEVER),
         "PLO": (1.0, SCHMIDLI),
         "SURVLO": (1.0, SCHMIDLI),

@@ -26,30 +26,45 @@ from metaleptic.warn import warn
 def pool_bayes(
     effects: Effects,
     *,
+    model: str = "normal-normal",
     tau: Prior | None = None,
     mu: EffectPrior | tuple[float, float] | None = None,
     moderators: None = None,
     beta: None = None,
     level: float = 0.95,
+    method: str = "exact",
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
 ) -> PooledBayes: ...
 @overload
 def pool_bayes(
     effects: Effects,
     *,
+    model: str = "normal-normal",
     tau: Prior | None = None,
     mu: None = None,
     moderators: Any,
     beta: CoefficientPriors = None,
     level: float = 0.95,
+    method: str = "exact",
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
 ) -> RegressionBayes: ...
 def pool_bayes(
     effects: Effects,
     *,
+    model: str = "normal-normal",
     tau: Prior | None = None,
     mu: EffectPrior | tuple[float, float] | None = None,
     moderators: Any = None,
     beta: CoefficientPriors = None,
     level: float = 0.95,
+    method: str = "exact",
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
 ) -> PooledBayes | RegressionBayes:
     """Pool the effects of several studies by a Bayesian random-effects model: what to believe after seeing them.
 
@@ -57,6 +72,11 @@ def pool_bayes(
     ----------
     effects : Effects
         From ``ml.hazard_ratios``, ``ml.proportions``, ``ml.effects`` and their kin.
+    model : str, default "normal-normal"
+        ``"normal-normal"``: effects with standard errors. ``"binomial-normal"``: proportions by the exact likelihood of
+        their counts, without the half added to 0 of n; ``"beta-binomial"``: the same, true proportions scattering by a
+        beta distribution. ``"poisson-normal"``: rates by events and time at risk.
+        ``"t"`` (only with ``method="nuts"``): effects with standard errors, true effects scattering by a Student t(4).
     tau : Prior, optional
         Prior on the heterogeneity, from ``ml.priors``, or a distribution of ``scipy.stats``. By default half-normal: scale 0.5 for ratios, medians and
         survival, 1 for logits; differences have no default, because it depends on their unit.
@@ -70,12 +90,19 @@ def pool_bayes(
         With moderators: normal prior on each coefficient, None for a flat one; all flat by default.
     level : float, default 0.95
         Level of all intervals.
+    method : {"exact", "nuts"}, default "exact"
+        How the posterior is found: by quadrature, or by sampling with PyMC (a check of the former; takes seconds).
+    draws, chains : int
+        Draws per chain after warm-up, and chains, for ``method="nuts"``.
+    seed : int, optional
+        Seed of the draws; chosen and recorded in ``provenance`` if left out.
 
     Returns
     -------
     PooledBayes or RegressionBayes
         ``estimate`` on the printed scale; ``mu``, ``tau``, ``prediction`` and ``theta[i]`` as distributions. With
-        moderators the coefficients ``beta`` instead of ``mu``.
+        moderators the coefficients ``beta`` instead of ``mu``. A sampled one has ``draws``, ``diagnostics`` and
+        ``to_arviz()`` too.
 
     Raises
     ------
@@ -113,12 +140,16 @@ def pool_bayes(
         raise DataError("there are no effects. There is nothing to pool.")
     if not 0 < level < 1:
         raise OptionError(f"level {level:g} is not between 0 and 1. Write 0.95 for 95%.")
+    if method not in ("exact", "nuts"):
+        raise OptionError(f"method {method!r} is unknown. Choose one of: exact, nuts.")
     prior = checked_prior(tau, effects)
     if moderators is not None:
         if mu is not None:
             raise OptionError(
                 "with moderators there is no single mu: give the priors on the coefficients as beta=[...]."
             )
+        if model != "normal-normal" or method != "exact":
+            raise OptionError('moderators go with model="normal-normal" and method="exact".')
         return pool_moderators(effects, moderators, prior, beta, level)
     if beta is not None:
         raise OptionError("beta is for moderators. The prior on the pooled effect is mu=(mean, sd).")
@@ -130,6 +161,14 @@ def pool_bayes(
             FewStudiesWarning,
             f"only one study ({effects.study[0]}): nothing is pooled, and what is said of heterogeneity is the prior's.",
         )
+    if method == "nuts":
+        from metaleptic.bayes.sampled import pool_sampled
+
+        return pool_sampled(effects, model, prior, effect, level, draws=draws, chains=chains, seed=seed)
+    if model != "normal-normal":
+        from metaleptic.bayes.exact_models import exact_model, pool_latent  # scipy.interpolate is not light
+
+        return pool_latent(effects, exact_model(model), prior, effect, level)
     fit = exact_effect(effects.y, effects.v, prior, effect)
     return describe(effects, prior, effect, level, fit)
 

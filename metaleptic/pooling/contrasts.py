@@ -167,13 +167,13 @@ class Inflation:
         return "\n".join(f"{name}: VIF {value:.2f}" for name, value in self.coefficients.items())
 
 
-def vif(fit: Regression) -> Inflation:
+def vif(fit: Regression | Multilevel) -> Inflation:
     """Say by how much the moderators, being related to each other, blur each other's coefficients.
 
     Parameters
     ----------
-    fit : Regression
-        From ``ml.pool(effects, moderators=...)``.
+    fit : Regression or Multilevel
+        From ``ml.pool(effects, moderators=...)`` or ``ml.pool_multilevel``.
 
     Returns
     -------
@@ -196,7 +196,7 @@ def vif(fit: Regression) -> Inflation:
     >>> round(ml.vif(ml.pool(e, moderators="~ a + b")).coefficients["a"], 6)
     1.0
     """
-    a = anatomy(fit, "vif")
+    a: Any = fit if isinstance(fit, Multilevel) else anatomy(fit, "vif")
     used = [j for j, name in enumerate(a.design.names) if name != "intercept"]
     if len(used) < 2:
         raise OptionError("variance inflation needs at least two moderator columns.")

@@ -8,6 +8,7 @@ printed numbers within their rounding is found by a few regularised Gauss-Newton
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,7 +24,29 @@ _STEP = 0.5
 _FURTHEST = 3.0
 
 
-def agree(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Levers:
+    """What may move and what it does: reused by the draws, which differ little from the solution.
+
+    Attributes
+    ----------
+    pairs : list of (arm, versus, aim)
+        Positions of the arms of each contrast, and what is printed.
+    gains : list of ndarray
+        For each arm, deaths per cell of one standard deviation along the contrasts.
+    x : ndarray of shape (2 arms,)
+        Tilts, then pushes, of the solution.
+    slope : ndarray of shape (residuals, 2 arms) or None
+        Change of the residuals with x.
+    """
+
+    pairs: list[tuple[int, int, Aim]]
+    gains: list[FloatArray]
+    x: FloatArray
+    slope: FloatArray | None
+
+
+def agree(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> Levers:
     """Move the arms towards the printed contrasts; arms whose contrasts say nothing stay."""
     index = {a.name: i for i, a in enumerate(arms)}
     pairs = []
@@ -35,26 +58,52 @@ def agree(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> None:
     count = len(arms)
     x = np.zeros(2 * count)
     gains = _lean_directions(arms, pairs)
-    best, best_loss = x, np.inf
+    best, best_loss, slope = x, np.inf, None
     for _ in range(_ROUNDS):
         now = _place(arms, x, gains)
         miss, sd = _residuals(arms, pairs)
         if not len(miss):
-            return
+            break
         loss = float(np.sum((miss / sd) ** 2) + np.sum(x**2))
         if loss < best_loss:
             best, best_loss = x, loss
-        if np.all(np.abs(miss) < 0.3 * sd):
+        if np.all(np.abs(miss) < 0.3 * sd) and slope is not None:
             break
         slope = np.empty((len(miss), 2 * count))
         for k in range(2 * count):
             _place(arms, x + _STEP * (np.arange(2 * count) == k), gains, only=k % count)
             slope[:, k] = (_residuals(arms, pairs)[0] - miss) / _STEP
             _restore(arms, now, k % count)
-        a = np.vstack([slope / sd[:, None], np.eye(2 * count)])
-        b = np.concatenate([-miss / sd, -x])
-        x = np.clip(x + np.linalg.lstsq(a, b, rcond=None)[0], -_FURTHEST, _FURTHEST)
+        x = _step(x, miss, sd, slope)
     _place(arms, best, gains)
+    return Levers(pairs, gains, best, slope)
+
+
+def agree_again(arms: Sequence[Arm], levers: Levers, rng: np.random.Generator) -> None:
+    """Move drawn arms to the printed contrasts, somewhere within their rounding."""
+    if levers.slope is None:
+        return
+    luck = np.clip(1.1 * rng.standard_normal(len(levers.slope)), -2, 2)
+    x = levers.x + 0.5 * rng.standard_normal(len(levers.x))
+    best, best_loss = x, np.inf
+    for _ in range(4):
+        _place(arms, x, levers.gains)
+        miss, sd = _residuals(arms, levers.pairs)
+        if len(miss) != len(levers.slope):
+            return
+        miss = miss - luck * sd
+        loss = float(np.sum((miss / sd) ** 2) + np.sum((x - levers.x) ** 2))
+        if loss < best_loss:
+            best, best_loss = x, loss
+        x = _step(x, miss, sd, levers.slope)
+    _place(arms, best, levers.gains)
+
+
+def _step(x: FloatArray, miss: FloatArray, sd: FloatArray, slope: FloatArray) -> FloatArray:
+    """One Gauss-Newton step on the residuals in units of their rounding, with x kept small."""
+    a = np.vstack([slope / sd[:, None], np.eye(len(x))])
+    b = np.concatenate([-miss / sd, -x])
+    return np.asarray(np.clip(x + np.linalg.lstsq(a, b, rcond=None)[0], -_FURTHEST, _FURTHEST), dtype=np.float64)
 
 
 def _place(
@@ -63,7 +112,7 @@ def _place(
     count = len(arms)
     for i, arm in enumerate(arms):
         if only is None or i == only:
-            settle(arm, float(x[i]), x[count + i] * gains[i])
+            settle(arm, float(x[i]), float(x[count + i]), gains[i])
     return [(a.events, a.censored) for a in arms]
 
 

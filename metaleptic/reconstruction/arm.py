@@ -9,7 +9,7 @@ import numpy as np
 from metaleptic.errors import DataError
 from metaleptic.patients import Curve, Published, to_number
 from metaleptic.reconstruction.allocate import POSITION_SD, allocate, deviations
-from metaleptic.reconstruction.cells import Cells, cut
+from metaleptic.reconstruction.cells import HELD, Cells, cut
 from metaleptic.reconstruction.clean import Target, clean
 from metaleptic.reconstruction.expected import Expected, expect
 from metaleptic.reconstruction.lattice import Path, Stages, best_path, noisy_stages, patients, stages
@@ -22,6 +22,17 @@ from metaleptic.types import FloatArray
 RESOLVED = 0.5
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Luck:
+    """What chance decides in one draw; all arrays are per patient (or block, for ``tilt``)."""
+
+    events: FloatArray
+    censored: FloatArray
+    time: FloatArray
+    tilt: FloatArray
+    median: float
+
+
 @dataclass(slots=True, eq=False)
 class Arm:
     """An arm being solved: its target, cells and current patients."""
@@ -31,15 +42,18 @@ class Arm:
     target: Target
     cells: Cells
     n: int
+    corners: bool
     corrections: list[str] = field(default_factory=list)
     events: FloatArray = field(default_factory=lambda: np.empty(0))
     censored: FloatArray = field(default_factory=lambda: np.empty(0))
     expected: Expected = field(init=False)
     precision: FloatArray = field(init=False)
     slack: FloatArray = field(init=False)
+    theta: FloatArray = field(init=False)
     lined: Stages | None = field(init=False, default=None)
     path: Path | None = field(init=False, default=None)
-    tilt: float = 0.0
+    luck: Luck | None = None
+    held: float = HELD
 
 
 def prepare(name: str, curve: Curve, published: Published) -> Arm:
@@ -57,16 +71,26 @@ def prepare(name: str, curve: Curve, published: Published) -> Arm:
         corrections.append(f"n is not given: {n} patients were assumed")
     if n < 1:
         raise DataError(f"{where}nobody is at risk at time 0.")
-    return Arm(name, published, target, cut(target, published, n, corners=curve.kind == "clicks"), n, corrections)
+    corners = curve.kind == "clicks"
+    return Arm(name, published, target, cut(target, published, n, corners=corners), n, corners, corrections)
 
 
-def solve(arm: Arm) -> None:
-    """Find the arm's patients from its own curve and numbers."""
+def recut(arm: Arm) -> Arm:
+    """Cut a changed target at the printed numbers again."""
+    arm.cells = cut(arm.target, arm.published, arm.n, corners=arm.corners, held=arm.held)
+    return arm
+
+
+def solve(arm: Arm, *, single_deaths: bool = True) -> None:
+    """Find the arm's patients from its own curve and numbers; ``single_deaths`` tells them apart where points allow."""
     cells, ticks = arm.cells, arm.target.ticks
-    arm.expected = expect(cells, np.zeros(len(cells.n_start)), ticks)
+    arm.theta = _censoring_shape(arm)
+    if arm.luck is not None:
+        arm.theta = np.clip(arm.theta + 12 * POSITION_SD * arm.luck.tilt, -8, 8)
+    arm.expected = expect(cells, arm.theta, ticks)
     arm.precision, arm.slack = deviations(cells, arm.expected)
     arm.lined = arm.path = None
-    if arm.target.exact or arm.n * arm.target.error < RESOLVED:
+    if arm.target.exact or (single_deaths and arm.n * arm.target.error < RESOLVED):
         found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks)
         guess = found.censored.astype(np.float64)
         if arm.target.exact:
@@ -78,24 +102,67 @@ def solve(arm: Arm) -> None:
     settle(arm)
 
 
-def settle(arm: Arm, tilt: float = 0.0, lean: FloatArray | None = None) -> None:
-    """Place the patients, with censorings tilted (in standard deviations) and deaths per cell leaning to other cells."""
-    cells, ticks = arm.cells, arm.target.ticks
-    arm.tilt = tilt
+def _censoring_shape(arm: Arm) -> FloatArray:
+    """Even censoring, but where a total of events and no table is printed: as early or late as that total needs."""
+    cells, events = arm.cells, arm.published.events
+    theta = np.zeros(len(cells.n_start))
+    if len(theta) > 1 or events is None or arm.target.ticks is not None:
+        return theta
+    low, high = -8.0, 8.0
+    for _ in range(20):
+        theta[0] = 0.5 * (low + high)
+        # Later censoring leaves more patients to die.
+        if expect(cells, theta).deaths.sum() > events:
+            high = theta[0]
+        else:
+            low = theta[0]
+    return theta
+
+
+def settle(arm: Arm, tilt: float = 0.0, push: float = 0.0, direction: FloatArray | None = None) -> None:
+    """Place the patients.
+
+    ``tilt`` moves all censorings (in standard deviations, above 0: later); ``push`` moves deaths between cells along
+    ``direction``, or, where the counts of deaths are certain, all deaths in time within their error.
+    """
+    cells, ticks, luck = arm.cells, arm.target.ticks, arm.luck
+    end = float(cells.knot[-1])
     if arm.lined is not None and arm.path is not None:
-        arm.events, arm.censored = patients(arm.lined, arm.path, ticks, float(cells.knot[-1]), tilt)
+        arm.events, arm.censored = patients(
+            arm.lined, arm.path, ticks, end, tilt, None if luck is None else luck.censored
+        )
+        shift = np.zeros(len(arm.events)) if luck is None else luck.time[: len(arm.events)]
         if not arm.target.exact:
-            _pin(arm)
-        return
-    want = np.add.reduceat(arm.expected.deaths, cells.first)
-    if lean is not None:
-        want = want + lean
-    found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks, want)
-    theta = np.clip(12 * (found.shift + POSITION_SD * tilt), -8, 8)
-    expected = expect(cells, theta, ticks)
-    arm.events = event_times(cells, expected.deaths, found.deaths)
-    arm.censored = censor_times(cells, found.censored, theta, ticks, cells.s1[-1] > 0)
-    _pin(arm)
+            shift = shift + 0.5 * push
+        if shift.any():
+            arm.events = _within_blocks(
+                cells,
+                arm.events,
+                arm.events + shift * max(arm.target.error, 2e-5) * (arm.events if arm.target.exact else end),
+            )
+    else:
+        want = np.add.reduceat(arm.expected.deaths, cells.first)
+        if direction is not None:
+            want = want + push * direction
+        found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks, want)
+        theta = arm.theta + 12 * (found.shift + POSITION_SD * tilt)
+        theta = np.clip(theta, -8, 8)
+        expected = expect(cells, theta, ticks)
+        arm.events = event_times(cells, expected.deaths, found.deaths, None if luck is None else luck.events)
+        last_leaves = bool(cells.s1[-1] > 0)
+        arm.censored = censor_times(
+            cells, found.censored, theta, ticks, last_leaves, None if luck is None else luck.censored
+        )
+    if not arm.target.exact:
+        _pin(arm)
+
+
+def _within_blocks(cells: Cells, events: FloatArray, moved: FloatArray) -> FloatArray:
+    """Keep moved deaths on their side of each number at risk."""
+    edge = cells.edge
+    b = np.clip(np.searchsorted(edge, events, side="right") - 1, 0, len(edge) - 2)
+    top = np.append(edge[1:-1] - 1e-6 * edge[-1], edge[-1])
+    return np.asarray(np.clip(moved, edge[b], np.maximum(top[b], edge[b])), dtype=np.float64)
 
 
 def _pin(arm: Arm) -> None:
@@ -103,6 +170,8 @@ def _pin(arm: Arm) -> None:
     median = to_number(p.median, "median")
     if median is not None and 0 < median < arm.cells.knot[-1]:
         half = half_unit((p.median, p.median_low, p.median_high))
+        if arm.luck is not None:
+            median, half = median + half * arm.luck.median, 0.0
         arm.events = pin_median(arm.events, arm.censored, median, half, arm.cells.edge[:-1])
 
 

@@ -14,6 +14,10 @@ from metaleptic.types import FloatArray
 
 IntArray = NDArray[np.int64]
 
+# How many deaths the last step before a click may hold, divided by the deaths of a typical gap between clicks: where
+# clicks follow every drop, a wide gap is a long step; where they skip many drops, its deaths lie anywhere in it.
+HELD = 2.5
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
@@ -56,7 +60,7 @@ class Cells:
     n_stop: FloatArray
 
 
-def cut(target: Target, published: Published, n: int, *, corners: bool = False) -> Cells:
+def cut(target: Target, published: Published, n: int, *, corners: bool = False, held: float | None = None) -> Cells:
     """Insert a knot at every printed number at risk and rate."""
     end = target.end
     risk = {0.0: n}
@@ -81,9 +85,9 @@ def cut(target: Target, published: Published, n: int, *, corners: bool = False) 
     if median is not None and 0 < median < end and corners:
         t, s = _through(t, s, median, 0.5)
     if corners:
-        t, s = _hold(
-            t, s, np.array(list(risk)), np.array(list(risk.values()), dtype=np.float64), target.error * target.end
-        )
+        counts = np.array(list(risk.values()), dtype=np.float64)
+        blur = target.error * target.end
+        t, s = _hold(t, s, np.array(list(risk)), counts, blur, HELD if held is None else held)
     if target.exact:
         t = _snap(t, np.array([*risk, *rates]), 5e-5 * target.end)
     knots = np.unique(np.array([*risk, *(a for a in rates if 0 < a < end), end]))
@@ -157,12 +161,8 @@ def _snap(t: FloatArray, knots: FloatArray, tolerance: float) -> FloatArray:
     return snapped
 
 
-# How many typical deaths the last step before a click holds: 2.5 where clicks are dense, less where each skips many drops.
-HELD = 2.5
-
-
 def _hold(
-    t: FloatArray, s: FloatArray, risk_time: FloatArray, at_risk: FloatArray, blur: float
+    t: FloatArray, s: FloatArray, risk_time: FloatArray, at_risk: FloatArray, blur: float, held: float
 ) -> tuple[FloatArray, FloatArray]:
     """Let the last death before each clicked corner happen at that corner: a step curve holds its height until it drops.
 
@@ -173,7 +173,7 @@ def _hold(
     fall, width = s[:-1] - s[1:], np.diff(t)
     deaths = np.where(one > 0, fall / np.maximum(one, 1e-12), 0.0)
     per_gap = max(float(deaths.sum()) / max(int((deaths > 0.3).sum()), 1), 0.1)
-    one = one * float(np.clip(HELD / per_gap, 0.5, 3.0))
+    one = one * float(np.clip(held / per_gap, 0.3, 3.0))
     gap = np.flatnonzero((fall > 0) & (width > 0))
     before = s[gap + 1] + np.minimum(fall, one)[gap]
     corner = t[gap + 1] - 0.5 * width[gap] * np.exp(-((width[gap] / (3 * blur)) ** 2))

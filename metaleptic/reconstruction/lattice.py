@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from metaleptic.reconstruction.cells import Cells, IntArray
@@ -53,11 +54,12 @@ class Stages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Path:
-    """Deaths at each stage and censorings after it; ``cost`` without the price of deaths."""
+    """Deaths at each stage and censorings after it; ``cost`` without the price of deaths; ``may_die``: not a count."""
 
     deaths: IntArray
     censored: IntArray
     cost: float
+    may_die: NDArray[np.bool_]
 
 
 def stages(target: Target, cells: Cells, censored: FloatArray) -> Stages | None:
@@ -158,18 +160,39 @@ def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
     path = paths[0]
     if events is None or path.deaths.sum() == events:
         return path
+    nearest = path
     prices = np.array(_PRICES) * (1 if path.deaths.sum() > events else -1)
     for _ in range(3):
         paths = _paths(found, events, patients, prices)
-        exact = [p for p in paths if p.deaths.sum() == events]
-        if exact:
-            return min(exact, key=lambda p: p.cost)
+        if not paths:
+            break
+        nearest = min([nearest, *paths], key=lambda p: (abs(int(p.deaths.sum()) - events), p.cost))
+        if nearest.deaths.sum() == events:
+            return nearest
         totals = np.array([p.deaths.sum() for p in paths])
-        more, fewer = prices[totals > events], prices[totals < events]
+        more, fewer = prices[: len(paths)][totals > events], prices[: len(paths)][totals < events]
         if not len(more) or not len(fewer):
-            return None
+            break
         prices = np.linspace(more.max(), fewer.min(), 8)[1:-1]
-    return None
+    return _forced(nearest, events)
+
+
+def _forced(path: Path, events: int) -> Path | None:
+    """Turn the few deaths too many into censorings (or the other way round) where most are at risk; None if not few."""
+    excess = int(path.deaths.sum()) - events
+    if abs(excess) > 2 + 0.05 * events:
+        return None
+    deaths, censored = path.deaths.copy(), path.censored.copy()
+    give, take = (deaths, censored) if excess > 0 else (censored, deaths)
+    for _ in range(abs(excess)):
+        can = np.flatnonzero((give > 0) & (path.may_die | (excess > 0)))
+        if not len(can):
+            return None
+        # Several deaths at one time are the likeliest to be one too many.
+        j = can[np.argmax(give[can] > 1)] if excess > 0 else can[0]
+        give[j] -= 1
+        take[j] += 1
+    return Path(deaths, censored, path.cost, path.may_die)
 
 
 def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) -> list[Path]:
@@ -178,6 +201,7 @@ def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) 
     low, high = int(found.low[0]), int(found.high[0])
     cost = np.zeros((rows, high - low + 1))
     log_s = np.zeros_like(cost)
+    row = np.arange(rows)[:, None]
     back: list[tuple[IntArray, IntArray, int, int]] = []
     for j, kind in enumerate(found.kind):
         n = np.arange(low, high + 1)
@@ -187,19 +211,19 @@ def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) 
             floor, after = low, cost
         else:
             cost, log_s, deaths = _fall(cost, log_s, n, found, j, price)
-            left = np.tile(n, cost.shape[1] // width) - deaths
+            left = np.concatenate([n] * (cost.shape[1] // width)) - deaths
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor)
-        log_after = np.take_along_axis(log_s, np.maximum(source, 0), axis=1)
+        log_after = log_s[row, source]
         last = j + 1 == len(found.kind)
         next_low, next_high = (0, 0) if last else (int(found.low[j + 1]), int(found.high[j + 1]))
         cost, pick = _leave(after, floor, next_low, next_high, found, j, extra)
         if not np.isfinite(cost).any(axis=1).all():
             return []
-        log_s = np.take_along_axis(log_after, pick, axis=1)
-        back.append((np.take_along_axis(source, pick, axis=1), deaths, low, width))
+        log_s = log_after[row, pick]
+        back.append((source[row, pick], deaths, low, width))
         low, high = next_low, next_high
-    return _trace(back, cost[:, 0], price)
+    return _trace(back, cost[:, 0], price, found.kind != _KNOT)
 
 
 def _extra_cost(found: Stages, events: int | None, patients: int) -> float:
@@ -220,7 +244,7 @@ def _fall(
     height = np.exp(log_s)
     implied = n * np.maximum(1.0 - level / np.maximum(height, 1e-300), -1.0)
     if kind == _DROP:
-        choices = [np.clip(np.rint(implied), 1, n)]
+        choices = [np.clip(np.rint(implied), 0, n)]
     else:
         below = np.clip(np.floor(implied), 0, n)
         choices = [np.zeros_like(below), below, np.minimum(below + 1, n)]
@@ -228,12 +252,12 @@ def _fall(
             choices.append(np.minimum(np.ones_like(below), n))
     deaths = np.concatenate(choices, axis=1)
     many = len(choices)
-    n_all = np.tile(n, many)
+    n_all = np.concatenate([n] * many)
     with np.errstate(divide="ignore", invalid="ignore"):
-        new_log = np.tile(log_s, (1, many)) + np.where(n_all > 0, np.log1p(-deaths / np.maximum(n_all, 1)), 0.0)
+        new_log = np.concatenate([log_s] * many, axis=1) + np.log1p(-deaths / np.maximum(n_all, 1))
     # Level 0 is reached by everyone dying only; -745 is the log of the smallest number.
     new_log = np.where(np.isfinite(new_log), new_log, -745.0)
-    total = np.tile(cost, (1, many)) + price[:, None] * deaths
+    total = np.concatenate([cost] * many, axis=1) + price[:, None] * deaths
     if np.isfinite(sd):
         miss = (np.exp(new_log) - level) / sd
         total = total + np.minimum(0.5 * miss * miss, _WORST)
@@ -243,16 +267,16 @@ def _fall(
 
 
 def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
-    """Cheapest way into each number left after a drop, and where it came from (-1: nowhere)."""
+    """Cheapest way into each number left after a drop, and where it came from."""
     rows = len(cost)
     size = int(left.max()) + 1
     order = np.argsort(-cost, axis=1, kind="stable")
     row = np.arange(rows)[:, None]
-    target = np.take_along_axis(left, order, axis=1)
+    target = left[row, order]
     after = np.full((rows, size), np.inf)
-    source = np.full((rows, size), -1, dtype=np.int64)
+    source = np.zeros((rows, size), dtype=np.int64)
     # Assigned from dear to cheap: the cheapest is written last and stays.
-    after[row, target] = np.take_along_axis(cost, order, axis=1)
+    after[row, target] = cost[row, order]
     source[row, target] = order
     return after, source
 
@@ -291,7 +315,7 @@ def _leave(
         padded[:, a0 + offset : a1 + offset] = after[:, a0:a1]
     window = sliding_window_view(padded, band, axis=1) + penalty
     pick = np.argmin(window, axis=2)
-    cost = np.take_along_axis(window, pick[..., None], axis=2)[..., 0]
+    cost = window[np.arange(len(after))[:, None], np.arange(width), pick]
     index = np.clip(pick + np.arange(width) - offset, 0, size - 1)
     return cost, index
 
@@ -306,7 +330,9 @@ def _censor_cost(band: int, mean: float) -> FloatArray:
     return cost
 
 
-def _trace(back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, price: FloatArray) -> list[Path]:
+def _trace(
+    back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, price: FloatArray, may_die: NDArray[np.bool_]
+) -> list[Path]:
     rows, count = len(price), len(back)
     deaths = np.zeros((rows, count), dtype=np.int64)
     at_risk = np.zeros((rows, count + 1), dtype=np.int64)
@@ -320,38 +346,40 @@ def _trace(back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, pr
         at_risk[:, j] = low + index
     censored = at_risk[:, :-1] - deaths - at_risk[:, 1:]
     return [
-        Path(deaths[i], censored[i], float(cost[i] - price[i] * deaths[i].sum()))
+        Path(deaths[i], censored[i], float(cost[i] - price[i] * deaths[i].sum()), may_die)
         for i in range(rows)
         if (censored[i] >= 0).all()
     ]
 
 
 def patients(
-    found: Stages, path: Path, ticks: FloatArray | None, end: float, tilt: float = 0.0
+    found: Stages,
+    path: Path,
+    ticks: FloatArray | None,
+    end: float,
+    tilt: float = 0.0,
+    luck: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the times of events and of censorings along a path; ``tilt`` moves censorings within their gaps."""
+    """Return the times of events and of censorings along a path; ``tilt`` and ``luck`` move censorings within their gaps."""
     events = _event_times(found, path)
-    marks = None if ticks is None else _near(ticks, found.time, 2e-5 * end)
-    after = np.append(found.time[1:], end)
-    out: list[FloatArray] = []
-    for j in np.flatnonzero(path.censored):
-        c = int(path.censored[j])
-        p = ((np.arange(c) + 0.5) / c) ** np.exp(-tilt)
-        inside = np.empty(0)
-        if marks is not None:
-            upper = np.inf if j + 1 == len(found.time) else after[j]
-            inside = marks[(marks >= found.time[j]) & (marks < upper)]
-        if len(inside):
-            out.append(inside[(p * len(inside)).astype(np.int64)])
-        else:
-            start = min(found.time[j], found.until[j])
-            knots = found.time[j + 1 :][found.kind[j + 1 :] == _KNOT]
-            latest = knots[0] - 1e-6 * end if len(knots) else end
-            out.append(np.minimum(start + p * (after[j] - start), max(latest, start)))
-    censored = np.concatenate(out) if out else np.empty(0)
-    if len(censored) and path.censored[-1] > 0 and marks is None:
-        censored[-1] = end
-    return events, censored
+    c = path.censored
+    j = np.repeat(np.arange(len(c)), c)
+    k = np.arange(len(j)) - np.repeat(np.cumsum(c) - c, c)
+    p = ((k + (0.5 if luck is None else luck[: len(j)])) / c[j]) ** np.exp(-tilt)
+    start = np.minimum(found.time, found.until)
+    width = np.append(found.time[1:], end) - start
+    knots = np.flatnonzero(found.kind == _KNOT)
+    following = np.append(found.time[knots] - 1e-6 * end, end)[np.searchsorted(knots, np.arange(len(c)), side="right")]
+    times = np.minimum(start[j] + p * width[j], np.maximum(following, start)[j])
+    if ticks is None:
+        if len(times) and c[-1] > 0:
+            times[-1] = end
+        return events, times
+    marks = _near(ticks, found.time, 2e-5 * end)
+    low = np.searchsorted(marks, found.time, side="left")
+    count = np.append(low[1:], len(marks)) - low
+    at = low[j] + np.minimum(p * count[j], count[j] - 1).astype(np.int64)
+    return events, np.where(count[j] > 0, marks[np.clip(at, 0, max(len(marks) - 1, 0))] if len(marks) else times, times)
 
 
 def _event_times(found: Stages, path: Path) -> FloatArray:

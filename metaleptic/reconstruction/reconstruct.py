@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -11,16 +12,21 @@ from metaleptic.patients import IPD, Contrast, Curve, Published
 from metaleptic.reconstruction.agree import agree
 from metaleptic.reconstruction.arm import Arm, prepare, solve
 from metaleptic.reconstruction.conflicts import refuse_impossible
+from metaleptic.reconstruction.draws import draw
 from metaleptic.reconstruction.fidelity import judge
-from metaleptic.reconstruction.result import Reconstruction
+from metaleptic.reconstruction.models import stand_in
+from metaleptic.reconstruction.result import Points, Reconstruction
 from metaleptic.warn import warn
 
 
 def reconstruct(
-    curve: Curve | Mapping[str, Curve],
+    curve: Curve | Mapping[str, Curve | None] | None,
     published: Published | Mapping[str, Published] | None = None,
     *,
     contrasts: Sequence[Contrast] = (),
+    draws: int = 0,
+    seed: int | None = None,
+    model: str | None = None,
 ) -> Reconstruction:
     """Turn a published Kaplan-Meier curve back into individual patients that agree with what the paper prints.
 
@@ -29,22 +35,32 @@ def reconstruct(
 
     Parameters
     ----------
-    curve : Curve, or mapping of arm to Curve
-        The digitised curve(s).
+    curve : Curve, mapping of arm to Curve, or None
+        The digitised curve(s); None where no curve is printed.
     published : Published, or mapping of arm to Published
         What the paper prints about each arm; anything may be missing.
     contrasts : sequence of Contrast
         Hazard ratios and p-values between the arms.
+    draws : int
+        How many further data sets to sample that also agree with what is printed; they carry the error of the
+        reconstruction (reading, rounding, where censorings fell).
+    seed : int or None
+        Seed of the draws.
+    model : {"weibull", "log-normal", "piecewise"}, optional
+        Where a curve is None: the model that stands in, fitted to median and rates. The result says so.
 
     Returns
     -------
     Reconstruction
-        ``ipd`` (time, event, arm) and ``corrections`` (what was changed in the points).
+        ``ipd`` (time, event, arm), ``fidelity`` (every printed number beside its reconstructed value), ``corrections``
+        (what was changed in the points) and ``draws``.
 
     Raises
     ------
     DataError
         If the points or the printed numbers cannot be right; the message names them.
+    NotEstimableError
+        If there is no curve and too little is printed for a model.
 
     Notes
     -----
@@ -64,27 +80,58 @@ def reconstruct(
     IPD of 10 patients
     10 patients, 3 events
     """
-    single = not isinstance(curve, Mapping)
-    curves = {curve.label: curve} if isinstance(curve, Curve) else dict(curve)
-    if published is None:
-        printed: Mapping[str, Published] = {name: Published() for name in curves}
-    elif isinstance(published, Published):
-        if not single:
-            raise OptionError("several curves need a mapping of arm to Published.")
-        printed = dict.fromkeys(curves, published)
-    else:
-        printed = published
-    arms = [prepare(name, c, printed.get(name, Published())) for name, c in curves.items()]
+    curves, printed = _matched(curve, published)
+    stood_in: list[str] = []
+    given: dict[str, Curve] = {}
+    for name, one in curves.items():
+        if one is None:
+            notes: list[str] = []
+            given[name] = stand_in(printed[name], model or "weibull", name, notes)
+            stood_in += [f"{name}: {text}" if name else text for text in notes]
+        else:
+            given[name] = one
+    arms = [prepare(name, c, printed[name]) for name, c in given.items()]
     for arm in arms:
         refuse_impossible(arm)
         solve(arm)
-    if contrasts:
-        agree(arms, contrasts)
-    corrections = [f"{a.name}: {text}" if a.name else text for a in arms for text in a.corrections]
+    levers = agree(arms, contrasts) if contrasts else None
+    corrections = stood_in + [f"{a.name}: {text}" if a.name else text for a in arms for text in a.corrections]
     fidelity = judge(arms, contrasts)
     for text in fidelity.contradictions:
         warn(SuspiciousDataWarning, f"these printed numbers cannot hold together: {text}.")
-    return Reconstruction(_ipd(arms), fidelity, tuple(corrections))
+    rng = np.random.default_rng(seed)
+    drawn = tuple(_ipd(draw(arms, levers, rng)) for _ in range(draws))
+    return Reconstruction(
+        _ipd(arms),
+        fidelity,
+        tuple(corrections),
+        drawn,
+        points=MappingProxyType({a.name: Points(a.target.time, a.target.survival) for a in arms}),
+        sources=MappingProxyType({name: c.source for name, c in given.items()}),
+        model=(model or "weibull") if stood_in else "",
+    )
+
+
+def _matched(
+    curve: Curve | Mapping[str, Curve | None] | None, published: Published | Mapping[str, Published] | None
+) -> tuple[dict[str, Curve | None], dict[str, Published]]:
+    """Give every arm its curve (None: not printed) and its numbers."""
+    if isinstance(published, Mapping):
+        if isinstance(curve, Curve):
+            raise OptionError("one curve but several arms in published: give curves as a mapping of arm to Curve.")
+        curves: dict[str, Curve | None] = dict.fromkeys(published) if curve is None else dict(curve)
+        unknown = [name for name in published if name not in curves]
+        if unknown:
+            raise OptionError(f"published has arm {unknown[0]!r}, but there is no such curve: {', '.join(curves)}.")
+        return curves, {name: published.get(name, Published()) for name in curves}
+    if isinstance(curve, Mapping):
+        if published is not None:
+            raise OptionError("several curves need published as a mapping of arm to Published.")
+        return dict(curve), dict.fromkeys(curve, Published())
+    if curve is None and published is None:
+        raise OptionError("give a curve, or what is published, or both.")
+    name = "" if curve is None else curve.label
+    return {name: curve}, {name: published or Published()}
 
 
 def _ipd(arms: Sequence[Arm]) -> IPD:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from metaleptic.pooling.multilevel.build import Built
 from metaleptic.pooling.multilevel.likelihood import Problem, loglik_and_slope
+from metaleptic.pooling.multilevel.low_rank import LowRank, low_rank_slope
 from metaleptic.pooling.multilevel.maximise import Objective, Peak, Space, highest, settle
 from metaleptic.pooling.multilevel.structures import DISTANCES
 from metaleptic.types import FloatArray
@@ -35,14 +36,14 @@ class Scaled:
         """Size and bound of the free parameters."""
         return Space(self.scale[self.free], self.lower[self.free])
 
-    def objective(self, problem: Problem) -> Objective:
-        """Return the likelihood as a function of the free parameters."""
+    def objective(self, problem: Problem, parts: LowRank | None = None) -> Objective:
+        """Return the likelihood as a function of the free parameters, by way of ``parts`` where there are any."""
         base = self.theta.copy()
 
         def value(part: FloatArray) -> tuple[float, FloatArray]:
             theta = base.copy()
             theta[self.free] = part
-            ll, slope = loglik_and_slope(problem, theta)
+            ll, slope = loglik_and_slope(problem, theta) if parts is None else low_rank_slope(problem, parts, theta)
             return ll, slope[self.free]
 
         return value
@@ -155,10 +156,14 @@ def edges(built: Sequence[Built], theta: FloatArray) -> list[FloatArray]:
 
 
 def maximise(
-    problem: Problem, scaled: Scaled, built: Sequence[Built], starts: Sequence[FloatArray]
+    problem: Problem,
+    scaled: Scaled,
+    built: Sequence[Built],
+    starts: Sequence[FloatArray],
+    parts: LowRank | None = None,
 ) -> tuple[FloatArray, Peak]:
     """Return all parameters at the highest peak found, and the peak."""
-    objective = scaled.objective(problem)
+    objective = scaled.objective(problem, parts)
     free = scaled.free
     if not free.any():
         value, _ = objective(np.empty(0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import optimize
@@ -18,6 +19,7 @@ from metaleptic.types import FloatArray
 Objective = Callable[[FloatArray], tuple[float, FloatArray]]
 STEP = 1e-5  # of the scaled parameters, for the curvature from differences of slopes
 STEPS = 60
+NEAR = 0.05  # of the typical size: closer than this to a known peak a walk is taken to lead there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,20 +58,27 @@ def curvature(objective: Objective, theta: FloatArray, slope: FloatArray, scale:
     return (out + out.T) / 2
 
 
-def climb(objective: Objective, start: FloatArray, space: Space, tolerance: float = 1e-3) -> tuple[FloatArray, float]:
-    """Walk uphill by L-BFGS until the slope is small."""
+def climb(
+    objective: Objective, start: FloatArray, space: Space, tolerance: float = 1e-3, known: FloatArray | None = None
+) -> tuple[FloatArray, float]:
+    """Walk uphill by L-BFGS until the slope is small or the walk has come close to a peak already known."""
     scale = space.scale
 
     def down(u: FloatArray) -> tuple[float, FloatArray]:
         value, slope = objective(u * scale)
         return (-value, -slope * scale) if np.isfinite(value) else (1e10, np.zeros_like(u))
 
-    done = optimize.minimize(
+    def arrived(u: Any) -> None:  # a StopIteration ends the walk
+        if known is not None and _close(u * scale, known, space):
+            raise StopIteration
+
+    done = optimize.minimize(  # type: ignore[call-overload]
         down,
         start / scale,
         jac=True,
         method="L-BFGS-B",
         bounds=optimize.Bounds(space.lower / scale) if np.isfinite(space.lower).any() else None,
+        callback=arrived,
         options={"gtol": tolerance, "ftol": 1e-11, "maxiter": 300},
     )
     return np.asarray(done.x) * scale, -float(done.fun)
@@ -109,17 +118,26 @@ def polish(objective: Objective, start: FloatArray, space: Space) -> Peak:
         theta, value, slope, uphill, best = new, new_value, new_slope, new_uphill, flat
         if done:
             break
-    return Peak(theta, value, best, converged=best < 1e-5 * max(1.0, abs(value)))
+    return Peak(theta, value, best, converged=best < 1e-6 * max(1.0, abs(value)))
 
 
 def highest(objective: Objective, starts: Sequence[FloatArray], space: Space) -> Peak:
     """Climb from every start and polish the highest point found."""
-    found = [climb(objective, s, space) for s in starts]
-    found = [f for f in found if np.isfinite(f[1]) and f[1] > -1e9] or found
-    top = max(range(len(found)), key=lambda i: found[i][1])
-    peak = polish(objective, found[top][0], space)
-    agreeing = sum(1 for _, v in found if v > peak.value - 1e-4)
+    peak = polish(objective, climb(objective, starts[0], space)[0], space)
+    agreeing = 1
+    for start in starts[1:]:
+        there, value = climb(objective, start, space, known=peak.theta if peak.converged else None)
+        if value > peak.value + 1e-7 or not np.isfinite(peak.value):
+            other = polish(objective, there, space)
+            agreeing = 1 + agreeing * (other.value < peak.value + 1e-4)
+            peak = other
+        else:
+            agreeing += value > peak.value - 1e-4 or _close(there, peak.theta, space)
     return replace(peak, starts=len(starts), agreeing=agreeing)
+
+
+def _close(a: FloatArray, b: FloatArray, space: Space) -> bool:
+    return bool((np.abs(np.abs(a) - np.abs(b)) < NEAR * space.scale).all())
 
 
 def settle(objective: Objective, peak: Peak, edges: Sequence[FloatArray], space: Space) -> Peak:

@@ -14,6 +14,8 @@ from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.pooling.multilevel.build import Built
 from metaleptic.pooling.multilevel.fit import Scaled
 from metaleptic.pooling.multilevel.likelihood import Problem
+from metaleptic.pooling.multilevel.low_rank import LowRank
+from metaleptic.pooling.multilevel.words import methods_sentence
 from metaleptic.pooling.result import format_p
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance
 
@@ -67,19 +69,6 @@ class RandomEffects:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Predicted:
-    """Predicted effects on the analysis scale: mean with its interval, and the interval for a new true effect."""
-
-    mean: FloatArray
-    se: FloatArray
-    low: FloatArray
-    high: FloatArray
-    new_se: FloatArray
-    new_low: FloatArray
-    new_high: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class State:
     """What the follow-up analyses of a fit start from."""
 
@@ -88,6 +77,7 @@ class State:
     scaled: Scaled
     v: FloatArray
     columns: Mapping[str, Sequence[Any]]
+    parts: LowRank | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,6 +191,20 @@ class Multilevel:
         return self.design.names
 
     @property
+    def sentence(self) -> str:
+        """What was done, as a methods section says it, with sources."""
+        return methods_sentence(
+            self.k,
+            self.state.built,
+            self.method_key,
+            self.test,
+            self.dfs,
+            self.df,
+            self.state.v.ndim == 2,
+            len(self.beta),
+        )
+
+    @property
     def criteria(self) -> Criteria:
         """AIC, AICc and BIC of the likelihood that was maximised."""
         return criteria(self.loglik, self.parameters, self.k - len(self.beta) * (self.method_key == "REML"))
@@ -228,23 +232,6 @@ class Multilevel:
             **{f"tau2[{n}]": x for n, x in self.tau2.items()},
             **{f"rho[{n}]": x for n, x in self.rho.items()},
         }
-
-    def predict(self, new: Any = None, *, inner: Any = None, level: float | None = None) -> Predicted:
-        """Predict effects with confidence and prediction intervals, analysis scale.
-
-        Parameters
-        ----------
-        new : mapping, table or ndarray, optional
-            Values of the moderators, or rows of the design matrix; the studies' own by default (one row without
-            moderators).
-        inner : str or sequence of str, optional
-            Inner level for each row where levels have their own variance: whose spread the prediction interval takes.
-        level : float, optional
-            Level of the intervals; that of the fit by default.
-        """
-        from metaleptic.pooling.multilevel.after import predict
-
-        return predict(self, new, inner, level)
 
     def to_frame(self) -> Any:
         """Return a row per coefficient, analysis scale; for ratios also the exponentiated values."""

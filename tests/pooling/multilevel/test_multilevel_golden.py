@@ -156,9 +156,9 @@ def test_everything_but_the_components_agrees_when_they_are_held(name: str, fit:
         np.where(saturated, np.nan, np.array(z["values"], dtype=np.float64)),
         1e-3,
     )
-    guess, predicted = fit["predict"], ours.predict()
+    guess, predicted = fit["predict"], ml.predict(ours)
     for key, values in (
-        ("pred", predicted.mean),
+        ("pred", predicted.y),
         ("se", predicted.se),
         ("pi.lb", predicted.new_low),
         ("pi.ub", predicted.new_high),

@@ -12,6 +12,7 @@ from test_multilevel_golden import GOLDEN, golden_effects, golden_fit
 import metaleptic as ml
 from metaleptic.errors import DataError, NotEstimableError, OptionError, SuspiciousDataWarning
 from metaleptic.pooling.multilevel.likelihood import loglik_and_slope
+from metaleptic.pooling.multilevel.low_rank import low_rank_slope
 from metaleptic.pooling.multilevel.structures import STRUCTURES
 
 Y = [0.2, 0.3, 0.1, 0.6, 0.5, 0.1, 0.7, 0.4]
@@ -185,6 +186,40 @@ def test_every_start_of_the_likelihood_is_dense_and_blockwise_the_same() -> None
     )
 
 
+CROSSED: tuple[tuple[list[str], dict[str, Any], tuple[int, ...]], ...] = (
+    (["~ 1 | a", "~ 1 | b"], {}, (1,)),
+    (["~ 1 | a/i", "~ c | b"], {"struct": "UN"}, (2,)),
+    (["~ 1 | a", "~ 1 | b", "~ c | b"], {"struct": "HCS"}, (1, 2)),
+)
+
+
+@pytest.mark.parametrize(("terms", "options", "taken"), CROSSED, ids=["intercepts", "UN", "HCS"])
+@pytest.mark.parametrize("method", ["REML", "ML"])
+def test_the_way_through_the_levels_is_the_way_through_the_whole_block(
+    terms: list[str], options: dict[str, Any], taken: tuple[int, ...], method: str
+) -> None:
+    """Crossed groupings of many effects: likelihood and slope by low rank are those of the dense matrix."""
+    random = np.random.default_rng(11)
+    k = 220
+    groups = {name: random.integers(0, n, k) for name, n in (("a", 40), ("b", 8), ("c", 4))}
+    y = random.normal(0, 0.3, 40)[groups["a"]] + random.normal(0, 0.3, 8)[groups["b"]] + random.normal(0, 0.2, k)
+    columns = {name: g.tolist() for name, g in groups.items()} | {
+        "i": list(range(k)),
+        "x": random.normal(size=k).tolist(),
+    }
+    e = ml.effects(y, random.uniform(0.02, 0.2, k), columns=columns)
+    fit = ml.pool_multilevel(e, random=terms, method=method, moderators="~ x", **options)
+    parts = fit.state.parts
+    assert parts is not None
+    assert parts.taken == taken
+    theta = random.uniform(0.2, 0.9, len(fit.state.scaled.theta))
+    value, slope = loglik_and_slope(fit.state.problem, theta)
+    other, other_slope = low_rank_slope(fit.state.problem, parts, theta)
+    assert other == pytest.approx(value, rel=1e-12)
+    assert np.allclose(other_slope, slope, rtol=1e-9, atol=1e-9)
+    assert np.abs(loglik_and_slope(fit.state.problem, fit.state.scaled.theta)[1] * fit.state.scaled.scale).max() < 1e-6
+
+
 def test_shared_correlation_keeps_standard_deviations_on_their_side_of_zero() -> None:
     """With one correlation for all pairs no level may turn its sign: that would be another model (UN) in disguise."""
     golden = GOLDEN["craft2003"]["fits"][0]
@@ -246,13 +281,14 @@ def test_predict_for_new_rows_and_inner_levels() -> None:
     """Moderators by name; whose spread the prediction interval takes, where levels differ in it."""
     e = example()
     fit = ml.pool_multilevel(e, random="~ outcome | lab", struct="DIAG", moderators="~ outcome", test="z")
-    own = fit.predict()
-    new = fit.predict({"outcome": ["x", "y"]}, inner=["x", "y"])
-    assert np.allclose(new.mean, own.mean[:2])
+    own = ml.predict(fit)
+    new = ml.predict(fit, {"outcome": ["x", "y"]}, inner=["x", "y"])
+    assert np.allclose(new.y, own.y[:2])
     assert np.allclose(new.new_low, own.new_low[:2])
-    assert np.isnan(fit.predict({"outcome": ["x"]}).new_low).all()
-    with pytest.raises(OptionError, match=r"inner level 'q' is unknown. Choose one of: x, y"):
-        fit.predict({"outcome": ["x"]}, inner="q")
+    assert np.allclose(ml.predict(fit, {"outcome": ["x", "y"]}).new_low, own.new_low[:2])
+    assert np.isnan(ml.predict(fit, [[1, 0]]).new_low).all()
+    with pytest.raises(OptionError, match=r"inner level 'q' is unknown\. Choose one of: x, y"):
+        ml.predict(fit, {"outcome": ["x"]}, inner="q")
 
 
 def test_result_can_be_plotted_and_printed() -> None:
@@ -280,7 +316,7 @@ def test_robust_refuses_clusters_that_are_not_independent() -> None:
         ml.robust(fit, cluster="effect", type="CR1", test="z")
     with pytest.raises(NotEstimableError, match="1 clusters for 1 coefficients"):
         ml.robust(fit, cluster="same")
-    with pytest.raises(OptionError, match=r"type 'CR9' is unknown. Choose one of: CR0, CR1, CR1p, CR1S, CR2"):
+    with pytest.raises(OptionError, match=r"type 'CR9' is unknown\. Choose one of: CR2, CR1, CR1p, CR1S, CR0"):
         ml.robust(fit, type="CR9")
     with pytest.raises(OptionError, match="test 'F' is unknown"):
         ml.robust(fit, test="F")
@@ -301,3 +337,66 @@ def test_contrasts_of_robust_and_multilevel_fits() -> None:
     assert found.joint.p == pytest.approx(strong.p[1], rel=1e-10)
     plain = ml.contrasts(fit, ["pubstatus"])
     assert plain.p[0] == pytest.approx(fit.p[1], rel=1e-12)
+
+
+def test_groupings_that_are_the_same_are_said() -> None:
+    """One effect per lab and one lab per effect: only the sum of both variances is known."""
+    with pytest.warns(SuspiciousDataWarning, match="'effect' and 'lab/effect' group the effects alike"):
+        ml.pool_multilevel(example(), random=["~ 1 | effect", "~ 1 | lab/effect"])
+
+
+def test_degrees_of_freedom_by_containment() -> None:
+    """As R gives them: constant within districts, within schools, within neither; inner factors; crossed groupings."""
+    e = golden_effects("konstantopoulos2011")
+    random = np.random.default_rng(4)
+    district = np.array([int(float(d)) for d in e.columns["district"]])
+    z = dict(zip(np.unique(district).tolist(), random.normal(size=11), strict=True))
+    data = {"x": random.normal(size=56), "z": [z[d] for d in district.tolist()], "o": ["a", "b"] * 28, "i": range(56)}
+
+    def df(terms: Any, moderators: str, **options: Any) -> list[float]:
+        fit = ml.pool_multilevel(e, random=terms, moderators=moderators, dfs="contain", data=data, **options)
+        return fit.df.tolist()
+
+    assert df("~ 1 | district/school", "~ x") == [9, 54]
+    assert df("~ 1 | district/school", "~ x + z") == [8, 53, 8]
+    assert df("~ 1 | district", "~ x") == [9, 54]
+    assert df(["~ 1 | year", "~ 1 | district", "~ 1 | i"], "~ x + z") == [3, 53, 8]
+    assert df("~ school | district", "~ x + z") == [8, 53, 8]
+    assert df("~ o | district", "~ 0 + C(o) + z", struct="UN") == [19, 19, 8]
+    assert df("~ o | district", "~ C(o) + z") == [8, 19, 8]
+
+
+def test_predictions_of_robust_fits_and_inflation() -> None:
+    """Robust intervals for rows of the design; VIF of a multilevel fit."""
+    e = golden_effects("konstantopoulos2011")
+    fit = ml.pool_multilevel(e, random="~ 1 | district/school")
+    strong = ml.robust(fit, cluster="district")
+    mean = ml.predict(strong)
+    assert mean.low[0] == pytest.approx(strong.low[0], rel=1e-12)
+    assert strong.prediction is not None
+    assert mean.new_high[0] == pytest.approx(strong.prediction.high, rel=1e-12)
+    two = ml.pool_multilevel(e, random="~ 1 | district/school", moderators="~ year + school")
+    assert set(ml.vif(two).coefficients) == {"year", "school"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rows = ml.predict(ml.robust(two, cluster="district"), {"year": [1976, 2000], "school": [1, 1]})
+    assert rows.y.shape == (2,)
+    assert (rows.low < rows.y).all()
+
+
+def test_methods_are_said_with_sources() -> None:
+    """Structures, numbers of levels, distribution, corrections: with the papers they come from."""
+    e = golden_effects("konstantopoulos2011")
+    fit = ml.pool_multilevel(e, random="~ 1 | district/school", dfs="contain")
+    assert (
+        "56 effects were pooled in a multilevel model with random effects of district (11 levels) and district/school"
+        in fit.sentence
+    )
+    assert "t with 10 degrees of freedom (containment)" in fit.sentence
+    assert "Konstantopoulos S. Res Synth Methods 2011" in fit.sentence
+    assert "(11 clusters)" not in fit.sentence
+    assert "within 11 clusters (CR2: bias-reduced" in ml.robust(fit, cluster="district").sentence
+    free = golden_fit("berkey1998", GOLDEN["berkey1998"]["fits"][0])
+    assert "unstructured covariance" in free.sentence
+    assert "allowing for the covariances of sampling errors" in free.sentence
+    assert "normal distribution" in free.sentence

@@ -82,6 +82,8 @@ def _slim(result: Any) -> Any:
         if key in left_out:
             continue
         out[key] = {k: v for k, v in value.items() if k in FIT} if key == "fit" and isinstance(value, dict) else value
+    if result.get("model") == "rma.uni.selmodel":
+        out["ll"] = result["fit_stats"]["ML"]["ll"]
     return out
 
 
