@@ -22,7 +22,7 @@ from metaleptic.bayes.prior import Prior
 from metaleptic.types import FloatArray
 
 COARSE = 4  # nodes per omega while negligible points are looked for
-FEWEST, MOST, BUDGET = 12, 100, 5e6  # nodes per omega afterwards: as many as so many terms allow
+FEWEST, MOST, BUDGET = 12, (100, 60, 30), 5e6  # nodes per omega afterwards: as many as so many terms allow
 FADED = 22.0  # in log units below the peak
 _CHUNK = 2_000_000  # numbers at a time
 _TAU_EDGES = np.array([-18, -9, -6, -4.5, -3.5, -2.5, -1.75, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.75, 3.5, 5, 7, 11])
@@ -100,7 +100,7 @@ def selection_model(
     possible = np.flatnonzero(plain + most_by_selection(y, v, steps, at_mu, at_tau) > reached - FADED)
     rough = full(possible, COARSE)
     keep = possible[rough > rough.max() - FADED]
-    fine = int(np.clip((BUDGET / (keep.size * y.size)) ** (1 / len(steps.cuts)), FEWEST, MOST))
+    fine = int(np.clip((BUDGET / (keep.size * y.size)) ** (1 / len(steps.cuts)), FEWEST, MOST[len(steps.cuts) - 1]))
     log = np.full(plain.size, -np.inf)
     log[keep] = full(keep, fine)
     top = log.max()

@@ -71,7 +71,7 @@ def test_two_steps_and_heterogeneity_agree_with_quadrature() -> None:
 
     def over_omega(tau: float) -> float:
         sd = np.sqrt(V + tau**2)
-        return gauss(lambda a: 2 * a * gauss(lambda b: published(0.1, sd, (1.0, a, a * b), steps), OMEGA, 6), OMEGA, 6)
+        return gauss(lambda a: 2 * a * gauss(lambda b: published(0.1, sd, (1.0, a, a * b), steps), OMEGA, 8), OMEGA, 8)
 
     assert selection_model(Y, V, steps, fixed, None)[0] == pytest.approx(np.log(over_omega(0.0)), abs=1e-5)
     random = gauss(lambda t: over_omega(t) * stats.halfnorm.pdf(t, scale=0.3), [0, 0.3, 1.2], 7)
