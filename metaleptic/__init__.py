@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
     from metaleptic.measures import MEASURES as MEASURES
+    from metaleptic.plots.draw import plot as plot
+    from metaleptic.plots.effect_plots import bubble as bubble
+    from metaleptic.plots.effect_plots import drapery as drapery
+    from metaleptic.plots.effect_plots import labbe as labbe
+    from metaleptic.plots.effect_plots import orchard as orchard
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.pooling.bootstrap import bootstrap as bootstrap
@@ -105,6 +110,11 @@ _HOME = {
     "permutation_test": "pooling.permutation",
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
+    "bubble": "plots.effect_plots",
+    "drapery": "plots.effect_plots",
+    "labbe": "plots.effect_plots",
+    "orchard": "plots.effect_plots",
+    "plot": "plots.draw",
     "pool": "pooling.pool",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
