@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 from metaleptic.plots.chart import Chart, Spot
 from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text, middle, rectangle
 from metaleptic.plots.styles import Style
@@ -31,13 +34,15 @@ def chart_scene(chart: Chart, page: float, width: TextWidth) -> Scene:
     for area in chart.areas:
         marks.append(Shape(tuple(at(p) for p in area.points), _colour(area.role, style), "shade"))
     for path in chart.paths:
-        dash = (3.0, 2.4) if path.dashed else (0.0, 0.0)
         colour = _colour(path.role, style)
-        for a, b in zip(path.points[:-1], path.points[1:], strict=True):
-            marks.append(Line(at(a), at(b), colour, path.width, dash))
+        points = [at(p) for p in path.points]
+        pieces = _dashes(points) if path.dashed else list(pairwise(points))
+        marks += [Line(a, b, colour, path.width) for a, b in pieces]
     for dot in chart.dots:
         colour = _colour(dot.role, style)
         fill, edge = ("#ffffff", colour) if dot.hollow else (colour, "#ffffff")
+        if dot.radius < 2:  # a white edge would leave nothing of so small a dot
+            edge = colour
         marks.append(Dot(at(dot.at), dot.radius, fill, edge, 0.9 if dot.hollow else 0.5))
     _labels(chart, at, marks, width, left, right)
     for words in chart.words:
@@ -75,6 +80,25 @@ def chart_scene(chart: Chart, page: float, width: TextWidth) -> Scene:
             y += small * 1.22
             marks.append(Text(MARGIN, y, line, small, style.muted))
     return Scene(page, y + MARGIN, tuple(marks))
+
+
+def _dashes(points: list[Spot], on: float = 3.0, off: float = 2.4) -> list[tuple[Spot, Spot]]:
+    """Cut a line into dashes that run on around its corners."""
+    pieces: list[tuple[Spot, Spot]] = []
+    left, drawn = on, True
+    for (x0, y0), (x1, y1) in pairwise(points):
+        length = math.hypot(x1 - x0, y1 - y0)
+        gone = 0.0
+        while length - gone > 1e-9:
+            step = min(left, length - gone)
+            if drawn:
+                a, b = gone / length, (gone + step) / length
+                pieces.append(((x0 + a * (x1 - x0), y0 + a * (y1 - y0)), (x0 + b * (x1 - x0), y0 + b * (y1 - y0))))
+            gone, left = gone + step, left - step
+            if left <= 1e-9:
+                drawn = not drawn
+                left = on if drawn else off
+    return pieces
 
 
 def _colour(role: str, style: Style) -> str:

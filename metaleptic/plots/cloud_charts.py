@@ -59,7 +59,7 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     bounds = np.sort(np.stack([low, high]), axis=0)
     # A few huge intervals are cut, so that the curve stays readable.
     reach = np.quantile(bounds, [0.02, 0.98])
-    base = effect_axis(m, np.r_[record.beta, np.clip(bounds, *reach).ravel()], room=60.0)
+    base = effect_axis(m, np.r_[record.beta, np.clip(bounds, *reach).ravel()], room=60.0, pad=0.1)
 
     def up(v: float) -> float:
         return share + (1 - share) * float(np.clip(base.at(v), 0.0, 1.0))
