@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.robustness import robustness as robustness
     from metaleptic.sensitivity.selection_model import selection_model as selection_model
     from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.sensitivity.small_study import rank_test as rank_test
@@ -135,6 +136,7 @@ _HOME = {
     "proportion_beyond": "sensitivity.new_study",
     "e_value": "sensitivity.confounding",
     "worst_case": "sensitivity.worst_case",
+    "robustness": "sensitivity.robustness",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
