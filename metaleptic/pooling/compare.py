@@ -10,6 +10,8 @@ from scipy import special
 from metaleptic.errors import DataError, OptionError
 from metaleptic.pooling.anatomy import Anatomy, anatomy
 from metaleptic.pooling.information import Criteria
+from metaleptic.pooling.multilevel.likelihood_ratio import likelihood_ratio
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled, format_p
 
@@ -28,6 +30,8 @@ class Comparison:
         Percent by which tau2 falls from the smaller to the larger model; NaN where it was 0.
     note : str
         What a careful reader must know.
+    p_boundary : float
+        Half of p where the smaller model holds one variance at 0, the boundary of what it can be; NaN elsewhere.
     """
 
     statistic: float
@@ -37,6 +41,7 @@ class Comparison:
     smaller: Criteria
     r2: float
     note: str
+    p_boundary: float = float("nan")
 
     def __repr__(self) -> str:
         better = "larger" if self.larger.aicc < self.smaller.aicc else "smaller"
@@ -47,19 +52,21 @@ class Comparison:
         return "\n".join([*lines, self.note] if self.note else lines)
 
 
-def compare(larger: Pooled | Regression, smaller: Pooled | Regression) -> Comparison:
+def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regression | Multilevel) -> Comparison:
     """Test whether the larger of two nested models describes the studies better than chance would have it.
 
     Parameters
     ----------
-    larger, smaller : Pooled or Regression
+    larger, smaller : Pooled, Regression or Multilevel
         Two fits of the same effects, the second a special case of the first. Models that differ in moderators must be
-        fitted with ``tau2="ML"``: restricted likelihoods of different designs cannot be compared.
+        fitted by maximum likelihood (``tau2="ML"``, ``method="ML"``): restricted likelihoods of different designs cannot
+        be compared. To test a variance of a multilevel model hold it: ``sigma2=[0, None]``.
 
     Returns
     -------
     Comparison
-        For a test of tau2 = 0 (random against common effect) p is halved, as tau2 lies on its boundary.
+        For a test of one variance being 0 (random against common effect) with ``p_boundary``, half of p, as the variance
+        then lies on its boundary.
 
     Raises
     ------
@@ -80,6 +87,9 @@ def compare(larger: Pooled | Regression, smaller: Pooled | Regression) -> Compar
     >>> round(ml.compare(*fits).p, 4)
     0.0014
     """
+    if isinstance(larger, Multilevel) or isinstance(smaller, Multilevel):
+        r = likelihood_ratio(larger, smaller)
+        return Comparison(r.statistic, r.df, r.p, r.larger, r.smaller, np.nan, r.note, r.p_boundary)
     a, b = anatomy(larger, "compare"), anatomy(smaller, "compare")
     if a.effects.y.shape != b.effects.y.shape or not (
         np.array_equal(a.effects.y, b.effects.y) and np.array_equal(a.effects.v, b.effects.v)
@@ -96,8 +106,11 @@ def compare(larger: Pooled | Regression, smaller: Pooled | Regression) -> Compar
     p = float(special.chdtrc(df, statistic))
     only_tau2 = same_design and not b.tau2_method
     r2 = 100 * max(0.0, 1 - a.tau2 / b.tau2) if b.tau2_method and b.tau2 > 0 and a.tau2_method else np.nan
-    note = "p is halved: under the smaller model tau2 lies on its boundary." if only_tau2 else ""
-    return Comparison(statistic, df, p / 2 if only_tau2 else p, larger.criteria, smaller.criteria, r2, note)
+    half = p / 2 if only_tau2 else np.nan
+    note = (
+        f"Under the smaller model tau2 lies on its boundary, where half of p applies: {half:.2g}." if only_tau2 else ""
+    )
+    return Comparison(statistic, df, p, larger.criteria, smaller.criteria, r2, note, half)
 
 
 def _check_likelihoods(a: Anatomy, b: Anatomy, same_design: bool) -> None:

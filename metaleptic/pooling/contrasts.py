@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.anatomy import anatomy
-from metaleptic.pooling.normal import quantile
+from metaleptic.pooling.multilevel.assemble import critical, two_sided
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression import WaldTest, wald_test
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled, format_p
+from metaleptic.pooling.robust import Robust, combination_df, combination_test
 from metaleptic.types import FloatArray, frozen_array
 
 
@@ -65,13 +66,13 @@ class Contrasts:
         return "\n".join([*lines, f"together: {name}, p {format_p(j.p)}"])
 
 
-def contrasts(fit: Pooled | Regression, rows: Any, *, level: float | None = None) -> Contrasts:
+def contrasts(fit: Pooled | Regression | Multilevel | Robust, rows: Any, *, level: float | None = None) -> Contrasts:
     """Test combinations of the coefficients: a difference of two groups, a term with several columns, an effect at a value.
 
     Parameters
     ----------
-    fit : Regression
-        From ``ml.pool(effects, moderators=...)``.
+    fit : Regression, Multilevel or Robust
+        From ``ml.pool(effects, moderators=...)``, ``ml.pool_multilevel`` or ``ml.robust``.
     rows : array_like of shape (m, p), str, or sequence of str
         Weights of the coefficients, one row per combination; or names of coefficients or of terms of the formula, whose
         coefficients are then tested one by one and together.
@@ -97,18 +98,22 @@ def contrasts(fit: Pooled | Regression, rows: Any, *, level: float | None = None
     >>> ml.contrasts(fit, [[0, 1, -1]]).estimate.round(2).tolist()
     [-0.71]
     """
-    a = anatomy(fit, "contrasts")
+    a: Any = fit if isinstance(fit, Multilevel | Robust) else anatomy(fit, "contrasts")
     weights = _rows(rows, a.design.names, a.design.terms)
     if weights.shape[1] != len(a.beta):
         raise DataError(
             f"contrasts have {weights.shape[1]} weights; there are {len(a.beta)} coefficients: {', '.join(a.design.names)}."
         )
+    if isinstance(fit, Multilevel | Robust):
+        df, joint = combination_df(fit, weights), WaldTest(*combination_test(fit, weights))
+    else:
+        df, joint = np.full(len(weights), a.df), wald_test(a.beta, a.cov, a.df, weights)
     estimate = weights @ a.beta
     se = np.sqrt(np.einsum("ij,jk,ik->i", weights, a.cov, weights))
-    t = float(quantile(np.float64(a.df), a.level if level is None else level))
+    t = critical(df, a.level if level is None else level)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = estimate / se
-    p = 2 * (special.ndtr(-np.abs(statistic)) if np.isinf(a.df) else special.stdtr(a.df, -np.abs(statistic)))
+    p = two_sided(statistic, df)
     return Contrasts(
         rows=frozen_array(weights),
         label=tuple(_in_words(w, a.design.names) for w in weights),
@@ -118,7 +123,7 @@ def contrasts(fit: Pooled | Regression, rows: Any, *, level: float | None = None
         high=frozen_array(estimate + t * se),
         statistic=frozen_array(statistic),
         p=frozen_array(p),
-        joint=wald_test(a.beta, a.cov, a.df, weights),
+        joint=joint,
         frame_kind=a.effects.frame_kind,
     )
 
@@ -162,13 +167,13 @@ class Inflation:
         return "\n".join(f"{name}: VIF {value:.2f}" for name, value in self.coefficients.items())
 
 
-def vif(fit: Regression) -> Inflation:
+def vif(fit: Regression | Multilevel) -> Inflation:
     """Say by how much the moderators, being related to each other, blur each other's coefficients.
 
     Parameters
     ----------
-    fit : Regression
-        From ``ml.pool(effects, moderators=...)``.
+    fit : Regression or Multilevel
+        From ``ml.pool(effects, moderators=...)`` or ``ml.pool_multilevel``.
 
     Returns
     -------
@@ -191,7 +196,7 @@ def vif(fit: Regression) -> Inflation:
     >>> round(ml.vif(ml.pool(e, moderators="~ a + b")).coefficients["a"], 6)
     1.0
     """
-    a = anatomy(fit, "vif")
+    a: Any = fit if isinstance(fit, Multilevel) else anatomy(fit, "vif")
     used = [j for j, name in enumerate(a.design.names) if name != "intercept"]
     if len(used) < 2:
         raise OptionError("variance inflation needs at least two moderator columns.")

@@ -44,6 +44,10 @@ def highest_peak(
         at = np.argmax(order == j, axis=-1)
         low, high, above, below = (_pick(a, i) for a in (grid, slope) for i in (at, at + 1))
         start = low + (high - low) * above / np.where(above > below, above - below, 1.0)
+        if (
+            not only_one
+        ):  # data sets without a peak of this number have nothing to look for: an empty bracket ends at once
+            low, high, start = (np.where(count >= j, x, 0.0) for x in (low, high, start))
         root = falling_root(slope_and_curvature, low, high, start)
         if only_one:
             return root

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from metaleptic.errors import OptionError
+from metaleptic.pooling.count_glmm import (
+    conditional_approximate,
+    conditional_exact,
+    poisson_normal,
+    unconditional_fixed,
+)
 from metaleptic.pooling.count_models import binomial_normal, mantel_haenszel_model, peto_model, pooled_counts
 from metaleptic.pooling.mean_inference import MEAN_METHODS
 from metaleptic.pooling.normal_models import common_effect, random_effects, single
@@ -49,6 +55,34 @@ MODELS = MappingProxyType(
                 binomial_normal,
                 ("z", "t"),
                 "Hamza TH, van Houwelingen HC, Stijnen T. J Clin Epidemiol 2008;61:41-51",
+            ),
+            Model(
+                "conditional-exact",
+                "exact conditional model of two-by-two tables",
+                conditional_exact,
+                ("z", "t"),
+                "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
+            ),
+            Model(
+                "conditional-approximate",
+                "approximate conditional model of two-arm counts",
+                conditional_approximate,
+                ("z", "t"),
+                "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
+            ),
+            Model(
+                "unconditional-fixed",
+                "unconditional model of two-arm counts with fixed study levels",
+                unconditional_fixed,
+                ("z", "t"),
+                "Jackson D et al. Stat Med 2018;37:1059-1085, model 4",
+            ),
+            Model(
+                "poisson-normal",
+                "Poisson-normal random-effects model",
+                poisson_normal,
+                ("z", "t"),
+                "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
             ),
             Model(
                 "pooled-counts",

@@ -74,6 +74,8 @@ def pool(
         ``"binomial-normal"``: random effects for proportions with the exact likelihood of the counts.
         ``"pooled-counts"``: one true proportion, counts summed, exact interval.
         ``"mantel-haenszel"`` and ``"peto"``: one true effect of two-by-two tables with rare events.
+        ``"conditional-exact"``, ``"conditional-approximate"``, ``"unconditional-fixed"``: random effects of odds ratios (or rate
+        ratios) with the likelihood of the counts; ``tau2=0`` for one true effect. ``"poisson-normal"``: the same for rates.
     tau2 : str or float, optional
         Estimator of the between-study variance of the random-effects model: REML (the default), DL, DL2, PM, ML, EB, HE, HS,
         HSk, SJ, PMM, with ``weights`` also GENQ and GENQM; a number is taken as known.
@@ -142,7 +144,7 @@ def pool(
     if moderators is not None:
         _refuse_with_moderators(model, prediction, weights)
         return meta_regression(effects, moderators, model=model, tau2=estimator, test=key, level=level)
-    _warn_of_few(effects, model, key)
+    _warn_of_few(effects, model, key, estimator)
     if weights is not None:
         if model not in ("random", "common"):
             raise OptionError(f'weights of your own go with model="random" or "common", not {model!r}.')
@@ -173,14 +175,22 @@ def _refuse_with_moderators(model: str, prediction: str | None, weights: Any) ->
         raise OptionError("with moderators say neither prediction nor weights; ml.predict gives prediction intervals.")
 
 
-def _warn_of_few(effects: Effects, model: str, test: str) -> None:
+RANDOM = frozenset(
+    {
+        *("random", "binomial-normal", "poisson-normal"),
+        *("conditional-exact", "conditional-approximate", "unconditional-fixed"),
+    }
+)
+
+
+def _warn_of_few(effects: Effects, model: str, test: str, estimator: str) -> None:
     if len(effects) == 1:
         warn(
             FewStudiesWarning,
             f"only one study ({effects.study[0]}): its own estimate is returned, nothing is pooled "
             "and heterogeneity cannot be estimated.",
         )
-    elif len(effects) == 2 and model in ("random", "binomial-normal"):
+    elif len(effects) == 2 and model in RANDOM and estimator != "0.0":
         warn(
             FewStudiesWarning,
             "only 2 studies: heterogeneity can hardly be estimated"

@@ -11,9 +11,11 @@ from metaleptic.convert.units import check_level
 from metaleptic.frames import to_frame
 from metaleptic.pooling.anatomy import anatomy
 from metaleptic.pooling.design import new_rows
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.robust import Robust
 from metaleptic.types import FloatArray, Measure, frozen_array
 
 
@@ -75,16 +77,20 @@ class Predictions:
         return "\n".join([m.heading, *lines])
 
 
-def predict(fit: Pooled | Regression, new: Any = None, *, level: float | None = None) -> Predictions:
+def predict(
+    fit: Pooled | Regression | Multilevel | Robust, new: Any = None, *, inner: Any = None, level: float | None = None
+) -> Predictions:
     """Predict the mean effect at given characteristics of the studies, and the range for a single new study there.
 
     Parameters
     ----------
-    fit : Pooled or Regression
-        From ``ml.pool``.
+    fit : Pooled, Regression, Multilevel or Robust
+        From ``ml.pool``, ``ml.pool_multilevel`` or ``ml.robust``.
     new : mapping, dataframe or array_like of shape (m, p), optional
         Values of the moderators, one row per prediction: columns by name, or rows of the design matrix (with or
         without the leading 1). By default the studies themselves.
+    inner : str or sequence of str, optional
+        For multilevel fits whose inner levels have their own variance: the level of each prediction.
     level : float, optional
         Level of the intervals; that of the fit by default.
 
@@ -112,10 +118,18 @@ def predict(fit: Pooled | Regression, new: Any = None, *, level: float | None = 
     latitude = 20: 0.72 (95% CI 0.53 to 0.98)
     latitude = 50: 0.25 (95% CI 0.15 to 0.42)
     """
+    if isinstance(fit, Multilevel):
+        from metaleptic.pooling.multilevel.after import predict_multilevel
+
+        return predict_multilevel(fit, new, inner, level)
+    if isinstance(fit, Robust):
+        from metaleptic.pooling.multilevel.after import predict_robust
+
+        return predict_robust(fit, new, level)
     a = anatomy(fit, "predict")
     level = _level(a.level, level)
     rows = a.x if new is None else new_rows(a.design, new)
-    labels = a.effects.study if new is None else _labels(rows, new, a.design.names)
+    labels = a.effects.study if new is None else row_labels(rows, new, a.design.names)
     y = rows @ a.beta
     se = np.sqrt(np.einsum("ij,jk,ik->i", rows, a.cov, rows))
     t = float(quantile(np.float64(a.df), level))
@@ -141,7 +155,7 @@ def _level(own: float, asked: float | None) -> float:
     return asked
 
 
-def _labels(rows: FloatArray, new: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+def row_labels(rows: FloatArray, new: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     """Name predictions by the values of their moderators."""
     if hasattr(new, "keys") or hasattr(new, "columns"):
         columns = [(str(c), np.atleast_1d(np.asarray(new[c]))) for c in list(new)]

@@ -109,7 +109,7 @@ class Robust:
             raise DataError(
                 f"rows have {weights.shape[1]} weights; there are {len(self.beta)} coefficients: {', '.join(self.names)}."
             )
-        return WaldTest(*_joint(self, weights))
+        return WaldTest(*combination_test(self, weights))
 
     def to_frame(self) -> Any:
         """Return a row per coefficient, analysis scale."""
@@ -136,6 +136,30 @@ class Robust:
                     f"  {name:<{width}}  {text.replace('-', '−')}, df {self.df[j]:.3g}, p {format_p(float(self.p[j]))}"
                 )
         return "\n".join([*lines, self.method])
+
+
+def combination_df(fit: Multilevel | Robust, rows: FloatArray) -> FloatArray:
+    """Return the degrees of freedom of each combination of coefficients."""
+    if isinstance(fit, Robust) and fit.test == "satterthwaite":
+        return satterthwaite(*fit.state, rows)
+    return np.asarray(np.where(rows != 0, fit.df, np.inf).min(axis=1))
+
+
+def combination_test(fit: Multilevel | Robust, rows: FloatArray) -> tuple[float, int, float, float]:
+    """Test several combinations together, with the denominator df of the fit."""
+    kept = _independent_rows(rows)
+    if isinstance(fit, Robust):
+        return _joint(fit, kept)
+    df2 = float(combination_df(fit, kept).min())
+    return joint_test(kept @ fit.beta, kept @ fit.cov @ kept.T, range(len(kept)), df2)
+
+
+def _independent_rows(rows: FloatArray) -> FloatArray:
+    kept: list[int] = []
+    for i in range(len(rows)):
+        if np.linalg.matrix_rank(rows[[*kept, i]]) == len(kept) + 1:
+            kept.append(i)
+    return rows[kept]
 
 
 def _joint(fit: Robust, rows: FloatArray) -> tuple[float, int, float, float]:

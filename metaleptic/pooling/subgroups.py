@@ -154,7 +154,7 @@ def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
         label: fit_model(
             e.take([i for i, x in enumerate(labels) if x == label]),
             fit.model,
-            fit.tau2_method or "REML",
+            fit.tau2_method,
             fit.test,
             fit.level,
         )

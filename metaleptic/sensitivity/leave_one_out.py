@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.columns import groups_of
+from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes, leave_one_out_bayes
 from metaleptic.sensitivity.subset_fits import SubsetFits, fit_subsets, refuse_others
 from metaleptic.sensitivity.words import side, with_small_letter
 from metaleptic.types import BoolArray, FloatArray, frozen_array
@@ -97,13 +99,17 @@ class LeaveOneOut:
         return self.sentence
 
 
-def leave_one_out(fit: Pooled, *, by: str | None = None, size: int = 1) -> LeaveOneOut:
+@overload
+def leave_one_out(fit: Pooled, *, by: str | None = None, size: int = 1) -> LeaveOneOut: ...
+@overload
+def leave_one_out(fit: PooledBayes, *, by: None = None, size: int = 1) -> LeaveOneOutBayes: ...
+def leave_one_out(fit: Pooled | PooledBayes, *, by: str | None = None, size: int = 1) -> LeaveOneOut | LeaveOneOutBayes:
     """Pool again without each study in turn, to see whether the result hangs on one of them.
 
     Parameters
     ----------
-    fit : Pooled
-        From ``ml.pool``; its model and settings are used again.
+    fit : Pooled or PooledBayes
+        From ``ml.pool`` or ``ml.pool_bayes``; its model and settings are used again.
     by : str, optional
         Column of the effects: leave out all studies of a group (a centre, a country, a drug) at a time.
     size : int, default 1
@@ -111,7 +117,7 @@ def leave_one_out(fit: Pooled, *, by: str | None = None, size: int = 1) -> Leave
 
     Returns
     -------
-    LeaveOneOut
+    LeaveOneOut or LeaveOneOutBayes
 
     Raises
     ------
@@ -131,6 +137,10 @@ def leave_one_out(fit: Pooled, *, by: str | None = None, size: int = 1) -> Leave
     >>> ml.leave_one_out(fit).value.round(2)
     array([0.6, 0.5, 0.2])
     """
+    if isinstance(fit, PooledBayes):
+        if by is not None or size != 1:
+            raise OptionError("by and size are for fits of ml.pool: a Bayesian fit is repeated without one study each.")
+        return leave_one_out_bayes(fit)
     fit = refuse_others(fit, "leave_one_out")
     if by is None:
         names, member = fit.effects.study, np.eye(fit.k, dtype=bool)

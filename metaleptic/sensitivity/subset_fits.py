@@ -121,7 +121,7 @@ def _single(y: FloatArray, v: FloatArray, at: Any, level: float) -> FloatArray:
 
 def _again(fit: Pooled, at: Any) -> tuple[float, ...]:
     """Fit one subset by the model's own function."""
-    f = fit_model(fit.effects.take(at), fit.model, fit.tau2_method or "REML", fit.test, fit.level)
+    f = fit_model(fit.effects.take(at), fit.model, fit.tau2_method, fit.test, fit.level)
     to = fit.effects.measure.to_analysis
     bounds = sorted((float(to(f.estimate.low)), float(to(f.estimate.high))))
     alone = len(at) == 1

@@ -148,7 +148,7 @@ def trim_and_fill(
     filled = fit
     if missing:
         more = _with_filled(fit.effects, filled_y, filled_v, [fit.effects.study[i] for i in order[k - missing :]])
-        filled = fit_model(more, fit.model, fit.tau2_method or "REML", fit.test, fit.level)
+        filled = fit_model(more, fit.model, fit.tau2_method, fit.test, fit.level)
     return TrimAndFill(fit, filled, missing, se, p, where, estimator, frozen_array(filled_y), frozen_array(filled_v))
 
 

@@ -66,7 +66,7 @@ def test_empty_cells_and_silent_studies() -> None:
 
 def test_unknown_measure_lists_the_choices() -> None:
     """A slip names the measures."""
-    with pytest.raises(OptionError, match="OR, RR, RD"):
+    with pytest.raises(OptionError, match="RR, OR, RD"):
         two_by_two(measure="HR")
     with pytest.raises(OptionError, match="exclude"):
         two_by_two(double_zero="keep")

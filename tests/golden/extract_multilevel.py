@@ -159,6 +159,9 @@ def fit_of(entry: dict[str, Any], post: dict[str, Any], e: ml.Effects) -> dict[s
     for what in ("hatvalues", "weights_rowsum"):
         if (found := post.get(f"{entry['id']}_{what}")) is not None:
             kept[what] = thin(found)
+    for what in ("cooks", "rstudent"):
+        if (found := post.get(f"{entry['id']}_{what}")) is not None:
+            kept[what] = found if what == "cooks" else {key: found[key] for key in ("resid", "se")}
     if (found := post.get(f"{entry['id']}_ranef")) is not None:
         kept["ranef"] = [{key: thin(sorted(u[key])) for key in ("intrcpt", "se", "pi.lb")} for u in found.values()]
     return kept
@@ -252,6 +255,16 @@ def collect(root: Path, tips: Path) -> dict[str, Any]:
                 for x in load(folder / "mv_confint.json")
                 if "result" in x
             ]
+        data["tests"] = {
+            x["id"]: {"call": x["call"]}
+            | {
+                key: x["result"][key]
+                for key in ("LRT", "pval", "parms.f", "parms.r", "QM", "QMp", "se")
+                if key in x["result"]
+            }
+            for x in load(folder / "mv_post.json")
+            if x["id"] in ("LRT_district", "LRT_UN_CS", "contrast")
+        }
         data["robust"] = robust_of(folder, fits, post, e)
         found[name] = data
     return found

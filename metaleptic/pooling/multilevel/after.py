@@ -10,11 +10,13 @@ from metaleptic.convert.units import check_level
 from metaleptic.errors import OptionError
 from metaleptic.pooling.design import new_rows
 from metaleptic.pooling.multilevel.assemble import critical
-from metaleptic.pooling.multilevel.result import Multilevel, Predicted
+from metaleptic.pooling.multilevel.result import Multilevel
+from metaleptic.pooling.predict import Predictions, row_labels
+from metaleptic.pooling.robust import Robust, combination_df
 from metaleptic.types import FloatArray, frozen_array
 
 
-def predict(fit: Multilevel, new: Any, inner: Any, level: float | None) -> Predicted:
+def predict_multilevel(fit: Multilevel, new: Any, inner: Any, level: float | None) -> Predictions:
     """Predict effects with confidence and prediction intervals."""
     level = fit.level if level is None else level
     check_level(level)
@@ -30,11 +32,58 @@ def predict(fit: Multilevel, new: Any, inner: Any, level: float | None) -> Predi
     se = np.sqrt(np.sum((rows @ fit.cov) * rows, axis=1))
     df = np.where(rows != 0, fit.df, np.inf).min(axis=1)
     crit = critical(df, level)
-    new_se = np.sqrt(se**2 + _spread(fit, rows, own and not only_mean, inner))
-    return Predicted(
-        *(frozen_array(a) for a in (mean, se, mean - crit * se, mean + crit * se)),
-        *(frozen_array(a) for a in (new_se, mean - crit * new_se, mean + crit * new_se)),
+    if inner is None and not own:
+        inner = _named_in(fit, new)
+    wide = crit * np.sqrt(se**2 + _spread(fit, rows, own and not only_mean, inner))
+    if own and only_mean:
+        labels = tuple(str(x) for x in np.atleast_1d(inner)) if inner is not None else ("mean effect",)
+    else:
+        labels = fit.effects.study if own else row_labels(rows, new, fit.design.names)
+    return Predictions(
+        label=labels,
+        y=frozen_array(mean),
+        se=frozen_array(se),
+        low=frozen_array(mean - crit * se),
+        high=frozen_array(mean + crit * se),
+        new_low=frozen_array(mean - wide),
+        new_high=frozen_array(mean + wide),
+        measure=fit.effects.measure,
+        level=level,
+        frame_kind=fit.effects.frame_kind,
     )
+
+
+def predict_robust(fit: Robust, new: Any, level: float | None) -> Predictions:
+    """Predict effects with robust confidence intervals; prediction intervals where the true effects have one spread."""
+    level = fit.level if level is None else level
+    check_level(level)
+    own, only_mean = new is None, len(fit.beta) == 1 and fit.design.intercept
+    rows = np.ones((1, 1)) if own and only_mean else np.asarray(fit.design.matrix if own else new_rows(fit.design, new))
+    y = rows @ fit.beta
+    se = np.sqrt(np.sum((rows @ fit.cov) * rows, axis=1))
+    crit = critical(combination_df(fit, rows), level)
+    wide = crit * np.sqrt(se**2 + float(fit.tau.value) ** 2)
+    mean = ("mean effect",) if only_mean else fit.effects.study
+    return Predictions(
+        label=mean if own else row_labels(rows, new, fit.design.names),
+        y=frozen_array(y),
+        se=frozen_array(se),
+        low=frozen_array(y - crit * se),
+        high=frozen_array(y + crit * se),
+        new_low=frozen_array(y - wide),
+        new_high=frozen_array(y + wide),
+        measure=fit.effects.measure,
+        level=level,
+        frame_kind=fit.effects.frame_kind,
+    )
+
+
+def _named_in(fit: Multilevel, new: Any) -> Any:
+    """Return the inner levels where the new rows name them."""
+    names = {b.written.inner[0] for b in fit.state.built if b.covariance.own_variances and not b.covariance.slopes}
+    if len(names) == 1 and (hasattr(new, "keys") or hasattr(new, "columns")) and (name := names.pop()) in list(new):
+        return [str(x) for x in np.atleast_1d(np.asarray(new[name]))]
+    return None
 
 
 def _spread(fit: Multilevel, rows: FloatArray, own: bool, inner: Any) -> FloatArray:

@@ -104,7 +104,8 @@ def named_components(state: State) -> tuple[dict[str, float], dict[str, float], 
             continue
         for i, (row, column) in enumerate(zip(*lower_pairs(c.levels), strict=True)) if len(values) else ():
             known = i not in b.absent and variances[row] > 0 and variances[column] > 0
-            rho[f"{prefix}{b.levels[column]}, {b.levels[row]}"] = float(values[i]) if known else NAN
+            sign = float(np.sign(theta[row] * theta[column]))
+            rho[f"{prefix}{b.levels[column]}, {b.levels[row]}"] = sign * float(values[i]) if known else NAN
     return sigma2, tau2, rho
 
 
@@ -142,8 +143,7 @@ def assemble(
     tested = [j for j, name in enumerate(design.names) if not (design.intercept and name == "intercept")]
     tested = tested or list(range(p))
     qm, qm_df, qm_df2, qm_p = joint_test(beta, cov, tested, float(df[tested].min()))
-    alone = solve(make_problem(y, x, state.v, (), False), np.empty(0))
-    assert alone is not None
+    q = _residual_q(y, x, state.v)
     q_df = k - p
     sigma2, tau2, rho = named_components(state)
     weights = row_of_blocks(
@@ -188,9 +188,9 @@ def assemble(
         qm_df=qm_df,
         qm_df2=qm_df2,
         qm_p=qm_p,
-        q=alone.rss,
+        q=q,
         q_df=q_df,
-        q_p=float(special.chdtrc(q_df, alone.rss)) if q_df > 0 else NAN,
+        q_p=float(special.chdtrc(q_df, q)) if q_df > 0 else NAN,
         sigma2=MappingProxyType(sigma2),
         tau2=MappingProxyType(tau2),
         rho=MappingProxyType(rho),
@@ -221,11 +221,23 @@ def assemble(
     )
 
 
+def _residual_q(y: FloatArray, x: FloatArray, v: FloatArray) -> float:
+    """Return the weighted residual sum of squares without random effects."""
+    if v.ndim == 1:
+        root = np.sqrt(1 / v)
+        scaled = x * root[:, None]
+        left = y * root - scaled @ np.linalg.lstsq(scaled, y * root, rcond=None)[0]
+        return float(left @ left)
+    alone = solve(make_problem(y, x, v, (), False), np.empty(0))
+    assert alone is not None
+    return alone.rss
+
+
 def _typical_variance(x: FloatArray, v: FloatArray) -> float:
     """Return the typical sampling variance: (k - p) / tr(P). Source: Higgins JPT, Thompson SG. Stat Med 2002;21:1539-1558."""
-    w = np.diag(1 / v) if v.ndim == 1 else np.linalg.inv(v)
-    wx = w @ x
-    trace = float(np.trace(w) - np.trace(np.linalg.solve(x.T @ wx, wx.T @ wx)))
+    wx = x / v[:, None] if v.ndim == 1 else np.linalg.solve(v, x)
+    total = float((1 / v).sum()) if v.ndim == 1 else float(np.trace(np.linalg.inv(v)))
+    trace = total - float(np.trace(np.linalg.solve(x.T @ wx, wx.T @ wx)))
     return (len(x) - x.shape[1]) / trace if len(x) > x.shape[1] else NAN
 
 

@@ -40,7 +40,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Blocks of one padded size; a padded place has variance 1, no effect and no covariance."""
+    """Blocks of one padded size; a padded place has variance 1, no effect and no covariance.
+
+    ``codes`` say per term which entry of its G each entry of the block takes (the last: none); ``shared`` is 1 where a
+    random intercept is shared.
+    """
 
     rows: IntArray
     real: NDArray[np.bool_]
@@ -48,18 +52,31 @@ class Batch:
     x: FloatArray
     v: FloatArray
     codes: tuple[IntArray, ...]
+    shared: tuple[FloatArray | None, ...]
     loadings: tuple[FloatArray | None, ...]
 
 
 def components(v: FloatArray, terms: Sequence[Term]) -> IntArray:
     """Give a number to each block of effects that hangs together through V or a random term."""
     k = len(v)
-    pairs = [np.stack(np.nonzero(np.triu(v, 1)))] if v.ndim == 2 else []
-    for term in terms:
-        _, first = np.unique(term.outer, return_index=True)
-        pairs.append(np.stack([np.arange(k), first[np.unique(term.outer, return_inverse=True)[1]]]))
-    links = np.concatenate([*pairs, np.empty((2, 0), dtype=np.intp)], axis=1)
-    graph = sparse.coo_array((np.ones(links.shape[1]), (links[0], links[1])), shape=(k, k))
+    pairs = np.nonzero(np.triu(v, 1)) if v.ndim == 2 else (np.empty(0, dtype=np.intp),) * 2
+    label = np.arange(k)
+    for _ in range(30):  # every effect takes the lowest label it is tied to; chains are short but for crossed terms
+        before = label
+        for term in terms:
+            lowest = np.full(int(term.outer.max()) + 1, k)
+            np.minimum.at(lowest, term.outer, label)
+            label = lowest[term.outer]
+        if pairs[0].size:
+            label = label.copy()
+            np.minimum.at(label, pairs[1], label[pairs[0]])
+            np.minimum.at(label, pairs[0], label[pairs[1]])
+        if np.array_equal(label, before):
+            return np.unique(label, return_inverse=True)[1].astype(np.intp)
+    first = [np.unique(t.outer, return_index=True)[1][t.outer] for t in terms]
+    ends = np.concatenate([pairs[1], *first])
+    starts = np.concatenate([pairs[0], *([np.arange(k)] * len(terms))])
+    graph = sparse.coo_array((np.ones(len(ends)), (starts, ends)), shape=(k, k))
     return sparse.csgraph.connected_components(graph, directed=False)[1].astype(np.intp)
 
 
@@ -106,6 +123,10 @@ def _stack(
         x=np.where(real[..., None], x[at], 0.0),
         v=np.where(both, square, np.eye(n)),
         codes=tuple(codes),
+        shared=tuple(
+            (c == 0).astype(np.float64) if j == 1 and t.loading is None else None
+            for c, j, t in zip(codes, sizes, terms, strict=True)
+        ),
         loadings=tuple(None if t.loading is None else np.where(real[..., None], t.loading[at], 0.0) for t in terms),
     )
 

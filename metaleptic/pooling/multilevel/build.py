@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def build_term(written: Written, look: Look, known: Mapping[str, Any], distance:
             given = distance.get(written.inner[0]) if isinstance(distance, Mapping) else distance
             if given is None:
                 raise OptionError(
-                    f"struct='{written.struct}' needs distance=, the matrix of distances between the levels of "
+                    f"struct='{written.struct}' needs distances=, the matrix of distances between the levels of "
                     f"'{written.inner[0]}' (a dataframe, or a pair of names and matrix)."
                 )
             d = named_matrix(given, written.inner[0], levels, "matrix of distances")
@@ -222,4 +223,6 @@ def make_problem(y: FloatArray, x: FloatArray, v: FloatArray, built: Sequence[Bu
     sizes = [b.covariance.levels for b in built]
     stacked = batches(y, x, v, [b.term for b in built], sizes)
     logdet = np.linalg.slogdet(x.T @ x)[1]
-    return Problem(stacked, tuple(b.covariance for b in built), len(y), x.shape[1], restricted, float(logdet))
+    ends = np.cumsum([0, *(b.covariance.count for b in built)]).tolist()
+    slices = tuple(slice(a, b) for a, b in pairwise(ends))
+    return Problem(stacked, tuple(b.covariance for b in built), len(y), x.shape[1], restricted, float(logdet), slices)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from metaleptic.pooling.multilevel.build import Built
 from metaleptic.pooling.multilevel.likelihood import Problem, loglik_and_slope
-from metaleptic.pooling.multilevel.maximise import Objective, Peak, highest, settle
+from metaleptic.pooling.multilevel.maximise import Objective, Peak, Space, highest, settle
 from metaleptic.pooling.multilevel.structures import DISTANCES
 from metaleptic.types import FloatArray
 
 MOST_STARTS = 7
+GOLDEN_RATIO = (5**0.5 - 1) / 2
 # Ranges of spatial correlation to start from, between the shortest distance and twice the longest, on the log scale:
 # their likelihoods have many maxima.
 RANGES = (0.5, 0.0, 1.0, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875)
@@ -27,6 +28,12 @@ class Scaled:
     theta: FloatArray
     free: NDArray[np.bool_]
     scale: FloatArray
+    lower: FloatArray
+
+    @property
+    def space(self) -> Space:
+        """Size and bound of the free parameters."""
+        return Space(self.scale[self.free], self.lower[self.free])
 
     def objective(self, problem: Problem) -> Objective:
         """Return the likelihood as a function of the free parameters."""
@@ -106,8 +113,25 @@ def starting_points(
         for b, size, f in zip(built, sizes, share, strict=True):
             parts += [size * np.sqrt(f), _angles(b, i)]
         starts.append(np.concatenate(parts))
+    uneven = [b for b in built if b.covariance.own_variances and b.covariance.levels > 2]
+    for i in range(4 if uneven else 0):  # unequal variances, in a pattern that no two starts share
+        parts = []
+        for b, size in zip(built, sizes, strict=True):
+            turn = np.modf((i + 1) * GOLDEN_RATIO * (1 + np.arange(len(size))))[0]
+            parts += [size * np.exp(4 * turn - 3), _angles(b, i)]
+        starts.append(np.concatenate(parts))
     scale = np.concatenate([a for b, s in zip(built, sizes, strict=True) for a in (s, np.ones(len(_angles(b, 0))))])
     return starts, scale
+
+
+def lower_bounds(built: Sequence[Built]) -> FloatArray:
+    """Return 0 for standard deviations that share a correlation: turning the sign of one would leave the model."""
+    found = []
+    for b in built:
+        bound = 0.0 if b.written.struct in ("HCS", "HAR") else -np.inf
+        found += [bound] * b.covariance.deviations
+        found += [-np.inf] * b.covariance.correlation.count(b.covariance.levels)
+    return np.array(found)
 
 
 def edges(built: Sequence[Built], theta: FloatArray) -> list[FloatArray]:
@@ -135,11 +159,11 @@ def maximise(
 ) -> tuple[FloatArray, Peak]:
     """Return all parameters at the highest peak found, and the peak."""
     objective = scaled.objective(problem)
-    free, scale = scaled.free, scaled.scale[scaled.free]
+    free = scaled.free
     if not free.any():
         value, _ = objective(np.empty(0))
-        return scaled.theta, Peak(np.empty(0), value, 0.0, np.empty((0, 0)), 0, 0)
-    peak = highest(objective, [s[free] for s in starts], scale)
+        return scaled.theta, Peak(np.empty(0), value, 0.0, 0, 0)
+    peak = highest(objective, [s[free] for s in starts], scaled.space)
     limits = [e for e, is_free in zip(edges(built, scaled.whole(peak.theta)), free, strict=True) if is_free]
-    peak = settle(objective, peak, limits, scale)
+    peak = settle(objective, peak, limits, scaled.space)
     return scaled.whole(peak.theta), peak

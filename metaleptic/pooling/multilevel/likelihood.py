@@ -42,17 +42,17 @@ class Covariance:
 
     def matrix(self, theta: FloatArray) -> FloatArray:
         """Return G, the covariance of the true effects of one outer level."""
-        sd = np.broadcast_to(theta[: self.deviations], self.levels)
         if self.levels == 1:
-            return (sd * sd)[:, None]
+            return theta[:1, None] ** 2
+        sd = theta[: self.deviations] * np.ones(self.levels)
         return sd[:, None] * self.correlation.matrix(theta[self.deviations :], self.distance) * sd
 
     def pull(self, theta: FloatArray, grad: FloatArray) -> FloatArray:
         """Turn the slope with respect to G into that with respect to the parameters."""
-        sd = np.broadcast_to(theta[: self.deviations], self.levels)
-        phi = theta[self.deviations :]
         if self.levels == 1:
-            return np.array([2 * grad[0, 0] * sd[0]])
+            return 2 * grad[0] * theta[:1]  # type: ignore[no-any-return]
+        sd = theta[: self.deviations] * np.ones(self.levels)
+        phi = theta[self.deviations :]
         r = self.correlation.matrix(phi, self.distance)
         by_level = 2 * (grad * r) @ sd
         by_sd = by_level if self.own_variances else np.array([by_level.sum()])
@@ -70,9 +70,11 @@ class Problem:
     restricted: bool
     logdet_xx: float
 
+    slices: tuple[slice, ...]
+
     def split(self, theta: FloatArray) -> list[FloatArray]:
         """Cut the parameters into those of each term."""
-        return np.split(theta, np.cumsum([c.count for c in self.covariances])[:-1]) if self.covariances else []
+        return [theta[s] for s in self.slices]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +92,11 @@ class Solved:
 
 def spread(problem: Problem, batch: Batch, matrices: Sequence[FloatArray]) -> FloatArray:
     """Return the covariance matrices of the blocks: sampling errors plus every random term."""
-    m = batch.v.copy()
-    for g, code, loading in zip(matrices, batch.codes, batch.loadings, strict=True):
-        if loading is not None:
+    m: FloatArray = batch.v.copy()
+    for g, code, shared, loading in zip(matrices, batch.codes, batch.shared, batch.loadings, strict=True):
+        if shared is not None:
+            m += g[0, 0] * shared
+        elif loading is not None:
             m += np.where(code == 0, loading @ g @ loading.swapaxes(-1, -2), 0.0)
         else:
             m += np.append(g.ravel(), 0.0)[code]
@@ -117,20 +121,24 @@ def solve(problem: Problem, theta: FloatArray) -> Solved | None:
         logdet += ld
         weights.append(w)
         wxs.append(wx)
-    try:
-        root = np.linalg.cholesky((xx + xx.T) / 2)
-    except np.linalg.LinAlgError:
-        return None
-    half = np.linalg.inv(root)
-    cov = half.T @ half
+    if p == 1:
+        if not xx[0, 0] > 0:
+            return None
+        cov, logdet_xwx = 1 / xx, float(np.log(xx[0, 0]))
+    else:
+        try:
+            root = np.linalg.cholesky((xx + xx.T) / 2)
+        except np.linalg.LinAlgError:
+            return None
+        half = np.linalg.inv(root)
+        cov, logdet_xwx = half.T @ half, 2 * float(np.log(root.diagonal()).sum())
     beta = cov @ xy
     rss, residuals = 0.0, []
     for batch, w in zip(problem.batches, weights, strict=True):
         r = batch.y - batch.x @ beta
         wr = (w @ r[..., None])[..., 0]
-        rss += float(np.sum(r * wr))
+        rss += float(np.vdot(r, wr))
         residuals.append(wr)
-    logdet_xwx = 2 * float(np.log(np.diagonal(root)).sum())
     ml = -0.5 * (problem.k * LOG_2PI + logdet + rss)
     reml = -0.5 * ((problem.k - p) * LOG_2PI - problem.logdet_xx + logdet + logdet_xwx + rss)
     return Solved(beta, cov, ml, reml, tuple(weights), tuple(residuals), rss)
@@ -147,8 +155,10 @@ def loglik_and_slope(problem: Problem, theta: FloatArray) -> tuple[float, FloatA
         if problem.restricted:
             wx = w @ batch.x
             a += wx @ done.cov @ wx.swapaxes(-1, -2)
-        for g, code, loading in zip(grads, batch.codes, batch.loadings, strict=True):
-            if loading is not None:
+        for g, code, shared, loading in zip(grads, batch.codes, batch.shared, batch.loadings, strict=True):
+            if shared is not None:
+                g += 0.5 * np.vdot(a, shared)
+            elif loading is not None:
                 g += 0.5 * np.einsum("bia,bij,bjc->ac", loading, np.where(code == 0, a, 0.0), loading, optimize=True)
             else:
                 size = g.size

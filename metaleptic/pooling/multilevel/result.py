@@ -67,19 +67,6 @@ class RandomEffects:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Predicted:
-    """Predicted effects on the analysis scale: mean with its interval, and the interval for a new true effect."""
-
-    mean: FloatArray
-    se: FloatArray
-    low: FloatArray
-    high: FloatArray
-    new_se: FloatArray
-    new_low: FloatArray
-    new_high: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class State:
     """What the follow-up analyses of a fit start from."""
 
@@ -228,23 +215,6 @@ class Multilevel:
             **{f"tau2[{n}]": x for n, x in self.tau2.items()},
             **{f"rho[{n}]": x for n, x in self.rho.items()},
         }
-
-    def predict(self, new: Any = None, *, inner: Any = None, level: float | None = None) -> Predicted:
-        """Predict effects with confidence and prediction intervals, analysis scale.
-
-        Parameters
-        ----------
-        new : mapping, table or ndarray, optional
-            Values of the moderators, or rows of the design matrix; the studies' own by default (one row without
-            moderators).
-        inner : str or sequence of str, optional
-            Inner level for each row where levels have their own variance: whose spread the prediction interval takes.
-        level : float, optional
-            Level of the intervals; that of the fit by default.
-        """
-        from metaleptic.pooling.multilevel.after import predict
-
-        return predict(self, new, inner, level)
 
     def to_frame(self) -> Any:
         """Return a row per coefficient, analysis scale; for ratios also the exponentiated values."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from metaleptic.convert.units import check_level
-from metaleptic.errors import DataError, MetalepticWarning, OptionError
+from metaleptic.errors import DataError, MetalepticWarning, OptionError, SuspiciousDataWarning
 from metaleptic.frames import read_table
 from metaleptic.pooling.design import Design, design_of
 from metaleptic.pooling.multilevel.assemble import assemble
 from metaleptic.pooling.multilevel.build import Built, build_term, make_problem, sampling_covariance
-from metaleptic.pooling.multilevel.fit import Scaled, maximise, starting_points
+from metaleptic.pooling.multilevel.fit import Scaled, lower_bounds, maximise, starting_points
 from metaleptic.pooling.multilevel.likelihood import solve
 from metaleptic.pooling.multilevel.result import Multilevel, State
 from metaleptic.pooling.multilevel.structures import DISTANCES
@@ -95,7 +97,8 @@ def pool_multilevel(
     Warns
     -----
     SuspiciousDataWarning
-        If a variance or correlation rests on one effect or on none, or V does not go with the effects.
+        If a variance or correlation rests on one effect or on none, two groupings are the same, or V does not go with the
+        effects.
     MetalepticWarning
         If the likelihood has no maximum that could be found.
 
@@ -129,6 +132,7 @@ def pool_multilevel(
         build_term(w, look, correlations or {}, distances if distances is not None else {})
         for w in parse(random, struct)
     )
+    _say_alike(built)
     y, x = np.asarray(effects.y), np.asarray(design.matrix)
     if len(y) <= x.shape[1] and built:
         raise DataError(f"{len(y)} effects for {x.shape[1]} coefficients: at least {x.shape[1] + 1} are needed.")
@@ -145,7 +149,7 @@ def pool_multilevel(
         )
     if solved is None:
         raise DataError("the covariance matrix of the effects is not positive definite at the values that are held.")
-    state = State(problem, built, Scaled(theta, scaled.free, scaled.scale), v, extra)
+    state = State(problem, built, replace(scaled, theta=theta), v, extra)
     text = f"ml.pool_multilevel(effects, random={random!r}, struct={struct!r}, method={method!r}, test={test!r}, dfs={dfs!r}, level={level:g})"
     return assemble(effects, design, state, solved, peak, method, test, dfs, level, text, random)
 
@@ -167,14 +171,25 @@ def _check(effects: Effects, method: str, test: str, dfs: str, level: float) -> 
         raise DataError("there are no effects. There is nothing to pool.")
 
 
+def _say_alike(built: Sequence[Built]) -> None:
+    """Warn of random intercepts whose groupings are the same, so that only the sum of their variances is known."""
+    plain = [b for b in built if b.written.intercept and b.covariance.levels == 1]
+    for i, a in enumerate(plain):
+        for b in plain[i + 1 :]:
+            together = len(np.unique(a.term.outer * (int(b.term.outer.max()) + 1) + b.term.outer))
+            if together == len(a.groups) == len(b.groups):
+                warn(
+                    SuspiciousDataWarning,
+                    f"'{a.written.label}' and '{b.written.label}' group the effects alike: only the sum of their variances can "
+                    "be estimated, how it is shared means nothing. Drop one of them.",
+                )
+
+
 def _design(effects: Effects, moderators: Any, extra: Mapping[str, Sequence[Any]]) -> Design:
     if moderators is None:
         ones = np.ones((len(effects), 1))
         return Design(ones, ("intercept",), (("intercept", (0,)),), "~ 1", True)
     if extra:
-        from dataclasses import replace
-        from types import MappingProxyType
-
         columns = {**effects.columns, **{name: tuple(values) for name, values in extra.items()}}
         effects = replace(effects, columns=MappingProxyType(columns))
     return design_of(effects, moderators)
@@ -199,8 +214,6 @@ def _hold(
             held = sigmas[nth]
             nth += 1
             if held is None and len(b.groups) == 1 and c.levels == 1:
-                from metaleptic.errors import SuspiciousDataWarning
-
                 warn(
                     SuspiciousDataWarning,
                     f"all effects have the same {b.written.label}: its variance cannot be estimated and is set to 0.",
@@ -236,7 +249,7 @@ def _hold(
             raise OptionError("hold all correlations of the structure or none of them.")
     if (tau2 is not None or rho is not None) and structured == 0:
         raise OptionError("tau2 and rho are held for a term of the form '~ inner | outer'; there is none.")
-    return Scaled(theta, free, scale)
+    return Scaled(theta, free, scale, lower_bounds(built))
 
 
 def _list(given: Any, n: int, name: str, of: str) -> list[float | None]:

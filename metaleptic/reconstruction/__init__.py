@@ -1,0 +1,1 @@
+"""From curves and published numbers back to patients."""

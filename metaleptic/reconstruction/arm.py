@@ -1,0 +1,191 @@
+"""One arm: curve and printed numbers in, whole patients out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from metaleptic.errors import DataError
+from metaleptic.patients import Curve, Published, to_number
+from metaleptic.reconstruction.allocate import POSITION_SD, allocate, deviations
+from metaleptic.reconstruction.cells import HELD, Cells, cut
+from metaleptic.reconstruction.clean import Target, clean
+from metaleptic.reconstruction.expected import Expected, expect
+from metaleptic.reconstruction.lattice import Path, Stages, best_path, noisy_stages, patients, stages
+from metaleptic.reconstruction.place import censor_times, event_times
+from metaleptic.reconstruction.printed import half_unit
+from metaleptic.reconstruction.steps import pin_median
+from metaleptic.types import FloatArray
+
+# Reading error times patients below which single deaths can be told apart.
+RESOLVED = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Luck:
+    """What chance decides in one draw; all arrays are per patient (or block, for ``tilt``)."""
+
+    events: FloatArray
+    censored: FloatArray
+    time: FloatArray
+    tilt: FloatArray
+    median: float
+
+
+@dataclass(slots=True, eq=False)
+class Arm:
+    """An arm being solved: its target, cells and current patients."""
+
+    name: str
+    published: Published
+    target: Target
+    cells: Cells
+    n: int
+    corners: bool
+    corrections: list[str] = field(default_factory=list)
+    events: FloatArray = field(default_factory=lambda: np.empty(0))
+    censored: FloatArray = field(default_factory=lambda: np.empty(0))
+    expected: Expected = field(init=False)
+    precision: FloatArray = field(init=False)
+    slack: FloatArray = field(init=False)
+    theta: FloatArray = field(init=False)
+    lined: Stages | None = field(init=False, default=None)
+    path: Path | None = field(init=False, default=None)
+    luck: Luck | None = None
+    held: float = HELD
+
+
+def prepare(name: str, curve: Curve, published: Published) -> Arm:
+    """Clean the curve and cut it at the printed numbers."""
+    corrections: list[str] = []
+    where = f"arm {name!r}: " if name else ""
+    last = published.last_time
+    counted = [t for t, k in published.at_risk.items() if k > 0]
+    if last is None and counted and max(counted) > curve.time.max():
+        last = max(counted)
+    n = published.n if published.n is not None else published.at_risk.get(0.0)
+    target = clean(curve, None if last is None else float(last), corrections, where, n)
+    if n is None:
+        n = _guess_n(target)
+        corrections.append(f"n is not given: {n} patients were assumed")
+    if n < 1:
+        raise DataError(f"{where}nobody is at risk at time 0.")
+    corners = curve.kind == "clicks"
+    return Arm(name, published, target, cut(target, published, n, corners=corners), n, corners, corrections)
+
+
+def recut(arm: Arm) -> Arm:
+    """Cut a changed target at the printed numbers again."""
+    arm.cells = cut(arm.target, arm.published, arm.n, corners=arm.corners, held=arm.held)
+    return arm
+
+
+def solve(arm: Arm, *, single_deaths: bool = True) -> None:
+    """Find the arm's patients from its own curve and numbers; ``single_deaths`` tells them apart where points allow."""
+    cells, ticks = arm.cells, arm.target.ticks
+    arm.theta = _censoring_shape(arm)
+    if arm.luck is not None:
+        arm.theta = np.clip(arm.theta + 12 * POSITION_SD * arm.luck.tilt, -8, 8)
+    arm.expected = expect(cells, arm.theta, ticks)
+    arm.precision, arm.slack = deviations(cells, arm.expected)
+    arm.lined = arm.path = None
+    if arm.target.exact or (single_deaths and arm.n * arm.target.error < RESOLVED):
+        found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks)
+        guess = found.censored.astype(np.float64)
+        if arm.target.exact:
+            arm.lined = stages(arm.target, cells, guess)
+        else:
+            arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published))
+        if arm.lined is not None:
+            arm.path = best_path(arm.lined, arm.published.events, arm.n)
+    settle(arm)
+
+
+def _censoring_shape(arm: Arm) -> FloatArray:
+    """Even censoring, but where a total of events and no table is printed: as early or late as that total needs."""
+    cells, events = arm.cells, arm.published.events
+    theta = np.zeros(len(cells.n_start))
+    if len(theta) > 1 or events is None or arm.target.ticks is not None:
+        return theta
+    low, high = -8.0, 8.0
+    for _ in range(20):
+        theta[0] = 0.5 * (low + high)
+        # Later censoring leaves more patients to die.
+        if expect(cells, theta).deaths.sum() > events:
+            high = theta[0]
+        else:
+            low = theta[0]
+    return theta
+
+
+def settle(arm: Arm, tilt: float = 0.0, push: float = 0.0, direction: FloatArray | None = None) -> None:
+    """Place the patients.
+
+    ``tilt`` moves all censorings (in standard deviations, above 0: later); ``push`` moves deaths between cells along
+    ``direction``, or, where the counts of deaths are certain, all deaths in time within their error.
+    """
+    cells, ticks, luck = arm.cells, arm.target.ticks, arm.luck
+    end = float(cells.knot[-1])
+    if arm.lined is not None and arm.path is not None:
+        arm.events, arm.censored = patients(
+            arm.lined, arm.path, ticks, end, tilt, None if luck is None else luck.censored
+        )
+        shift = np.zeros(len(arm.events)) if luck is None else luck.time[: len(arm.events)]
+        if not arm.target.exact:
+            shift = shift + 0.5 * push
+        if shift.any():
+            arm.events = _within_blocks(
+                cells,
+                arm.events,
+                arm.events + shift * max(arm.target.error, 2e-5) * (arm.events if arm.target.exact else end),
+            )
+    else:
+        want = np.add.reduceat(arm.expected.deaths, cells.first)
+        if direction is not None:
+            want = want + push * direction
+        found = allocate(cells, arm.expected, arm.precision, arm.slack, arm.published.events, ticks, want)
+        theta = arm.theta + 12 * (found.shift + POSITION_SD * tilt)
+        theta = np.clip(theta, -8, 8)
+        expected = expect(cells, theta, ticks)
+        arm.events = event_times(cells, expected.deaths, found.deaths, None if luck is None else luck.events)
+        last_leaves = bool(cells.s1[-1] > 0)
+        arm.censored = censor_times(
+            cells, found.censored, theta, ticks, last_leaves, None if luck is None else luck.censored
+        )
+    if not arm.target.exact:
+        _pin(arm)
+
+
+def _within_blocks(cells: Cells, events: FloatArray, moved: FloatArray) -> FloatArray:
+    """Keep moved deaths on their side of each number at risk."""
+    edge = cells.edge
+    b = np.clip(np.searchsorted(edge, events, side="right") - 1, 0, len(edge) - 2)
+    top = np.append(edge[1:-1] - 1e-6 * edge[-1], edge[-1])
+    return np.asarray(np.clip(moved, edge[b], np.maximum(top[b], edge[b])), dtype=np.float64)
+
+
+def _pin(arm: Arm) -> None:
+    p = arm.published
+    median = to_number(p.median, "median")
+    if median is not None and 0 < median < arm.cells.knot[-1]:
+        half = half_unit((p.median, p.median_low, p.median_high))
+        if arm.luck is not None:
+            median, half = median + half * arm.luck.median, 0.0
+        arm.events = pin_median(arm.events, arm.censored, median, half, arm.cells.edge[:-1])
+
+
+def _rates(published: Published) -> dict[float, tuple[float, float]]:
+    """Return the printed rates with the standard deviation of their rounding."""
+    half = half_unit(published.rates.values())
+    read = {float(t): to_number(s, "rate") for t, s in published.rates.items()}
+    return {t: (s, half / np.sqrt(3)) for t, s in read.items() if s is not None}
+
+
+def _guess_n(target: Target) -> int:
+    """Read n off the first drop of an exact curve (1/n or a multiple); assume 100 otherwise."""
+    drops = -np.diff(target.survival)
+    drops = drops[drops > max(3 * target.error, 1e-4)]
+    if not target.exact or not len(drops):
+        return 100
+    return max(1, round(1 / float(drops[0])))

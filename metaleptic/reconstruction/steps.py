@@ -1,0 +1,100 @@
+"""The Kaplan-Meier step function of events and censorings kept as two lists of times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from metaleptic.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """Distinct event times, heights after them, deaths and numbers at risk."""
+
+    time: FloatArray
+    survival: FloatArray
+    deaths: FloatArray
+    at_risk: FloatArray
+
+    def at(self, t: FloatArray | float) -> FloatArray:
+        """Return S(t), deaths at t included."""
+        i = np.searchsorted(self.time, np.asarray(t, dtype=np.float64), side="right")
+        return np.asarray(np.append(1.0, self.survival)[i], dtype=np.float64)
+
+    def median(self) -> float:
+        """Return the median: midpoint of the plateau where S is exactly 0.5, infinite where S stays above."""
+        below = np.flatnonzero(self.survival <= 0.5 + 1e-9)
+        if not len(below):
+            return float("inf")
+        i = int(below[0])
+        if abs(self.survival[i] - 0.5) < 1e-9 and i + 1 < len(self.time):
+            return float(0.5 * (self.time[i] + self.time[i + 1]))
+        return float(self.time[i])
+
+    def median_interval(self, z: float, kind: str = "log") -> tuple[float, float]:
+        """Return where the bounds of S cross 0.5 (Brookmeyer-Crowley with Greenwood's variance).
+
+        ``kind`` is the scale of the bounds: "log", "log-log" or "plain".
+        """
+        left = np.maximum(self.at_risk - self.deaths, 0.0)
+        s = self.survival
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            se = np.sqrt(np.cumsum(self.deaths / (self.at_risk * left)))
+            if kind == "log":
+                low, high = s * np.exp(-z * se), np.minimum(s * np.exp(z * se), 1.0)
+            elif kind == "log-log":
+                width = z * se / np.abs(np.log(s))
+                low, high = s ** np.exp(width), s ** np.exp(-width)
+            else:
+                low, high = s - z * se * s, s + z * se * s
+        # Where everyone has died there is no upper bound.
+        low, high = np.nan_to_num(low, nan=0.0), np.where(s > 0, high, np.nan)
+        first, last = np.flatnonzero(low <= 0.5), np.flatnonzero(high <= 0.5)
+        return (
+            float(self.time[first[0]]) if len(first) else float("inf"),
+            float(self.time[last[0]]) if len(last) else float("inf"),
+        )
+
+    def rmst(self, tau: float) -> float:
+        """Return the area under S up to tau."""
+        inside = self.time < tau
+        x = np.concatenate([[0.0], self.time[inside], [tau]])
+        return float(np.sum(np.diff(x) * np.append(1.0, self.survival[inside])))
+
+
+def steps(events: FloatArray, censored: FloatArray) -> Steps:
+    """Return the product-limit estimate; a censoring at the time of a death leaves after it."""
+    u, deaths = np.unique(events, return_counts=True)
+    everyone = np.sort(np.concatenate([events, censored]))
+    at_risk = len(everyone) - np.searchsorted(everyone, u, side="left")
+    heights: FloatArray = np.cumprod(1 - deaths / at_risk).astype(np.float64)
+    return Steps(u, heights, deaths.astype(np.float64), at_risk.astype(np.float64))
+
+
+def pin_median(events: FloatArray, censored: FloatArray, median: float, half: float, edges: FloatArray) -> FloatArray:
+    """Move the deaths next to a printed median so that the curve crosses one half there.
+
+    No death crosses a number at risk (``edges``), so nothing else that is printed changes.
+    """
+    found = steps(events, censored).median()
+    if abs(found - median) <= half * (1 + 1e-6) or not len(events):
+        return events
+    moved = np.sort(events)
+    at = steps(moved, censored)
+    crossing = np.flatnonzero(at.survival <= 0.5 + 1e-9)
+    first = float(edges[edges <= median].max())
+    later = edges[edges > median]
+    stop = float(later.min()) if len(later) else np.inf
+    if not len(crossing):
+        return events
+    t = at.time[crossing[0]]
+    if found > median:
+        late = (moved <= t) & (moved > median) & (moved < stop)
+        moved = np.where(late, median, moved)
+    else:
+        early = (moved >= t) & (moved < median) & (moved >= first)
+        moved = np.where(early, median, moved)
+    better = abs(steps(moved, censored).median() - median) < abs(found - median)
+    return moved if better else events

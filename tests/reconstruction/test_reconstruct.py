@@ -1,0 +1,57 @@
+"""Patients from curves: printed counts are kept, bad points corrected in words, bad numbers refused by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import metaleptic as ml
+from metaleptic.errors import DataError
+from metaleptic.reconstruction.result import Reconstruction
+
+
+def _at_risk(rec: Reconstruction, t: float) -> int:  # type: ignore[name-defined]
+    return int((rec.ipd.time >= t - 1e-9).sum())
+
+
+def test_exact_drops_come_back() -> None:
+    """Ten patients, one drop per death: times, deaths and numbers at risk return as they were."""
+    curve = ml.Curve([0, 2, 5, 9, 12], [1, 0.9, 0.8, 0.8 * 5 / 6, 0.8 * 5 / 6], kind="drops")
+    rec = ml.reconstruct(curve, ml.Published(n=10, events=3, at_risk={0: 10, 6: 7, 10: 5}))
+    assert rec.ipd.time[rec.ipd.event == 1].tolist() == [2, 5, 9]
+    assert len(rec.ipd) == 10
+    assert [_at_risk(rec, t) for t in (0, 6, 10)] == [10, 7, 5]
+    assert rec.ipd.time.max() == 12
+
+
+def test_percent_and_cumulative_incidence_give_the_same_patients() -> None:
+    """The three ways to print a curve are one curve, and what was done is said."""
+    t, s = np.array([0, 1, 3, 4, 7.0]), np.array([1, 0.9, 0.7, 0.65, 0.5])
+    printed = ml.Published(n=40, events=18)
+    plain = ml.reconstruct(ml.Curve(t, s), printed)
+    percent = ml.reconstruct(ml.Curve(t, 100 * s), printed)
+    incidence = ml.reconstruct(ml.Curve(t, 1 - s), printed)
+    assert np.allclose(plain.ipd.time, percent.ipd.time)
+    assert np.allclose(plain.ipd.time, incidence.ipd.time)
+    assert "percentages" in percent.corrections[0]
+    assert "cumulative incidence" in incidence.corrections[0]
+    assert plain.corrections == ()
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: ml.Published(n=10, events=11), "more events than patients"),
+        (lambda: ml.Published(n=10, at_risk={0: 10, 6: 4, 12: 5}), "rises from 4 at time 6 to 5 at time 12"),
+        (lambda: ml.Published(n=10, rates={12: 83}), "proportions"),
+        (lambda: ml.Published(n=10, median=8, median_low=9), "inside its interval"),
+        (lambda: ml.Published(n=10, at_risk={0: 12}), "more at risk than patients"),
+        (lambda: ml.reconstruct(ml.Curve([0, 5], [1, -0.4]), ml.Published(n=10)), "below 0"),
+        (lambda: ml.Contrast("B", "A", hr=3, low=1, high=2), "outside its interval"),
+        (lambda: ml.Curve([0, 1], [1]), "2 times but 1 heights"),
+    ],
+)
+def test_impossible_numbers_are_named(made: object, words: str) -> None:
+    """Nothing impossible passes the door."""
+    with pytest.raises(DataError, match=words):
+        made()  # type: ignore[operator]
