@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.multilevel_influence import multilevel_influence as multilevel_influence
     from metaleptic.sensitivity.multiverse import multiverse as multiverse
     from metaleptic.sensitivity.new_study import proportion_beyond as proportion_beyond
+    from metaleptic.sensitivity.overlap import overlaps as overlaps
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
@@ -221,6 +222,7 @@ _HOME = {
     "e_value": "sensitivity.confounding",
     "worst_case": "sensitivity.worst_case",
     "robustness": "sensitivity.robustness",
+    "overlaps": "sensitivity.overlap",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
