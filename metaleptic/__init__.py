@@ -67,6 +67,11 @@ if TYPE_CHECKING:
     from metaleptic.plots.check import plot_check as plot_check
     from metaleptic.plots.densities import plot_priors as plot_priors
     from metaleptic.plots.densities import prior_posterior as prior_posterior
+    from metaleptic.plots.draw import plot as plot
+    from metaleptic.plots.effect_plots import bubble as bubble
+    from metaleptic.plots.effect_plots import drapery as drapery
+    from metaleptic.plots.effect_plots import labbe as labbe
+    from metaleptic.plots.effect_plots import orchard as orchard
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.plots.km import km_plot as km_plot
@@ -110,9 +115,11 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.multilevel_influence import multilevel_influence as multilevel_influence
     from metaleptic.sensitivity.multiverse import multiverse as multiverse
     from metaleptic.sensitivity.new_study import proportion_beyond as proportion_beyond
+    from metaleptic.sensitivity.overlap import overlaps as overlaps
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.robustness import robustness as robustness
     from metaleptic.sensitivity.selection_model import selection_model as selection_model
     from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.sensitivity.small_study import rank_test as rank_test
@@ -182,6 +189,11 @@ _HOME = {
     "permutation_test": "pooling.permutation",
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
+    "bubble": "plots.effect_plots",
+    "drapery": "plots.effect_plots",
+    "labbe": "plots.effect_plots",
+    "orchard": "plots.effect_plots",
+    "plot": "plots.draw",
     "loo": "bayes.loo",
     "PowerScale": "bayes.power_scale",
     "PredictiveCheck": "bayes.predictive",
@@ -239,6 +251,8 @@ _HOME = {
     "proportion_beyond": "sensitivity.new_study",
     "e_value": "sensitivity.confounding",
     "worst_case": "sensitivity.worst_case",
+    "robustness": "sensitivity.robustness",
+    "overlaps": "sensitivity.overlap",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",

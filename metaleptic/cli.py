@@ -104,6 +104,48 @@ def report(
     )
 
 
+@app.command()
+def sensitivity(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="An analysis.toml or its folder; the bundled evidence on intrathecal trastuzumab if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(help="Answer only this question of the analysis.", show_default=False)
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Write a figure of every check into this folder.", show_default=False)
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Ask of every answer of an analysis whether it is robust: who drives it, which choice moves it, what bias could do.
+
+    Example: metaleptic sensitivity my-review/analysis.toml --plots figures
+    """
+    from metaleptic import datasets
+    from metaleptic.reporting.robust import robust_answers, write_plots
+
+    with _plain_talk():
+        analysis = source if source is not None else datasets.load("intrathecal_trastuzumab").path
+        with _progress() as step:
+            found = robust_answers(analysis, question, step)
+        written = write_plots(found, plots) if plots is not None else []
+    if as_json:
+        record = {
+            name: [{"question": c.question, "answered": c.record is not None, "answer": c.sentence} for c in r.checks]
+            for name, r in found.items()
+        }
+        print(json.dumps(record, indent=1, ensure_ascii=False))
+        return
+    for name, result in found.items():
+        print(f"{name}\n" + "\n".join(f"  {c.question} {c.sentence}" for c in result.checks))
+    if written:
+        print(f"figures: {plots} ({len(written)} files)")
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
     """Show a progress bar on a terminal, nothing elsewhere."""
