@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from metaleptic.auditing.rules import RULES
+from metaleptic.bayes.priors import PRIORS
 from metaleptic.measures import MEASURES
 from metaleptic.pooling.heterogeneity import TAU2
 from metaleptic.pooling.models import MODELS
@@ -39,6 +40,12 @@ def page() -> str:
                 "`TESTS`: the `test` of `ml.pool`.",
                 ("key", "name", "source"),
                 ((f"`{t.key}`", t.name, t.source) for t in TESTS.values()),
+            ),
+            *_section(
+                "Priors on the heterogeneity",
+                "`PRIORS`: the `tau` of `ml.pool_bayes`, as `ml.priors.<key>(...)`.",
+                ("key", "name", "source"),
+                ((f"`{p.key}`", p.name, p.source) for p in PRIORS.values()),
             ),
             *_section(
                 "Effect measures",

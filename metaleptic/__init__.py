@@ -1,8 +1,8 @@
 """metaleptic: meta-analysis of what papers print.
 
 Numbers from papers become effects (``hazard_ratios``, ``survival_medians``, ``survival_rates``,
-``proportions``, ``two_by_two``, ``estimates``, ``effects``), ``pool`` pools them, ``forest`` draws them, and
-``report`` writes the page in which every number carries its origin.
+``proportions``, ``two_by_two``, ``estimates``, ``effects``), ``pool`` and ``pool_bayes`` pool them, ``forest`` draws
+them, and ``report`` writes the page in which every number carries its origin.
 """
 
 from __future__ import annotations
@@ -11,12 +11,44 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from metaleptic import conversions as conversions
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
+    from metaleptic.bayes import priors as priors
+    from metaleptic.bayes.compare import ModelComparison as ModelComparison
+    from metaleptic.bayes.compare import compare_models as compare_models
+    from metaleptic.bayes.loo import Loo as Loo
+    from metaleptic.bayes.loo import loo as loo
+    from metaleptic.bayes.map_prior import MapPrior as MapPrior
+    from metaleptic.bayes.map_prior import map_prior as map_prior
+    from metaleptic.bayes.medians import pool_bayes_medians as pool_bayes_medians
+    from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.predictive import PredictiveCheck as PredictiveCheck
+    from metaleptic.bayes.predictive import predictive_check as predictive_check
+    from metaleptic.bayes.prior import Prior as Prior
+    from metaleptic.bayes.prior_sensitivity import PriorSensitivity as PriorSensitivity
+    from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
+    from metaleptic.bayes.regression_result import RegressionBayes as RegressionBayes
+    from metaleptic.bayes.result import PooledBayes as PooledBayes
+    from metaleptic.convert.associations import partial_correlations as partial_correlations
+    from metaleptic.convert.associations import reliabilities as reliabilities
+    from metaleptic.convert.associations import squared_correlations as squared_correlations
+    from metaleptic.convert.correlations import correlations as correlations
+    from metaleptic.convert.curve_hazard_ratio import curve_hazard_ratio as curve_hazard_ratio
+    from metaleptic.convert.dependence import vcov_imputed as vcov_imputed
+    from metaleptic.convert.dependence import vcov_shared_control as vcov_shared_control
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
+    from metaleptic.convert.matched_pairs import matched_pairs as matched_pairs
+    from metaleptic.convert.means import means as means
+    from metaleptic.convert.means import paired_means as paired_means
+    from metaleptic.convert.means import single_means as single_means
+    from metaleptic.convert.medians import medians as medians
     from metaleptic.convert.proportions import proportions as proportions
+    from metaleptic.convert.rates import rates as rates
+    from metaleptic.convert.rates import two_rates as two_rates
+    from metaleptic.convert.summary_curve import survival_summary as survival_summary
     from metaleptic.convert.survival_medians import survival_medians as survival_medians
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
     from metaleptic.convert.two_by_two import two_by_two as two_by_two
@@ -25,16 +57,63 @@ if TYPE_CHECKING:
     from metaleptic.patients import Contrast as Contrast
     from metaleptic.patients import Curve as Curve
     from metaleptic.patients import Published as Published
+    from metaleptic.plots.densities import plot_priors as plot_priors
+    from metaleptic.plots.densities import prior_posterior as prior_posterior
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
-    from metaleptic.plots.km import km as km
+    from metaleptic.plots.km import km_plot as km_plot
+    from metaleptic.pooling.bootstrap import bootstrap as bootstrap
+    from metaleptic.pooling.compare import compare as compare
+    from metaleptic.pooling.contrasts import contrasts as contrasts
+    from metaleptic.pooling.contrasts import vif as vif
+    from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.medians import PooledMedian as PooledMedian
+    from metaleptic.pooling.medians import pool_medians as pool_medians
+    from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
+    from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
+    from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
+    from metaleptic.pooling.not_reached import PooledNotReached as PooledNotReached
+    from metaleptic.pooling.not_reached import pool_not_reached as pool_not_reached
+    from metaleptic.pooling.permutation import permutation_test as permutation_test
     from metaleptic.pooling.pool import pool as pool
+    from metaleptic.pooling.predict import predict as predict
+    from metaleptic.pooling.predictions import prediction_interval as prediction_interval
+    from metaleptic.pooling.regression_result import Regression as Regression
     from metaleptic.pooling.result import Pooled as Pooled
+    from metaleptic.pooling.robust import Robust as Robust
+    from metaleptic.pooling.robust import robust as robust
     from metaleptic.pooling.subgroups import subgroups as subgroups
+    from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reconstruction.read_clicks import read_clicks as read_clicks
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
+    from metaleptic.reconstruction.table import reconstruct_table as reconstruct_table
+    from metaleptic.reconstruction.table_result import TableReconstruction as TableReconstruction
     from metaleptic.reporting.report import report as report
+    from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
+    from metaleptic.sensitivity.baujat import baujat as baujat
+    from metaleptic.sensitivity.confounding import e_value as e_value
+    from metaleptic.sensitivity.cumulative import cumulative as cumulative
+    from metaleptic.sensitivity.excess import excess_significance as excess_significance
+    from metaleptic.sensitivity.fail_safe import fail_safe_n as fail_safe_n
+    from metaleptic.sensitivity.henmi_copas import henmi_copas as henmi_copas
+    from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
+    from metaleptic.sensitivity.limit import limit_meta_analysis as limit_meta_analysis
+    from metaleptic.sensitivity.multilevel_influence import multilevel_influence as multilevel_influence
+    from metaleptic.sensitivity.multiverse import multiverse as multiverse
+    from metaleptic.sensitivity.new_study import proportion_beyond as proportion_beyond
+    from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
+    from metaleptic.sensitivity.radial import radial as radial
+    from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.selection_model import selection_model as selection_model
+    from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
+    from metaleptic.sensitivity.small_study import rank_test as rank_test
+    from metaleptic.sensitivity.small_study import regression_test as regression_test
+    from metaleptic.sensitivity.small_study import small_study as small_study
+    from metaleptic.sensitivity.trim_and_fill import trim_and_fill as trim_and_fill
+    from metaleptic.sensitivity.worst_case import worst_case as worst_case
+    from metaleptic.survival.km import KaplanMeier as KaplanMeier
+    from metaleptic.survival.km import km as km
     from metaleptic.types import Effects as Effects
     from metaleptic.types import Estimate as Estimate
     from metaleptic.types import Finding as Finding
@@ -44,38 +123,118 @@ if TYPE_CHECKING:
 
 # Public name -> module: loaded at first use, so that ``import metaleptic`` stays light.
 _HOME = {
+    "multilevel_influence": "sensitivity.multilevel_influence",
+    "profile_interval": "pooling.multilevel.profile",
+    "robust": "pooling.robust",
+    "Robust": "pooling.robust",
+    "pool_multilevel": "pooling.multilevel.verb",
+    "Multilevel": "pooling.multilevel.result",
     "Contrast": "patients",
     "Curve": "patients",
     "Effects": "types",
     "Estimate": "types",
     "Finding": "types",
     "IPD": "patients",
+    "KaplanMeier": "survival.km",
     "MEASURES": "measures",
+    "Loo": "bayes.loo",
+    "MapPrior": "bayes.map_prior",
     "Measure": "types",
+    "ModelComparison": "bayes.compare",
     "Pooled": "pooling.result",
+    "PooledBayes": "bayes.result",
+    "Prior": "bayes.prior",
+    "RegressionBayes": "bayes.regression_result",
+    "PriorSensitivity": "bayes.prior_sensitivity",
     "Provenance": "types",
     "Published": "patients",
     "Result": "types",
+    "TableReconstruction": "reconstruction.table_result",
     "audit": "auditing.audit",
+    "compare_models": "bayes.compare",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
     "forest": "plots.forest",
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
-    "km": "plots.km",
+    "km_plot": "plots.km",
+    "baujat": "sensitivity.baujat",
+    "cumulative": "sensitivity.cumulative",
+    "influence": "sensitivity.influence",
+    "radial": "sensitivity.radial",
+    "residuals": "sensitivity.residuals",
+    "shrinkage": "sensitivity.shrinkage",
+    "km": "survival.km",
     "leave_one_out": "sensitivity.leave_one_out",
+    "predict": "pooling.predict",
+    "contrasts": "pooling.contrasts",
+    "vif": "pooling.contrasts",
+    "tau2_interval": "pooling.tau2_interval",
+    "compare": "pooling.compare",
+    "permutation_test": "pooling.permutation",
+    "bootstrap": "pooling.bootstrap",
+    "location_scale": "pooling.location_scale",
+    "loo": "bayes.loo",
+    "PredictiveCheck": "bayes.predictive",
+    "map_prior": "bayes.map_prior",
+    "pool_bayes_medians": "bayes.medians",
+    "predictive_check": "bayes.predictive",
+    "means": "convert.means",
+    "medians": "convert.medians",
+    "PooledMedian": "pooling.medians",
+    "pool_medians": "pooling.medians",
+    "PooledNotReached": "pooling.not_reached",
+    "pool_not_reached": "pooling.not_reached",
+    "paired_means": "convert.means",
+    "single_means": "convert.means",
+    "two_rates": "convert.rates",
+    "rates": "convert.rates",
+    "correlations": "convert.correlations",
+    "matched_pairs": "convert.matched_pairs",
+    "partial_correlations": "convert.associations",
+    "reliabilities": "convert.associations",
+    "squared_correlations": "convert.associations",
+    "curve_hazard_ratio": "convert.curve_hazard_ratio",
+    "survival_summary": "convert.summary_curve",
     "pool": "pooling.pool",
+    "pool_bayes": "bayes.pool_bayes",
+    "plot_priors": "plots.densities",
+    "prior_posterior": "plots.densities",
+    "prior_sensitivity": "bayes.prior_sensitivity",
+    "prediction_interval": "pooling.predictions",
+    "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
     "read_clicks": "reconstruction.read_clicks",
     "reconstruct": "reconstruction.reconstruct",
+    "reconstruct_table": "reconstruction.table",
     "report": "reporting.report",
+    "rank_test": "sensitivity.small_study",
+    "regression_test": "sensitivity.small_study",
+    "small_study": "sensitivity.small_study",
+    "trim_and_fill": "sensitivity.trim_and_fill",
+    "fail_safe_n": "sensitivity.fail_safe",
+    "henmi_copas": "sensitivity.henmi_copas",
+    "excess_significance": "sensitivity.excess",
+    "limit_meta_analysis": "sensitivity.limit",
+    "pet_peese": "sensitivity.pet_peese",
+    "selection_model": "sensitivity.selection_model",
+    "all_subsets": "sensitivity.all_subsets",
+    "multiverse": "sensitivity.multiverse",
+    "proportion_beyond": "sensitivity.new_study",
+    "e_value": "sensitivity.confounding",
+    "worst_case": "sensitivity.worst_case",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",
     "two_by_two": "convert.two_by_two",
+    "vcov_imputed": "convert.dependence",
+    "vcov_shared_control": "convert.dependence",
 }
 
-__all__ = sorted([*_HOME, "datasets", "errors"])
+# Public modules, by where they live.
+_ROOMS = {"conversions": "conversions", "datasets": "datasets", "errors": "errors", "priors": "bayes.priors"}
+
+__all__ = sorted([*_HOME, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
@@ -83,8 +242,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(f"metaleptic.{_HOME[name]}"), name)
         globals()[name] = value
         return value
-    if name in {"datasets", "errors"}:
-        return importlib.import_module(f"metaleptic.{name}")
+    if name in _ROOMS:
+        return importlib.import_module(f"metaleptic.{_ROOMS[name]}")
     if name == "__version__":
         from metaleptic.provenance import package_version
 

@@ -188,6 +188,64 @@ def pool(
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"note: {note}", markup=False)
 
 
+@app.command("pool-bayes")
+def pool_bayes(
+    file: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per study.", show_default=False)],
+    kind: Annotated[str, typer.Option(help=f"Kind of number: {', '.join(KIND_COLUMNS)}.")] = "hazard_ratios",
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", "-c", help="Name of a column, as NAME=COLUMN; repeat as needed.", show_default=False),
+    ] = None,
+    tau: Annotated[
+        str | None,
+        typer.Option(
+            help="Prior on tau, like half_normal(0.5); the measure's default if left out.", show_default=False
+        ),
+    ] = None,
+    mu: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="Mean and SD of a normal prior on the effect, analysis scale; flat if left out.", show_default=False
+        ),
+    ] = None,
+    level: Annotated[float, typer.Option(help="Level of the credible intervals.")] = 0.95,
+    ci_level: Annotated[float, typer.Option(help="Level of the published intervals.")] = 0.95,
+    unit: Annotated[str | None, typer.Option(help="Unit of medians or rates.", show_default=False)] = None,
+    at: Annotated[float | None, typer.Option(help="Time point of survival rates.", show_default=False)] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(help="OR, RR or RD for two_by_two; ratio or difference for estimates.", show_default=False),
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.", show_default=False)] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a forest plot (.svg, .png or .pdf).", show_default=False)
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Pool the studies of a table by an exact Bayesian random-effects model.
+
+    Example: metaleptic pool-bayes trials.csv --tau "half_normal(0.5)" --plot forest.pdf
+    """
+    import metaleptic as ml
+    from metaleptic.bayes.parse_prior import parse_prior
+
+    with _plain_talk():
+        prior = None if tau is None else parse_prior(tau)
+        effects = _effects(file, kind, column or [], unit, at, measure, ci_level, sheet)
+        post = ml.pool_bayes(effects, tau=prior, mu=mu, level=level)
+        if plot is not None:
+            ml.forest(post).save(plot)
+    if as_json:
+        from metaleptic.reporting.bayes_record import bayes_record
+        from metaleptic.reporting.records import json_ready
+
+        print(json.dumps(json_ready(bayes_record(post)), indent=1, ensure_ascii=False))
+        return
+    print(post)
+    for note in post.notes:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"note: {note}", markup=False)
+
+
 def _effects(
     file: Path,
     kind: str,
@@ -330,7 +388,7 @@ def reconstruct(
         if out is not None:
             rec.save(out)
         if plot is not None:
-            ml.km(rec).save(plot)
+            ml.km_plot(rec).save(plot)
     if as_json:
         print(to_json(rec), end="")
         return

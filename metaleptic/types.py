@@ -244,7 +244,7 @@ class Effects:
     def printed(self) -> FloatArray:
         """Effects on the printed scale; proportions as events / n, without the half added to pool 0/12 as a logit."""
         value = np.asarray(self.measure.to_printed(self.y), dtype=np.float64)
-        if self.measure.key != "PLO":
+        if self.measure.key not in {"PLO", "PR", "PLN", "PAS", "PFT", "PRZ"}:
             return value
         with np.errstate(invalid="ignore", divide="ignore"):
             raw = self.events / self.n
@@ -293,6 +293,35 @@ def _take(values: Any, at: NDArray[np.intp]) -> Any:
     return tuple(values[i] for i in at) if values else values
 
 
+class Interval(Protocol):
+    """A number with an interval: an ``Estimate``, or a posterior that also answers as one."""
+
+    @property
+    def value(self) -> float:
+        """Point estimate."""
+        ...
+
+    @property
+    def low(self) -> float:
+        """Lower bound."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """Upper bound."""
+        ...
+
+    @property
+    def level(self) -> float:
+        """Level of the interval."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What the interval means."""
+        ...
+
+
 @runtime_checkable
 class Result(Protocol):
     """What every fit offers, whichever model made it: plots and reports ask for no more."""
@@ -308,12 +337,12 @@ class Result(Protocol):
         ...
 
     @property
-    def prediction(self) -> Estimate | None:
+    def prediction(self) -> Interval | None:
         """Interval for a new study, if the model has one."""
         ...
 
     @property
-    def tau(self) -> Estimate:
+    def tau(self) -> Interval:
         """Between-study standard deviation, analysis scale."""
         ...
 

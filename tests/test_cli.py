@@ -169,3 +169,42 @@ def test_reconstruct_names_what_is_wrong(tmp_path: Path) -> None:
     result = run("reconstruct", tmp_path / "fig.csv", "--published", tmp_path / "bad.toml")
     assert result.exit_code == 1
     assert "'patients' is unknown" in result.stderr
+
+
+def test_pool_bayes_prints_the_posterior_and_its_json_is_whole(trials: Path, tmp_path: Path) -> None:
+    """Three lines, or a record with shrunken studies, probability and prior; --plot writes the figure."""
+    result = run("pool-bayes", trials, "-c", "study=trial", "--plot", tmp_path / "forest.svg")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Hazard ratio 0.80 (95% CrI")
+    assert len(result.stdout.splitlines()) == 3
+    assert "Shrunken" in (tmp_path / "forest.svg").read_text(encoding="utf-8")
+    record = json.loads(
+        run("pool-bayes", trials, "-c", "study=trial", "--tau", "bartos('HR')", "--mu", "0", "0.5", "--json").stdout
+    )
+    assert record["prior"] == {
+        "tau": "priors.inverse_gamma(shape=2.42, scale=0.3)",
+        "source": "Bartos F et al. arXiv:2306.11468 (2023)",
+        "mu": "priors.normal(0.0, 0.5)",
+    }
+    assert record["estimate"]["low"] < record["used"][0]["shrunken"]["median"] < record["estimate"]["high"]
+    assert 0.5 < record["p_below_null"] < 1
+    assert record["log_marginal"] < 0
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        ("__import__('os')", "prior '__import__' is unknown"),
+        ("half_normal(1).draw", "cannot be read"),
+        ("half_normal(", "cannot be read"),
+        ("half_normal('wide')", "does not have the numbers it needs"),
+        ("half_normal()", "does not have the numbers it needs"),
+        ("half_normal(**{})", "cannot be read"),
+        ("from_density(1)", "is unknown"),
+    ],
+)
+def test_a_prior_that_cannot_be_read_is_wrong_usage(trials: Path, prior: str, message: str) -> None:
+    """Exit 2; nothing is executed."""
+    result = run("pool-bayes", trials, "-c", "study=trial", "--tau", prior)
+    assert result.exit_code == 2
+    assert message in result.stderr

@@ -83,6 +83,7 @@ def test_every_key_of_a_question_is_explained() -> None:
 def test_tables_of_methods_hold_every_entry_of_the_registries() -> None:
     """The page of methods is written from the registries: every key stands in it with its source."""
     from metaleptic.auditing.rules import RULES
+    from metaleptic.bayes.priors import PRIORS
     from metaleptic.measures import MEASURES
     from metaleptic.pooling.heterogeneity import TAU2
     from metaleptic.pooling.models import MODELS
@@ -90,7 +91,7 @@ def test_tables_of_methods_hold_every_entry_of_the_registries() -> None:
     from metaleptic.reporting.kinds import KINDS
 
     page = _load("registry_tables").page()
-    for table in (TAU2, TESTS, MODELS, RULES, KINDS):
+    for table in (PRIORS, TAU2, TESTS, MODELS, RULES, KINDS):
         for entry in table.values():
             assert f"| `{entry.key}` |" in page
             assert entry.source in page

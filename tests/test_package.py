@@ -53,7 +53,7 @@ def test_verbs_stay_callable_once_every_module_is_loaded() -> None:
         "import importlib, pkgutil, types, metaleptic as ml\n"
         "for m in pkgutil.walk_packages(ml.__path__, 'metaleptic.'):\n"
         "    if not m.name.endswith('__main__'): importlib.import_module(m.name)\n"
-        "print([n for n in ml.__all__ if isinstance(getattr(ml, n), types.ModuleType) and n not in ('datasets', 'errors')])"
+        "print([n for n in ml.__all__ if isinstance(getattr(ml, n), types.ModuleType) and n not in ('conversions', 'datasets', 'errors', 'priors')])"
     )
     assert wrong == "[]"
 

@@ -23,11 +23,19 @@ TABLES = {
 }
 
 
+RANDOM = (
+    *("random", "binomial-normal", "poisson-normal"),
+    *("conditional-exact", "conditional-approximate", "unconditional-fixed"),
+)
+
+
 def effects_for(model: str) -> ml.Effects:
     """Make effects that the model takes."""
     if model in ("binomial-normal", "pooled-counts"):
         return ml.proportions({"study": list("abc"), "events": [5, 9, 2], "n": [7, 26, 30]})
-    if model in ("mantel-haenszel", "peto"):
+    if model == "poisson-normal":
+        return ml.rates({"study": list("abc"), "events": [5, 9, 2], "time": [70, 26, 30]})
+    if model in ("mantel-haenszel", "peto", "conditional-exact", "conditional-approximate", "unconditional-fixed"):
         return ml.two_by_two(TABLES, events1="x1", n1="n1", events2="x2", n2="n2", measure="OR")
     return ml.effects([-0.3, 0.1, -0.5], [0.04, 0.09, 0.02], measure="HR", study=list("abc"))
 
@@ -63,7 +71,7 @@ def test_one_study_prints_three_lines_in_every_model(model: str) -> None:
 def test_two_studies_are_pooled_by_every_model(model: str) -> None:
     """Two studies give finite numbers; models that estimate a spread warn."""
     two = effects_for(model).take([0, 1])
-    if model in ("random", "binomial-normal"):
+    if model in RANDOM:
         with pytest.warns(FewStudiesWarning, match="only 2 studies"):
             fit = ml.pool(two, model=model)
     else:
@@ -147,7 +155,7 @@ def test_unknown_options_list_the_choices() -> None:
     for call, parts in (
         (lambda: measure_named("hr"), MEASURES),
         (lambda: ml.pool(some, model="bayes"), MODELS),
-        (lambda: ml.pool(some, tau2=None), ("REML", "DL")),  # type: ignore[arg-type]
+        (lambda: ml.pool(some, tau2="Bayes"), ("REML", "DL")),
         (lambda: ml.pool(some, test=5), ("knapp-hartung", "adhoc")),  # type: ignore[arg-type]
         (lambda: ml.pool(some, level="95"), ("0.95",)),  # type: ignore[arg-type]
         (lambda: to_frame({"a": [1]}, "R"), ("pandas", "polars", "pyarrow")),

@@ -36,7 +36,7 @@ def warn_of_repeated(names: Sequence[str]) -> None:
         rows = ", ".join(str(i + 1) for i, name in enumerate(names) if name == twice[0])
         warn(
             SuspiciousDataWarning,
-            f"study '{twice[0]}' stands in rows {rows}. If they share patients keep one of them; "
+            f"study '{twice[0]}' stands in rows {rows}. If they share patients keep one of them or see ml.pool_multilevel; "
             "if they are different arms, give each its own name.",
         )
 

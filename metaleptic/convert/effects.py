@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +24,7 @@ def effects(
     measure: str | Measure | None = None,
     *,
     n: Any = None,
+    columns: Mapping[str, Sequence[Any]] | None = None,
     level: float = 0.95,
 ) -> Effects:
     """Take effects and their variances as they are, on the analysis scale.
@@ -39,6 +40,8 @@ def effects(
         effect by default.
     n : array_like of shape (k,), optional
         Patients per study.
+    columns : mapping of str to sequence, optional
+        Characteristics of the studies, for subgroups, meta-regression and forest-plot columns.
     level : float, default 0.95
         Level of the study intervals.
 
@@ -84,6 +87,10 @@ def effects(
     size = unknown if n is None else _numeric(n, "n")
     if size.shape != (k,):
         raise DataError(f"n has {size.size} numbers for {k} effects: they must match.")
+    carried = {str(name): tuple(values) for name, values in (columns or {}).items()}
+    for name, column in carried.items():
+        if len(column) != k:
+            raise DataError(f"column '{name}' has {len(column)} values for {k} effects: they must match.")
     check_positive(names, size, "n", "a number of patients")
     return Effects(
         y=frozen_array(values),
@@ -92,7 +99,7 @@ def effects(
         measure=measure_named(measure),
         n=frozen_array(size),
         events=frozen_array(unknown),
-        columns=MappingProxyType({}),
+        columns=MappingProxyType(carried),
         how=("effect and variance as given",) * k,
         low=frozen_array(low),
         high=frozen_array(high),

@@ -19,6 +19,7 @@ from metaleptic.convert.assemble import (
     fill_in,
     open_table,
 )
+from metaleptic.convert.hazard_routes import Indirect, offer_indirect
 from metaleptic.convert.intervals import lopsided_on_log_scale, se_from_bound, se_from_interval, se_from_p
 from metaleptic.convert.units import levels
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
@@ -38,14 +39,30 @@ def hazard_ratios(
     se: str | None = None,
     p: str | None = None,
     n: str | None = None,
+    flipped: str | None = None,
+    o_minus_e: str | None = None,
+    variance: str | None = None,
+    chi2: str | None = None,
+    p_logrank: str | None = None,
+    favours: str | None = None,
+    events: str | None = None,
+    events1: str | None = None,
+    events2: str | None = None,
+    n1: str | None = None,
+    n2: str | None = None,
+    median1: str | None = None,
+    median2: str | None = None,
+    rate1: str | None = None,
+    rate2: str | None = None,
     label: str | None = None,
     level: float | str = 0.95,
     sheet: str | int | None = None,
 ) -> Effects:
-    """Turn published hazard ratios with their interval, standard error or p value into effects to pool.
+    """Turn published hazard ratios, or the log-rank test in their place, into effects to pool.
 
-    Per row the best route that the row allows is taken and named in ``effects.how``: the interval;
-    one bound of it, if the other is not reached or rounded to 0; the standard error; the p value.
+    Per row the best route that the row allows is taken and named in ``effects.how``: the interval; one bound of it, if
+    the other is not reached or rounded to 0; the standard error; the p value; the events alone; O - E with its variance; the
+    log-rank chi-squared or p with the events; two survival rates; two medians.
 
     Parameters
     ----------
@@ -56,7 +73,17 @@ def hazard_ratios(
     se : str, optional
         Column with the standard error of the *log* hazard ratio.
     p : str, optional
-        Column with the two-sided p value (Wald or log-rank).
+        Column with the two-sided p value (Wald or log-rank) of the hazard ratio.
+    flipped : str, optional
+        Column that is true where the paper prints arm 2 against arm 1: the ratio and its bounds are turned round.
+    o_minus_e, variance : str, optional
+        Columns with observed minus expected events of arm 1 and their variance.
+    chi2, p_logrank, favours : str, optional
+        Columns with the log-rank chi-squared or two-sided p, and which arm did better (1 or 2).
+    events, events1, events2, n1, n2 : str, optional
+        Columns with the total of events, events by arm, and patients by arm.
+    median1, median2, rate1, rate2 : str, optional
+        Columns with medians and survival rates (fractions, at one time) of the arms: weak routes, taken with a warning.
     label : str, optional
         What the hazard ratio is of, for headings ("Hazard ratio for death").
     level : float or str, default 0.95
@@ -76,7 +103,8 @@ def hazard_ratios(
 
     Notes
     -----
-    Source: Tierney JF et al. Trials 2007;8:16, sections 1, 2 and 7.
+    Sources: Parmar MKB et al. Stat Med 1998;17:2815-2834; Tierney JF et al. Trials 2007;8:16. From whole curves with
+    numbers at risk see ``ml.curve_hazard_ratio``, and better ``ml.reconstruct``.
 
     Examples
     --------
@@ -86,8 +114,16 @@ def hazard_ratios(
     array([-0.478, -0.248])
     """
     table, names = open_table(data, study, sheet)
-    value = find_column(table, hr, "hr", needed_for="the hazard ratios")
-    return _contrasts(table, names, labelled(MEASURES["HR"], label), value, low, high, se, p, n, level)
+    given = Indirect(
+        *(o_minus_e, variance, chi2, p_logrank, favours, events, events1, events2, n1, n2),
+        *(median1, median2, rate1, rate2),
+    )
+    indirect = any(
+        c in table.columns or getattr(given, c) for c in ("o_minus_e", "chi2", "p_logrank", "median1", "rate1")
+    )
+    value = find_column(table, hr, "hr", needed_for=None if indirect else "the hazard ratios")
+    columns = (value, low, high, se, p, n)
+    return _contrasts(table, names, labelled(MEASURES["HR"], label), *columns, level, given, flipped)
 
 
 def estimates(
@@ -162,6 +198,8 @@ def _contrasts(
     p: str | None,
     n: str | None,
     level: float | str,
+    given: Indirect | None = None,
+    flipped: str | None = None,
 ) -> Effects:
     """Take the routes for estimates on a ratio or difference scale."""
     low, high = find_column(table, low, "low"), find_column(table, high, "high")
@@ -174,6 +212,7 @@ def _contrasts(
     err = numbers(table, se, study)
     at = levels(table, level, study)
     ratio = measure.axis == "log"
+    turned = _turned(table, study, flipped)
     half = rounding(table, value, low, high)
     check_positive(study, err, se, "a standard error")
     check_positive(study, size, n, "a number of patients")
@@ -187,6 +226,7 @@ def _contrasts(
     if ratio:
         _warn_lopsided(study, est, lo, hi, half, measure)
     y, y_low, y_high = measure.to_analysis(est), measure.to_analysis(lo), measure.to_analysis(hi)
+    y, y_low, y_high = (np.where(turned, -a, b) for a, b in ((y, y), (y_high, y_low), (y_low, y_high)))
     scale = measure.scale
     with np.errstate(invalid="ignore"):
         routes = Routes(len(table))
@@ -214,6 +254,10 @@ def _contrasts(
     routes.offer(y, err, f"{scale}, SE as given")
     p_used, p_reason = _p_values(table, p, study, needed=np.isnan(routes.v))
     routes.offer(y, se_from_p(y, p_used), f"{scale}, SE from the p value")
+    if given is not None:
+        _offer_events(routes, table, study, y, given)
+        offer_indirect(routes, table, study, given)
+    routes.how = [h + (", turned round" if turned[i] and h else "") for i, h in enumerate(routes.how)]
     reasons = [
         f"column '{value}' is empty"
         if np.isnan(est[i])
@@ -293,3 +337,27 @@ def _warn_lopsided(
             f"{measure.label.lower()} {est[i]:g} on the log scale (its middle is {np.sqrt(low[i] * high[i]):.3g}). "
             "Check the three numbers for a typing slip.",
         )
+
+
+def _turned(table: Table, study: Sequence[str], column: str | None) -> Any:
+    """Return which rows print arm 2 against arm 1."""
+    name = find_column(table, column, "flipped") if column is not None else None
+    turned = np.zeros(len(table), dtype=bool)
+    if name is None:
+        return turned
+    for i, cell in enumerate(table.columns[name]):
+        text = "" if is_missing(cell) else str(cell).strip().lower().removesuffix(".0")
+        if text not in {"", "0", "1", "true", "false", "yes", "no"}:
+            raise DataError(f"{where(study[i], i + 1)}: column '{name}' holds '{cell}'. Write true or false.")
+        turned[i] = text in {"1", "true", "yes"}
+    return turned
+
+
+def _offer_events(routes: Routes, table: Table, study: tuple[str, ...], y: FloatArray, given: Indirect) -> None:
+    """Offer the SE that the events alone give: sqrt(1/d1 + 1/d2), or 2/sqrt(d) for arms of one size."""
+    d1, d2, d = (
+        numbers(table, find_column(table, getattr(given, c), c), study) for c in ("events1", "events2", "events")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        routes.offer(y, np.sqrt(1 / d1 + 1 / d2), "log hazard ratio, SE from the events of each arm")
+        routes.offer(y, 2 / np.sqrt(d), "log hazard ratio, SE from the total of events (arms of one size assumed)")

@@ -66,3 +66,12 @@ def clopper_pearson(events: FloatArray, n: FloatArray, level: float) -> tuple[Fl
     rest = np.maximum(n - events, 1e-300)
     high = np.where(events < n, special.betaincinv(events + 1, rest, 1 - tail), 1.0)
     return np.asarray(low), np.asarray(high)
+
+
+def wilson(events: FloatArray, n: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Return the score interval of a proportion. Wilson EB. J Am Stat Assoc 1927;22:209-212."""
+    z = normal_quantile(level)
+    p = events / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return np.where(events == 0, 0.0, centre - half), np.where(events == n, 1.0, centre + half)

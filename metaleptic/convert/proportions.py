@@ -6,18 +6,22 @@ Haldane JBS. Ann Hum Genet 1956;20:309-311 and Anscombe FJ. Biometrika 1956;43:4
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, fill_in, open_table
-from metaleptic.convert.intervals import clopper_pearson
+from metaleptic.convert.count_kernels import PROPORTIONS, inverse_freeman_tukey, policy_named
+from metaleptic.convert.count_kernels import continuity as continuity_of
+from metaleptic.convert.intervals import clopper_pearson, wilson
 from metaleptic.convert.units import check_level, fractions
-from metaleptic.errors import SuspiciousDataWarning
+from metaleptic.errors import OptionError, SuspiciousDataWarning
 from metaleptic.frames import find_column, numbers, rounding, where
 from metaleptic.measures import MEASURES, labelled
-from metaleptic.types import Effects
+from metaleptic.types import Effects, FloatArray, Measure
 from metaleptic.warn import warn
 
 
@@ -29,6 +33,11 @@ def proportions(
     n: str | None = None,
     proportion: str | None = None,
     unit: str = "fraction",
+    scale: str = "logit",
+    continuity: float = 0.5,
+    correct: str | None = None,
+    interval: str = "clopper-pearson",
+    back_transform: str = "sine",
     label: str | None = None,
     level: float = 0.95,
     sheet: str | int | None = None,
@@ -36,8 +45,8 @@ def proportions(
     """Turn "x of n patients" (or a percentage of n) into proportions to pool.
 
     The counts are kept, so that ``ml.pool(..., model="binomial-normal")`` can use their exact likelihood;
-    for the other models ``y`` is the logit. Where none or all had the event, half an event and half a
-    non-event are added for the logit only, and ``effects.how`` says so.
+    for the other models ``y`` is on the chosen scale. Where none or all had the event, half an event and half a
+    non-event are added on the scales that need it (not arcsine and Freeman-Tukey), and ``effects.how`` says so.
 
     Parameters
     ----------
@@ -50,17 +59,29 @@ def proportions(
         one whole number of n patients rounds to what is printed.
     unit : {"fraction", "percent"}, default "fraction"
         How ``proportion`` is printed.
+    scale : {"logit", "raw", "log", "arcsine", "freeman-tukey", "probit"}, default "logit"
+        Scale on which proportions are pooled.
+    continuity : float, default 0.5
+        Added to events and non-events of studies where none or all had the event; 0 leaves those studies out.
+    correct : {"empty", "all", "if any empty", "none"}, optional
+        Which studies ``continuity`` is added to, as in ``ml.two_by_two``; by default those in which none or all had the event,
+        on the scales that need it.
+    interval : {"clopper-pearson", "wilson"}, default "clopper-pearson"
+        Interval shown for each study.
+    back_transform : {"sine", "harmonic"}, default "sine"
+        For Freeman-Tukey: sin(y)^2, or Miller's inverse at the harmonic mean of n. The second can give a pooled
+        proportion outside all studies when n differs much: prefer ``model="binomial-normal"``.
     label : str, optional
         What is counted, for headings ("Response rate").
     level : float, default 0.95
-        Level of the exact (Clopper-Pearson) study intervals.
+        Level of the study intervals.
     sheet : str or int, optional
         Sheet of an Excel file.
 
     Returns
     -------
     Effects
-        ``y`` is the logit, ``v`` its variance 1/x + 1/(n - x); ``low`` and ``high`` are exact intervals.
+        ``y`` is the proportion on its scale (the logit by default, ``v`` = 1/x + 1/(n - x)).
 
     Raises
     ------
@@ -69,7 +90,8 @@ def proportions(
 
     Notes
     -----
-    Source of the study intervals: Clopper CJ, Pearson ES. Biometrika 1934;26:404-413.
+    Study intervals: Clopper CJ, Pearson ES. Biometrika 1934;26:404-413; Wilson EB. J Am Stat Assoc 1927;22:209-212. The
+    trouble of the Freeman-Tukey back-transformation: Schwarzer G et al. Res Synth Methods 2019;10:476-483.
 
     Examples
     --------
@@ -79,6 +101,9 @@ def proportions(
     array([ 0.916, -1.435])
     """
     check_level(level)
+    key = _one_of("scale", scale, SCALES)
+    shown = _one_of("interval", interval, INTERVALS)
+    measure = _measure(key, back_transform)
     table, names = open_table(data, study, sheet)
     proportion = find_column(table, proportion, "proportion")
     events = find_column(table, events, "events", needed_for=None if proportion else "the number of events")
@@ -87,7 +112,8 @@ def proportions(
     check_positive(names, size, n, "a number of patients")
     check_counts(names, x, size, (events, n))
     reasons = [f"no number of events or patients: {fill_in(events, proportion, n)}"] * len(table)
-    how = ["logit of the counts"] * len(table)
+    words_of = f"{measure.scale} of the counts"
+    how = [words_of] * len(table)
     if proportion is not None:
         printed = fractions(table, proportion, unit, names)
         half = rounding(table, proportion) / (100.0 if unit == "percent" else 1.0)
@@ -103,31 +129,71 @@ def proportions(
             if first == last:
                 x[i], how[i] = (
                     first,
-                    f"logit of the counts, recovered from the printed proportion ({first:g}/{size[i]:g})",
+                    f"{words_of}, recovered from the printed proportion ({first:g}/{size[i]:g})",
                 )
             elif first > last:
                 reasons[i] = f"no whole number of {size[i]:g} patients gives the printed proportion"
             else:
                 reasons[i] = f"{first:g} to {last:g} events of {size[i]:g} all give the printed proportion"
     edge = (x == 0) | (x == size)
-    add = np.where(edge, 0.5, 0.0)
+    policy = policy_named(key, correct)
+    add = continuity_of(policy, continuity, edge)
     with np.errstate(divide="ignore", invalid="ignore"):
-        y = special.logit((x + add) / (size + 2 * add))
-        se = np.sqrt(1 / (x + add) + 1 / (size - x + add))
-        exact_low, exact_high = (special.logit(b) for b in clopper_pearson(x, size, level))
-    how = [h + (" with 1/2 added (none or all had the event)" if edge[i] else "") for i, h in enumerate(how)]
+        y, v = PROPORTIONS[key](x + add, size + 2 * add)
+        se = np.sqrt(v)
+        bounds = [MEASURES[key].to_analysis(np.clip(b, 0, 1)) for b in shown(x, size, level)]
+    if back_transform == "harmonic":
+        measure = _harmonic(measure, size)
+    why = "none or all had the event" if policy == "empty" else f"correct = {policy}"
+    how = [h + (f" with {_half(continuity)} added ({why})" if add[i] else "") for i, h in enumerate(how)]
+    reasons = [
+        "none or all had the event: no value on this scale without a correction"
+        if edge[i] and not (np.isfinite(v[i]) and v[i] > 0)
+        else r
+        for i, r in enumerate(reasons)
+    ]
     routes = Routes(len(table))
     for words in dict.fromkeys(how):
         routes.offer(y, np.where([h == words for h in how], se, np.nan), words)
     return assemble(
         table,
         names,
-        labelled(MEASURES["PLO"], label),
+        labelled(measure, label),
         routes,
         reasons,
         n=size,
         events=x,
-        low=exact_low,
-        high=exact_high,
+        low=bounds[0],
+        high=bounds[1],
         level=level,
     )
+
+
+SCALES = MappingProxyType(
+    {"logit": "PLO", "raw": "PR", "log": "PLN", "arcsine": "PAS", "freeman-tukey": "PFT", "probit": "PRZ"}
+)
+INTERVALS = MappingProxyType({"clopper-pearson": clopper_pearson, "wilson": wilson})
+
+
+def _one_of(option: str, value: str, choices: Mapping[str, Any]) -> Any:
+    if value not in choices:
+        raise OptionError(f"{option} {value!r} is unknown. Choose one of: {', '.join(choices)}.")
+    return choices[value]
+
+
+def _measure(key: str, back_transform: str) -> Measure:
+    if back_transform not in ("sine", "harmonic"):
+        raise OptionError(f'back_transform {back_transform!r} is unknown. Choose "sine" or "harmonic".')
+    if back_transform == "harmonic" and key != "PFT":
+        raise OptionError('back_transform="harmonic" belongs to scale="freeman-tukey".')
+    return MEASURES[key]
+
+
+def _harmonic(measure: Measure, n: FloatArray) -> Measure:
+    """Return the Freeman-Tukey measure whose way back uses the harmonic mean of n."""
+    mean = float(1 / np.nanmean(1 / n))
+    return replace(measure, to_printed=lambda y: inverse_freeman_tukey(np.asarray(y, dtype=np.float64), mean))
+
+
+def _half(amount: float) -> str:
+    return "1/2" if amount == 0.5 else f"{amount:g}"

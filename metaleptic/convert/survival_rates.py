@@ -11,7 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, fill_in, open_table
+from metaleptic.convert.assemble import (
+    Routes,
+    assemble,
+    check_bounds,
+    check_counts,
+    check_positive,
+    fill_in,
+    open_table,
+)
 from metaleptic.convert.intervals import se_from_interval
 from metaleptic.convert.units import fractions, levels
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
@@ -20,7 +28,7 @@ from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
 from metaleptic.warn import warn
 
-SCALES = {"cloglog": "SURV", "logit": "SURVLO"}
+SCALES = {"cloglog": "SURV", "logit": "SURVLO", "log": "SURVLN", "arcsine": "SURVAS", "raw": "SURVRAW"}
 
 
 def survival_rates(
@@ -33,6 +41,7 @@ def survival_rates(
     high: str | None = None,
     se: str | None = None,
     n: str | None = None,
+    at_risk: str | None = None,
     time: str | None = None,
     time_unit: str = "months",
     unit: str = "fraction",
@@ -44,7 +53,8 @@ def survival_rates(
     """Turn published survival rates at one time point into transformed rates to pool.
 
     Per row the best route is taken and named in ``effects.how``: the interval; the (Greenwood) standard
-    error; the number of patients, taking the rate as a binomial proportion (no censoring before ``at``).
+    error; the number still at risk at that time (Peto's S sqrt((1 - S) / R)); the number of patients, taking the rate as a
+    binomial proportion (no censoring before ``at``).
 
     Parameters
     ----------
@@ -52,7 +62,7 @@ def survival_rates(
         One row per arm.
     at : float
         The time point; only rates at one common time can be pooled.
-    study, rate, low, high, se, n : str, optional
+    study, rate, low, high, se, n, at_risk : str, optional
         Columns; left out, the columns of these very names are taken if they are there.
     time : str, optional
         Column with each row's time point: rows at other times than ``at`` are excluded with their reason.
@@ -60,8 +70,9 @@ def survival_rates(
         Unit of ``at`` and ``time``, for headings.
     unit : {"fraction", "percent"}, default "fraction"
         How rates, bounds and standard errors are printed: 0.47 or 47.
-    scale : {"cloglog", "logit"}, default "cloglog"
-        Analysis scale: log(-log S) is the log cumulative hazard; logit the log odds of survival.
+    scale : {"cloglog", "logit", "log", "arcsine", "raw"}, default "cloglog"
+        Analysis scale: log(-log S) is the log cumulative hazard; logit the log odds of survival; the others serve to
+        compare with reviews that used them.
     label : str, optional
         What is survived, for headings; "Survival at 12 months" by default.
     level : float or str, default 0.95
@@ -83,7 +94,7 @@ def survival_rates(
     -----
     A rate of exactly 0 or 1 has no finite transform and is excluded with that reason; pool the counts
     with ``ml.proportions`` and ``model="binomial-normal"`` instead. Source: Kalbfleisch JD, Prentice RL.
-    The Statistical Analysis of Failure Time Data, 2nd ed. 2002, section 1.4.
+    The Statistical Analysis of Failure Time Data, 2nd ed. 2002, section 1.4; Peto R et al. Br J Cancer 1977;35:1-39 (at risk).
 
     Examples
     --------
@@ -100,6 +111,8 @@ def survival_rates(
     rate = find_column(table, rate, "rate", needed_for="the survival rates")
     low, high = find_column(table, low, "low"), find_column(table, high, "high")
     se, n = find_column(table, se, "se"), find_column(table, n, "n")
+    at_risk = find_column(table, at_risk, "at_risk")
+    left = numbers(table, at_risk, names)
     s = fractions(table, rate, unit, names)
     lo, hi = fractions(table, low, unit, names), fractions(table, high, unit, names)
     err = numbers(table, se, names) / (100.0 if unit == "percent" else 1.0)
@@ -109,6 +122,7 @@ def survival_rates(
     check_positive(names, err, se, "a standard error")
     _check_size(names, err, se, unit)
     check_positive(names, size, n, "a number of patients")
+    check_counts(names, left, size, (at_risk, n))
     half = rounding(table, rate, low, high) / (100.0 if unit == "percent" else 1.0)
     check_bounds(names, s, lo, hi, (rate or "", low or "low", high or "high"), half)
 
@@ -124,8 +138,9 @@ def survival_rates(
             se_ci = np.where(levels_ == one, se_from_interval(bounds[0], bounds[1], one), np.nan)
             routes.offer(y, se_ci, f"{words}, SE from the {100 * one:g}% CI")
         routes.offer(y, err * slope, f"{words}, Greenwood SE as given")
+        routes.offer(y, s * np.sqrt((1 - s) / left) * slope, f"{words}, SE from the number at risk (Peto)")
         routes.offer(y, np.sqrt(s * (1 - s) / size) * slope, f"{words}, SE from n (binomial, no censoring)")
-    advice = fill_in(low, high, se, n)
+    advice = fill_in(low, high, se, at_risk, n)
     reasons = [_reason(s[i], times[i], at, time_unit, rate, advice) for i in range(len(table))]
     named = labelled(measure, label or f"Survival at {at:g} {time_unit}")
     values, counts = np.unique(levels_, return_counts=True)
@@ -162,7 +177,13 @@ def _check_size(study: Sequence[str], err: FloatArray, column: str | None, unit:
 
 def _slope(s: FloatArray, scale: str) -> FloatArray:
     """|dy/ds| of the transform, by which the delta method turns an SE of S into one of y."""
-    return 1 / (s * (1 - s)) if scale == "logit" else 1 / np.abs(s * np.log(s))
+    if scale == "logit":
+        return 1 / (s * (1 - s))
+    if scale == "log":
+        return 1 / s
+    if scale == "arcsine":
+        return 1 / (2 * np.sqrt(s * (1 - s)))
+    return np.ones_like(s) if scale == "raw" else 1 / np.abs(s * np.log(s))
 
 
 def _reason(s: float, time: float, at: float, time_unit: str, column: str | None, advice: str) -> str:

@@ -6,12 +6,14 @@ Sources: Deeks JJ, Altman DG, Bradburn MJ. In: Egger M et al. (eds) Systematic R
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, open_table
+from metaleptic.convert.by_kernel import measure_key
+from metaleptic.convert.count_kernels import TWO_BY_TWO, VARIANCES, policy_named
+from metaleptic.convert.count_kernels import continuity as continuity_of
 from metaleptic.convert.units import check_level
 from metaleptic.errors import OptionError
 from metaleptic.frames import find_column, numbers
@@ -19,29 +21,6 @@ from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
 
 Cells = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
-
-
-def log_odds_ratio(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return log(ad/bc) and its variance 1/a + 1/b + 1/c + 1/d (Woolf)."""
-    return np.log(a * d / (b * c)), 1 / a + 1 / b + 1 / c + 1 / d
-
-
-def log_risk_ratio(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the log ratio of risks and its variance 1/a - 1/(a+b) + 1/c - 1/(c+d)."""
-    return np.log(a / (a + b)) - np.log(c / (c + d)), 1 / a - 1 / (a + b) + 1 / c - 1 / (c + d)
-
-
-def risk_difference(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the difference of risks and its variance, the sum of p(1-p)/n."""
-    n1, n2 = a + b, c + d
-    return a / n1 - c / n2, a * b / n1**3 + c * d / n2**3
-
-
-KERNELS: dict[str, Callable[[FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]]] = {
-    "OR": log_odds_ratio,
-    "RR": log_risk_ratio,
-    "RD": risk_difference,
-}
 
 
 def two_by_two(
@@ -54,6 +33,8 @@ def two_by_two(
     measure: str = "RR",
     study: str | None = None,
     continuity: float = 0.5,
+    correct: str | None = None,
+    variance: str = "LS",
     double_zero: str = "exclude",
     label: str | None = None,
     level: float = 0.95,
@@ -69,12 +50,20 @@ def two_by_two(
         Columns with the events and patients of the arm of interest.
     events2, n2 : str
         Columns with the events and patients of the control arm.
-    measure : {"OR", "RR", "RD"}, default "RR"
-        Odds ratio, risk ratio or risk difference.
+    measure : str, default "RR"
+        ``"RR"`` risk ratio, ``"OR"`` odds ratio, ``"RD"`` risk difference; ``"PETO"`` Peto's odds ratio, ``"AS"`` arcsine
+        difference, ``"PBIT"`` difference of probits, ``"OR2D"`` odds ratio as a standardised mean difference, (also ``"OR2DL"``;
+        ``"OR2DN"`` for a normal trait); ``"PHI"``, ``"ZPHI"``, ``"YUQ"``, ``"YUY"`` measures of association.
     study : str, optional
         Column with the study names; "study" by default.
     continuity : float, default 0.5
-        Added to all four cells of those studies that have an empty one; ``effects.how`` names it.
+        Added to all four cells where ``correct`` says; ``effects.how`` names it.
+    correct : {"empty", "all", "if any empty", "none"}, optional
+        Which studies: those with an empty cell (the default for measures that need it), all, all if any study has an
+        empty cell, or none (the default for AS, PETO and PHI, which are defined for empty cells).
+    variance : str, default "LS"
+        Formula of the variance: ``"UB"`` is unbiased for RD; for PHI ``"ST"`` takes the sizes of the arms as fixed, ``"CS"``
+        (the default) as left to chance.
     double_zero : {"exclude", "correct"}, default "exclude"
         What to do for OR and RR with studies in which no one, or everyone, had the event in both arms: they
         say nothing about a ratio. ``"correct"`` adds ``continuity`` to them too. Risk differences keep them.
@@ -107,8 +96,15 @@ def two_by_two(
     >>> ml.two_by_two(t, events1="tb", n1="vaccinated", events2="tb0", n2="controls").y.round(4)
     array([-0.8893])
     """
-    if measure not in KERNELS:
-        raise OptionError(f"measure {measure!r} is unknown. Choose one of: {', '.join(KERNELS)}.")
+    kernel = TWO_BY_TWO[measure_key(measure, TWO_BY_TWO)]
+    if variance != "LS":
+        if (measure, variance) not in VARIANCES:
+            there = ["LS", *(v for m, v in VARIANCES if m == measure)]
+            raise OptionError(
+                f"variance {variance!r} is unknown for measure {measure!r}. Choose one of: {', '.join(there)}."
+            )
+        kernel = VARIANCES[measure, variance]
+    policy = policy_named(measure, correct)
     if double_zero not in {"exclude", "correct"}:
         raise OptionError(f'double_zero {double_zero!r} is unknown. Choose "exclude" or "correct".')
     if not 0 <= continuity < np.inf:
@@ -123,15 +119,16 @@ def two_by_two(
     cells: Cells = (x1, size1 - x1, x2, size2 - x2)
     empty = np.any([cell == 0 for cell in cells], axis=0)
     silent = ((x1 == 0) & (x2 == 0)) | ((x1 == size1) & (x2 == size2))
-    dropped = silent & (measure != "RD") & (double_zero == "exclude")
-    add = np.where(empty, continuity, 0.0)
+    dropped = silent & (measure not in ("RD", "AS")) & (double_zero == "exclude")
+    add = continuity_of(policy, continuity, empty)
     with np.errstate(divide="ignore", invalid="ignore"):
-        y, v = KERNELS[measure](*(cell + add for cell in cells))
+        y, v = kernel(*(cell + add for cell in cells))
         se = np.sqrt(np.where(dropped, np.nan, v))
     routes = Routes(len(table))
     words = MEASURES[measure].scale
-    routes.offer(y, np.where(empty, np.nan, se), f"{words} from the 2x2 table")
-    routes.offer(y, se, f"{words} from the 2x2 table, {continuity:g} added to each cell (one was empty)")
+    routes.offer(y, np.where(add > 0, np.nan, se), f"{words} from the 2x2 table")
+    why = "one was empty" if policy == "empty" else f"correct = {policy}"
+    routes.offer(y, se, f"{words} from the 2x2 table, {continuity:g} added to each cell ({why})")
     reasons = [
         "no one, or everyone, had the event in both arms: nothing is said about a ratio"
         if dropped[i]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class ExtraColumn:
         return f"{sum(picked):.0f}" if picked and not np.isnan(picked).any() else ""
 
 
-def extra_columns(effects: Effects, columns: object) -> tuple[ExtraColumn, ...]:
+def extra_columns(effects: Effects, columns: object, own: ExtraColumn | None = None) -> tuple[ExtraColumn, ...]:
     """Gather the columns to show.
 
     Parameters
@@ -58,9 +58,12 @@ def extra_columns(effects: Effects, columns: object) -> tuple[ExtraColumn, ...]:
     columns : None, sequence of str, or mapping of str to str
         Which columns, or which with which heading. None shows events (of proportions) and patients where all are
         known; an empty sequence shows none.
+    own : ExtraColumn, optional
+        A column that the result itself brings, shown by default and by its name.
     """
     if columns is None:
-        return tuple(_column(effects, name, heading) for name, heading in _usual(effects).items())
+        usual = tuple(_column(effects, name, heading) for name, heading in _usual(effects).items())
+        return usual if own is None else (*usual, own)
     if isinstance(columns, str):
         columns = [columns]
     if isinstance(columns, Mapping):
@@ -69,7 +72,12 @@ def extra_columns(effects: Effects, columns: object) -> tuple[ExtraColumn, ...]:
         wanted = {str(name): _heading(str(name)) for name in columns}
     else:
         raise OptionError(f"columns takes a list of column names or a mapping to headings, not {columns!r}.")
-    return tuple(_column(effects, name, heading) for name, heading in wanted.items())
+    return tuple(
+        replace(own, heading=heading if isinstance(columns, Mapping) else own.heading)
+        if own is not None and name == own.name
+        else _column(effects, name, heading)
+        for name, heading in wanted.items()
+    )
 
 
 def _usual(effects: Effects) -> dict[str, str]:

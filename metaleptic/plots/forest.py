@@ -40,10 +40,11 @@ def forest(
     Parameters
     ----------
     result : Result
-        From ``ml.pool``, ``ml.subgroups`` or any other fit.
+        From ``ml.pool``, ``ml.pool_bayes``, ``ml.subgroups`` or any other fit.
     columns : sequence of str or mapping of str to str, optional
         Columns of the input to show, or columns with their headings (which may hold line breaks). By default patients,
-        and events of proportions, where all are known; ``[]`` shows none. Counts are summed in the pooled rows.
+        and events of proportions, where all are known, and of a Bayesian result the shrunken effects (column
+        ``"shrunken"``); ``[]`` shows none. Counts are summed in the pooled rows.
     sort : str, optional
         "effect", "weight", "precision", "study" or a column of the input; a minus sign before it turns the order
         round. The order of the input by default.

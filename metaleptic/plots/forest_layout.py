@@ -11,6 +11,7 @@ from metaleptic.plots.axis import Axis, make_axis
 from metaleptic.plots.extra_columns import ExtraColumn, extra_columns
 from metaleptic.plots.footnotes import alt_text, effect_test, group_note, heterogeneity, legend, subgroup_test
 from metaleptic.plots.order import study_order
+from metaleptic.plots.shrunken import shrunken_column
 from metaleptic.plots.study_values import StudyValues, group_members, study_values
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.plots.wording import INTERVALS, interval, level, model_name, with_interval
@@ -158,7 +159,7 @@ def forest_layout(
         raise DataError("there are no studies. There is nothing to plot.")
     arrows = check_favours(favours, result)
     values = study_values(result)
-    extras = extra_columns(e, columns)
+    extras = extra_columns(e, columns, shrunken_column(result, words))
     fits = list(result.groups.values()) if isinstance(result, Subgroups) else []
     # A pooled row repeats the study where there is but one: it is left out.
     pooled = [f.estimate for f in fits if f.k > 1] + ([result.estimate] if len(e) > 1 else [])

@@ -1,4 +1,4 @@
-"""The verb ``km``: patients in, a Kaplan-Meier plot with its table out."""
+"""The verb ``km_plot``: patients in, a Kaplan-Meier plot with its table out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PAGE = 6.2  # inches
 
 
-def km(
+def km_plot(
     patients: IPD | Reconstruction,
     *,
     times: Sequence[float] | None = None,
@@ -82,11 +82,11 @@ def km(
     Examples
     --------
     >>> import metaleptic as ml
-    >>> km(ml.IPD([2, 5, 6, 9], [1, 1, 0, 0], ["A"] * 4))
+    >>> km_plot(ml.IPD([2, 5, 6, 9], [1, 1, 0, 0], ["A"] * 4))
     Kaplan-Meier plot. A: 4 patients, 2 events, median 5.
     """
     if not isinstance(patients, IPD | Reconstruction):
-        raise OptionError(f"km takes patients (IPD or a reconstruction), not {type(patients).__name__}.")
+        raise OptionError(f"km_plot takes patients (IPD or a reconstruction), not {type(patients).__name__}.")
     page = 72 * (PAGE if width is None else width)
     if page < 144:
         raise OptionError(f"width {width:g} is in inches: give at least 2.")

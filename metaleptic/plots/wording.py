@@ -6,7 +6,7 @@ import numpy as np
 
 from metaleptic.plots.styles import Style
 from metaleptic.pooling.result import Pooled, format_p
-from metaleptic.types import Estimate, Measure, Result
+from metaleptic.types import Interval, Measure, Result
 
 _MODELS = {
     "random": "Random effects",
@@ -52,7 +52,7 @@ def short(value: float) -> str:
     return np.format_float_positional(float(f"{value:.2g}"), trim="-")
 
 
-def level(estimate: Estimate) -> str:
+def level(estimate: Interval) -> str:
     """Write a level without its percent sign ("95")."""
     return f"{100 * estimate.level:g}"
 

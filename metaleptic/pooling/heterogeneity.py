@@ -15,10 +15,11 @@ import numpy as np
 from scipy import special
 
 from metaleptic.errors import OptionError
+from metaleptic.pooling.likelihood_peaks import highest_peak
 from metaleptic.pooling.roots import falling_root
 from metaleptic.types import FloatArray
 
-GRID_POINTS = 48  # neighbours differ by a factor of about 1.5: enough to see every maximum of the likelihood
+CHUNK = 1024  # data sets whose likelihoods are searched at once: their grids stay in the cache
 
 
 def _sum(x: Any) -> Any:
@@ -57,6 +58,15 @@ def dersimonian_laird(y: Any, v: Any, keep: Any) -> Any:
     w = keep / v
     total = _sum(w)
     return (cochran_q(y, v, keep) - (_count(keep, w) - 1)) * total / _cross(w)
+
+
+def two_step_dersimonian_laird(y: Any, v: Any, keep: Any) -> Any:
+    """Moment equation with the random-effects weights of a first DerSimonian-Laird step."""
+    first = np.maximum(0.0, dersimonian_laird(y, v, keep))
+    w = keep / (v + np.asarray(first)[..., None])
+    total = _sum(w)
+    expected = _sum(w * v) - _sum(w * w * v) / total
+    return (_sum(w * (y - weighted_mean(y, w)[..., None]) ** 2) - expected) * total / _cross(w)
 
 
 def hedges_olkin(y: Any, v: Any, keep: Any) -> Any:
@@ -152,7 +162,7 @@ def restricted_maximum_likelihood(y: Any, v: Any, keep: Any) -> Any:
     return _maximise(y, v, keep, restricted=True)
 
 
-def _score(y: Any, v: Any, keep: Any, t: Any, *, restricted: bool) -> tuple[Any, Any]:
+def likelihood_slope(y: Any, v: Any, keep: Any, t: Any, *, restricted: bool) -> tuple[Any, Any]:
     """Twice the derivative of the log-likelihood in tau2, and the slope of that."""
     w = keep / (v + t[..., None])
     s1 = _sum(w)
@@ -169,49 +179,40 @@ def _score(y: Any, v: Any, keep: Any, t: Any, *, restricted: bool) -> tuple[Any,
     return value, slope
 
 
+def _score_on_grid(y: Any, v: Any, keep: Any, grid: Any, *, restricted: bool) -> Any:
+    """Return the value of ``likelihood_slope`` at many tau2 a data set, by two products of matrices; y is centred."""
+    ones = np.ones_like(y)
+    w = keep[..., None, :] / (v[..., None, :] + grid[..., None])
+    once = w @ np.stack([ones, y], axis=-1)
+    np.multiply(w, w, out=w)
+    twice = w @ np.stack([ones, y, y * y], axis=-1)
+    total = once[..., 0]
+    mu = once[..., 1] / total
+    value = twice[..., 2] - mu * (2 * twice[..., 1] - mu * twice[..., 0]) - total
+    return value + twice[..., 0] / total if restricted else value
+
+
 def _maximise(y: Any, v: Any, keep: Any, *, restricted: bool) -> Any:
-    """Return the tau2 >= 0 of the highest likelihood.
-
-    The likelihood can have several maxima, so its slope is looked at along a grid; every place where it turns
-    from rising to falling is refined by Newton's method, and the best of those and of zero is kept.
-    """
+    """Return the tau2 >= 0 of the highest likelihood, local maxima compared; many data sets a chunk at a time."""
     y, v, keep = _same_shape(y, v, keep)
-    spread = _sum(keep * (y - weighted_mean(y, keep)[..., None]) ** 2)
-    first, last = 1e-3 * np.minimum.reduce(v, axis=-1), np.maximum.reduce(v, axis=-1) + 2 * spread
-    grid = first[..., None] * (last / first)[..., None] ** _STEPS * _AFTER_ZERO
-    slope = _score(y[..., None, :], v[..., None, :], keep[..., None, :], grid, restricted=restricted)[0]
-    rising = slope > 0
-    turns = rising[..., :-1] > rising[..., 1:]
-    count = np.add.reduce(turns, axis=-1)
-    best = 0.0 * spread
-    most = int(np.max(count))
-    if most == 0:
-        return best
-    order = np.cumsum(turns, axis=-1)
-    only_one = most == 1 and bool(rising[..., 0].all())  # a single maximum each, and not at zero
-    best_ll = 0.0 * spread if only_one else log_likelihood(y, v, keep, best, restricted=restricted)
-    for j in range(1, most + 1):
-        at = np.argmax(order == j, axis=-1)
-        low, high, above, below = (_pick(a, i) for a in (grid, slope) for i in (at, at + 1))
-        start = low + (high - low) * above / np.where(above > below, above - below, 1.0)
-        root = falling_root(lambda t: _score(y, v, keep, t, restricted=restricted), low, high, start)
-        if only_one:
-            return root
-        root = np.where(count >= j, root, 0.0)
-        ll = log_likelihood(y, v, keep, root, restricted=restricted)
-        better = ll > best_ll
-        best, best_ll = np.where(better, root, best), np.where(better, ll, best_ll)
-    return best
+    shape = y.shape[:-1]
+    if int(np.prod(shape)) <= CHUNK:
+        return _highest(y, v, keep, restricted=restricted)
+    flat = [a.reshape(-1, a.shape[-1]) for a in (y, v, keep)]
+    pieces = [_highest(*(a[i : i + CHUNK] for a in flat), restricted=restricted) for i in range(0, len(flat[0]), CHUNK)]
+    return np.concatenate(pieces).reshape(shape)
 
 
-_STEPS = np.concatenate([[0.0], np.linspace(0, 1, GRID_POINTS)])
-_AFTER_ZERO = np.concatenate([[0.0], np.ones(GRID_POINTS)])  # the first point of the grid is tau2 = 0
-
-
-def _pick(values: Any, at: Any) -> Any:
-    """Return values[..., at] with one index per data set."""
-    flat = values.reshape(-1, values.shape[-1])
-    return flat[np.arange(flat.shape[0]), np.reshape(at, -1)].reshape(np.shape(at))
+def _highest(y: Any, v: Any, keep: Any, *, restricted: bool) -> Any:
+    y = y - weighted_mean(y, keep)[..., None]
+    return highest_peak(
+        lambda grid: _score_on_grid(y, v, keep, grid, restricted=restricted),
+        lambda t: likelihood_slope(y, v, keep, t, restricted=restricted),
+        lambda t: log_likelihood(y, v, keep, t, restricted=restricted),
+        np.minimum.reduce(v, axis=-1),
+        np.maximum.reduce(v, axis=-1),
+        _sum(keep * y**2),
+    )
 
 
 def _same_shape(y: Any, v: Any, keep: Any) -> Any:
@@ -280,6 +281,24 @@ TAU2 = MappingProxyType(
             ),
             Tau2Estimator("SJ", "Sidik-Jonkman", sidik_jonkman, "Sidik K, Jonkman JN. J R Stat Soc C 2005;54:367-384"),
             Tau2Estimator(
+                "DL2",
+                "two-step DerSimonian-Laird",
+                two_step_dersimonian_laird,
+                "DerSimonian R, Kacker R. Contemp Clin Trials 2007;28:105-114",
+            ),
+            Tau2Estimator(
+                "DLIT",
+                "iterated DerSimonian-Laird (its limit is Paule-Mandel)",
+                paule_mandel,
+                "DerSimonian R, Kacker R. Contemp Clin Trials 2007;28:105-114",
+            ),
+            Tau2Estimator(
+                "SJIT",
+                "iterated Sidik-Jonkman (its limit is Paule-Mandel)",
+                paule_mandel,
+                "Sidik K, Jonkman JN. Stat Med 2007;26:1964-1981",
+            ),
+            Tau2Estimator(
                 "PMM",
                 "median-unbiased Paule-Mandel",
                 paule_mandel_median,
@@ -291,10 +310,16 @@ TAU2 = MappingProxyType(
 
 
 def tau2_estimator(key: str) -> Tau2Estimator:
-    """Look an estimator up by its key."""
-    if key not in TAU2:
-        raise OptionError(f"tau2 {key!r} is unknown. Choose one of: {', '.join(TAU2)}.")
-    return TAU2[key]
+    """Look an estimator up by its key; a number in its place is a tau2 that is taken as known."""
+    if key in TAU2:
+        return TAU2[key]
+    try:
+        value = float(key)
+    except (TypeError, ValueError):
+        value = -1.0
+    if not 0 <= value < np.inf:
+        raise OptionError(f"tau2 {key!r} is unknown. Choose one of: {', '.join(TAU2)}; or give a number from 0 up.")
+    return Tau2Estimator(key, f"fixed at {value:g}", lambda y, v, keep: value + 0 * _sum(keep * (y + v)), "given")
 
 
 def q_profile(y: Any, v: Any, keep: Any, level: float) -> tuple[Any, Any]:

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from metaleptic.errors import OptionError
+from metaleptic.pooling.count_glmm import (
+    conditional_approximate,
+    conditional_exact,
+    poisson_normal,
+    unconditional_fixed,
+)
 from metaleptic.pooling.count_models import binomial_normal, mantel_haenszel_model, peto_model, pooled_counts
+from metaleptic.pooling.mean_inference import MEAN_METHODS
 from metaleptic.pooling.normal_models import common_effect, random_effects, single
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import Effects
@@ -31,7 +39,7 @@ MODELS = MappingProxyType(
                 "random",
                 "random-effects model",
                 random_effects,
-                ("knapp-hartung", "t", "z", "adhoc"),
+                ("knapp-hartung", "t", "z", "adhoc", *MEAN_METHODS),
                 "DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188",
             ),
             Model(
@@ -47,6 +55,34 @@ MODELS = MappingProxyType(
                 binomial_normal,
                 ("z", "t"),
                 "Hamza TH, van Houwelingen HC, Stijnen T. J Clin Epidemiol 2008;61:41-51",
+            ),
+            Model(
+                "conditional-exact",
+                "exact conditional model of two-by-two tables",
+                conditional_exact,
+                ("z", "t"),
+                "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
+            ),
+            Model(
+                "conditional-approximate",
+                "approximate conditional model of two-arm counts",
+                conditional_approximate,
+                ("z", "t"),
+                "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
+            ),
+            Model(
+                "unconditional-fixed",
+                "unconditional model of two-arm counts with fixed study levels",
+                unconditional_fixed,
+                ("z", "t"),
+                "Jackson D et al. Stat Med 2018;37:1059-1085, model 4",
+            ),
+            Model(
+                "poisson-normal",
+                "Poisson-normal random-effects model",
+                poisson_normal,
+                ("z", "t"),
+                "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
             ),
             Model(
                 "pooled-counts",
@@ -78,6 +114,10 @@ MODELS = MappingProxyType(
 
 def fit_model(effects: Effects, model: str, tau2: str, test: str, level: float) -> Pooled:
     """Fit with settled options and no warnings: what ``pool`` and the sensitivity analyses share."""
+    if model not in MODELS:
+        raise OptionError(
+            f"a fit with {model} cannot be repeated on other studies. Fit it without weights of your own first."
+        )
     if len(effects) == 1 and model not in ("pooled-counts", "mantel-haenszel", "peto"):
         return single(effects, model, level)
     return MODELS[model].fit(effects, tau2, test, level)

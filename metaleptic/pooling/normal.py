@@ -38,6 +38,20 @@ TESTS = MappingProxyType(
             Test("t", "t", "Follmann DA, Proschan MA. Biometrics 1999;55:732-737"),
             Test("z", "z", "DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188"),
             Test("adhoc", "Hartung-Knapp, never narrower than z", "Knapp G, Hartung J. Stat Med 2003;22:2693-2710"),
+            Test(
+                "adhoc-ci",
+                "wider of the Hartung-Knapp and the z interval",
+                "Wiksten A, Rücker G, Schwarzer G. Stat Med 2016;35:2503-2515",
+            ),
+            Test(
+                "iqwig",
+                "Hartung-Knapp, with the larger SE where narrower than DerSimonian-Laird",
+                "IQWiG. General Methods 6.1, 2022",
+            ),
+            Test("kenward-roger", "Kenward-Roger", "Kenward MG, Roger JH. Biometrics 1997;53:983-997"),
+            Test("profile-likelihood", "profile likelihood", "Hardy RJ, Thompson SG. Stat Med 1996;15:619-629"),
+            Test("bartlett", "Bartlett-corrected likelihood ratio", "Noma H. Stat Med 2011;30:3304-3312"),
+            Test("skovgaard", "Skovgaard's second-order likelihood", "Guolo A. Stat Med 2012;31:313-327"),
         )
     }
 )
@@ -48,6 +62,8 @@ SYNONYMS = MappingProxyType(
         "hartung-knapp": "knapp-hartung",
         "hksj": "knapp-hartung",
         "normal": "z",
+        "kr": "kenward-roger",
+        "pl": "profile-likelihood",
     }
 )
 
@@ -84,6 +100,12 @@ class NormalFit:
 def quantile(df: Any, level: float) -> Any:
     """Two-sided quantile of t with ``df`` degrees of freedom, of the normal where ``df`` is infinite."""
     return -special.stdtrit(df, (1 - level) / 2) if np.isfinite(df).all() else special.ndtri(0.5 + level / 2)
+
+
+def test_probability(statistic: float, df: float) -> float:
+    """Two-sided p of a t statistic, of a normal one where ``df`` is infinite."""
+    tail = special.ndtr(-abs(statistic)) if np.isinf(df) else special.stdtr(df, -abs(statistic))
+    return float(2 * tail)
 
 
 def fit_normal(y: Any, v: Any, *, tau2: str | None, test: str, level: float = 0.95, keep: Any = 1.0) -> NormalFit:

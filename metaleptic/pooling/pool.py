@@ -2,54 +2,107 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any, overload
+
 from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
+from metaleptic.pooling.given_weights import GENERALISED, checked_weights
 from metaleptic.pooling.heterogeneity import tau2_estimator
+from metaleptic.pooling.mean_inference import MEAN_METHODS
+from metaleptic.pooling.meta_regression import meta_regression
 from metaleptic.pooling.models import MODELS, fit_model
 from metaleptic.pooling.normal import test_named
+from metaleptic.pooling.predictions import prediction_interval
+from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.weighted_model import with_weights
 from metaleptic.types import Effects
 from metaleptic.warn import warn
+
+
+@overload
+def pool(
+    effects: Effects,
+    *,
+    moderators: None = None,
+    model: str = "random",
+    tau2: str | float | None = None,
+    test: str | None = None,
+    level: float = 0.95,
+    prediction: str | None = None,
+    weights: Any = None,
+) -> Pooled: ...
+
+
+@overload
+def pool(
+    effects: Effects,
+    *,
+    moderators: Any,
+    model: str = "random",
+    tau2: str | float | None = None,
+    test: str | None = None,
+    level: float = 0.95,
+    prediction: None = None,
+    weights: None = None,
+) -> Regression: ...
 
 
 def pool(
     effects: Effects,
     *,
+    moderators: Any = None,
     model: str = "random",
-    tau2: str = "REML",
+    tau2: str | float | None = None,
     test: str | None = None,
     level: float = 0.95,
-) -> Pooled:
+    prediction: str | None = None,
+    weights: Any = None,
+) -> Pooled | Regression:
     """Pool the effects of several studies into one, with its uncertainty and the spread between studies.
 
     Parameters
     ----------
     effects : Effects
         From ``ml.hazard_ratios``, ``ml.proportions``, ``ml.effects`` and their kin.
+    moderators : str, mapping or ndarray of shape (k, p), optional
+        Characteristics of the studies that may explain differences (meta-regression): a formula on the columns of the
+        effects (``"~ dose + design"``, ``"~ C(arm) * year"``, ``"~ design - 1"``), a mapping of columns, or a design matrix.
     model : str, default "random"
         ``"random"``: true effects differ between studies (normal-normal). ``"common"``: one true effect.
         ``"binomial-normal"``: random effects for proportions with the exact likelihood of the counts.
         ``"pooled-counts"``: one true proportion, counts summed, exact interval.
         ``"mantel-haenszel"`` and ``"peto"``: one true effect of two-by-two tables with rare events.
-    tau2 : str, default "REML"
-        Estimator of the between-study variance of the random-effects model: REML, DL, PM, ML, EB, HE, HS, HSk, SJ or PMM.
-    test : {"knapp-hartung", "t", "z", "adhoc"}, optional
-        How the interval is made. Hartung-Knapp for the random-effects model, z for the others by default;
-        ``"adhoc"`` is Hartung-Knapp that is never narrower than z.
+        ``"conditional-exact"``, ``"conditional-approximate"``, ``"unconditional-fixed"``: random effects of odds ratios (or rate
+        ratios) with the likelihood of the counts; ``tau2=0`` for one true effect. ``"poisson-normal"``: the same for rates.
+    tau2 : str or float, optional
+        Estimator of the between-study variance of the random-effects model: REML (the default), DL, DL2, PM, ML, EB, HE, HS,
+        HSk, SJ, PMM, with ``weights`` also GENQ and GENQM; a number is taken as known.
+    test : str, optional
+        How the interval is made. ``"knapp-hartung"`` for the random-effects model, ``"z"`` for the others by default. Also
+        ``"t"``; ``"adhoc"`` (Hartung-Knapp, never narrower than z), ``"adhoc-ci"``, ``"iqwig"`` (its other published
+        safeguards); ``"kenward-roger"``; ``"profile-likelihood"``, ``"bartlett"`` and ``"skovgaard"`` (with ML).
     level : float, default 0.95
         Level of all intervals.
+    prediction : str, optional
+        Method of the prediction interval, as in ``ml.prediction_interval``; by default t or z as for the mean, with its SE.
+    weights : array_like of shape (k,) or "equal", optional
+        Weights of your own in place of 1 / (v + tau2); the standard error allows for them.
 
     Returns
     -------
-    Pooled
-        Estimate and prediction interval on the printed scale, numerics on the analysis scale.
+    Pooled or Regression
+        Estimate and prediction interval on the printed scale, numerics on the analysis scale; with moderators the
+        coefficients.
 
     Raises
     ------
     OptionError
         If an option is unknown or does not fit the model.
     DataError
-        If the model needs counts that the effects do not carry.
+        If the model needs counts that the effects do not carry; if a moderator is missing, follows from the others, or
+        there are more coefficients than studies.
 
     Warns
     -----
@@ -61,7 +114,8 @@ def pool(
     Defaults follow Cochrane: REML, Hartung-Knapp, prediction interval with k - 1 degrees of freedom, Q-profile
     interval for tau. Sources: Viechtbauer W. J Educ Behav Stat 2005;30:261-293; Hartung J, Knapp G. Stat Med
     2001;20:3875-3889; Higgins JPT et al. J R Stat Soc A 2009;172:137-159 (prediction interval; there with k - 2, here with
-    k - 1 as in Veroniki AA et al. Res Synth Methods 2019;10:23-43); Viechtbauer W. Stat Med 2007;26:37-52.
+    k - 1 as in Veroniki AA et al. Res Synth Methods 2019;10:23-43); Viechtbauer W. Stat Med 2007;26:37-52; Berkey CS et al.
+    Stat Med 1995;14:395-411 (moderators).
 
     Examples
     --------
@@ -78,25 +132,67 @@ def pool(
     if model not in MODELS:
         raise OptionError(f"model {model!r} is unknown. Choose one of: {', '.join(MODELS)}.")
     check_level(level)
-    tau2_estimator(tau2)
     chosen = MODELS[model]
     key = chosen.tests[0] if test is None else test_named(test).key
     if key not in chosen.tests:
         raise OptionError(
             f"test {test!r} is not defined for model {model!r}. Choose one of: {', '.join(chosen.tests)}."
         )
+    estimator = _estimator(tau2, key, with_weights=weights is not None)
     if len(effects) == 0:
         raise DataError("there are no effects. There is nothing to pool.")
+    if moderators is not None:
+        _refuse_with_moderators(model, prediction, weights)
+        return meta_regression(effects, moderators, model=model, tau2=estimator, test=key, level=level)
+    _warn_of_few(effects, model, key, estimator)
+    if weights is not None:
+        if model not in ("random", "common"):
+            raise OptionError(f'weights of your own go with model="random" or "common", not {model!r}.')
+        return with_weights(effects, checked_weights(effects, weights), model, estimator, key, level)
+    fit = fit_model(effects, model, estimator, key, level)
+    if prediction is not None:
+        fit = replace(fit, prediction=prediction_interval(fit, method=prediction))
+    return fit
+
+
+def _estimator(tau2: str | float | None, test: str, *, with_weights: bool) -> str:
+    """Settle the estimator of tau2: REML, or the one that the test implies."""
+    if tau2 is None:
+        return (MEAN_METHODS[test].tau2 if test in MEAN_METHODS else "") or "REML"
+    key = tau2 if isinstance(tau2, str) else repr(float(tau2))
+    if key in GENERALISED:
+        if not with_weights:
+            raise OptionError(f'tau2="{key}" needs weights: for example weights=1 / effects.v.')
+        return key
+    tau2_estimator(key)
+    return key
+
+
+def _refuse_with_moderators(model: str, prediction: str | None, weights: Any) -> None:
+    if model not in ("random", "common"):
+        raise OptionError(f'moderators go with model="random" or "common", not {model!r}.')
+    if prediction is not None or weights is not None:
+        raise OptionError("with moderators say neither prediction nor weights; ml.predict gives prediction intervals.")
+
+
+RANDOM = frozenset(
+    {
+        *("random", "binomial-normal", "poisson-normal"),
+        *("conditional-exact", "conditional-approximate", "unconditional-fixed"),
+    }
+)
+
+
+def _warn_of_few(effects: Effects, model: str, test: str, estimator: str) -> None:
     if len(effects) == 1:
         warn(
             FewStudiesWarning,
             f"only one study ({effects.study[0]}): its own estimate is returned, nothing is pooled "
             "and heterogeneity cannot be estimated.",
         )
-    elif len(effects) == 2 and model in ("random", "binomial-normal"):
+    elif len(effects) == 2 and model in RANDOM and estimator != "0.0":
         warn(
             FewStudiesWarning,
             "only 2 studies: heterogeneity can hardly be estimated"
-            + (", and the interval rests on one degree of freedom." if key != "z" else "."),
+            + (", and the interval rests on one degree of freedom." if test != "z" else "."),
         )
-    return fit_model(effects, model, tau2, key, level)

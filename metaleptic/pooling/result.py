@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from metaleptic.frames import to_frame
+from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance, count_studies
 
 
@@ -56,6 +57,8 @@ class Pooled:
         What a careful reader must know of this result.
     provenance : Provenance
         How to make it again.
+    tau2_se : float
+        Standard error of tau2; NaN where no formula is published.
     """
 
     effects: Effects
@@ -83,11 +86,23 @@ class Pooled:
     level: float
     notes: tuple[str, ...]
     provenance: Provenance
+    tau2_se: float = float("nan")
 
     @property
     def k(self) -> int:
         """Number of studies."""
         return len(self.effects)
+
+    @property
+    def parameters(self) -> int:
+        """Number of estimated parameters, tau2 included."""
+        return len(self.beta) + (not self.one_true_value)
+
+    @property
+    def criteria(self) -> Criteria:
+        """AIC, AICc and BIC, comparable between fits of the same effects."""
+        restricted = self.tau2_method == "REML"
+        return criteria(self.loglik, self.parameters, self.k - len(self.beta) if restricted else self.k)
 
     @property
     def patients(self) -> float:

@@ -1,32 +1,43 @@
-"""Leave-one-out: the pooled effect without each study in turn."""
+"""Leave-one-out: the pooled effect without each study, each group of studies or each set of studies in turn."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from itertools import combinations
+from typing import Any, overload
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
-from metaleptic.pooling.models import fit_model
-from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.result import Pooled
-from metaleptic.types import FloatArray, frozen_array
+from metaleptic.sensitivity.columns import groups_of
+from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes, leave_one_out_bayes
+from metaleptic.sensitivity.subset_fits import SubsetFits, fit_subsets, refuse_others
+from metaleptic.sensitivity.words import side, with_small_letter
+from metaleptic.types import BoolArray, FloatArray, frozen_array
+
+MOST_SETS = 200_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LeaveOneOut:
-    """The pooled effect without each study in turn.
+    """The pooled effect without each study (or group, or set of studies) in turn.
 
     Attributes
     ----------
     fit : Pooled
         The result with all studies.
-    value, low, high : ndarray of shape (k,)
-        Pooled effect and interval without study i, printed scale.
-    tau2, i2 : ndarray of shape (k,)
-        Heterogeneity without study i.
+    value, low, high : ndarray of shape (m,)
+        Pooled effect and interval without it, printed scale.
+    tau2, i2 : ndarray of shape (m,)
+        Heterogeneity without it.
+    left_out : tuple of str
+        What was left out.
+    fits : SubsetFits
+        The same fits on the analysis scale, with tests and Q.
     """
 
     fit: Pooled
@@ -35,61 +46,85 @@ class LeaveOneOut:
     high: FloatArray
     tau2: FloatArray
     i2: FloatArray
+    left_out: tuple[str, ...]
+    fits: SubsetFits
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """What the conclusion hangs on: without it the interval lies differently to the null."""
+        m = self.fit.effects.measure
+        if not m.has_null:
+            return ()
+        whole = side(self.fit.estimate.low, self.fit.estimate.high, m.null)
+        return tuple(
+            s for s, lo, hi in zip(self.left_out, self.low, self.high, strict=True) if side(lo, hi, m.null) != whole
+        )
 
     @property
     def sentence(self) -> str:
         """What the analysis shows, in plain words."""
-        m, fit = self.fit.effects.measure, self.fit
-        least, most = int(np.argmin(self.value)), int(np.argmax(self.value))
+        m = self.fit.effects.measure
+        least, most = int(np.nanargmin(self.value)), int(np.nanargmax(self.value))
         unit = f" {m.unit}" if m.unit else ""
         text = (
-            f"Leaving out one study at a time moves {m.label[0].lower() + m.label[1:]} between "
-            f"{m.format(self.value[least])} (without {fit.effects.study[least]}) and "
-            f"{m.format(self.value[most])}{unit} (without {fit.effects.study[most]})"
+            f"Leaving out one {self._unit} at a time moves {with_small_letter(m.label)} between "
+            f"{m.format(self.value[least])} (without {self.left_out[least]}) and "
+            f"{m.format(self.value[most])}{unit} (without {self.left_out[most]})"
         )
         if not m.has_null:
             return text + "."
-        whole = _side(fit.estimate.low, fit.estimate.high, m.null)
-        changed = [
-            s
-            for s, lo, hi in zip(fit.effects.study, self.low, self.high, strict=True)
-            if _side(lo, hi, m.null) != whole
-        ]
+        changed = self.changed
         if not changed:
             return text + "; the conclusion never changes."
-        return text + f"; the conclusion hangs on {', '.join(changed)}."
+        more = f" and {len(changed) - 8} more" if len(changed) > 8 else ""
+        return text + f"; the conclusion hangs on {', '.join(changed[:8])}{more}."
+
+    @property
+    def _unit(self) -> str:
+        k = self.fit.k
+        if len(self.left_out) == k and self.left_out == self.fit.effects.study:
+            return "study"
+        return "group" if (self.fits.k < k - 1).any() and len(self.left_out) < k else "set of studies"
 
     def to_frame(self) -> Any:
-        """Return a row per study left out."""
+        """Return a row per study (group, set) left out."""
         names = ("left_out", "value", "low", "high", "tau2", "i2")
-        values = (self.fit.effects.study, self.value, self.low, self.high, self.tau2, self.i2)
-        return to_frame(dict(zip(names, values, strict=True)), self.fit.effects.frame_kind)
+        values = (self.left_out, self.value, self.low, self.high, self.tau2, self.i2)
+        columns: dict[str, Any] = dict(zip(names, values, strict=True))
+        if self.fits.reason:
+            columns["reason"] = self.fits.reason
+        return to_frame(columns, self.fit.effects.frame_kind)
 
     def __repr__(self) -> str:
         return self.sentence
 
 
-def _side(low: float, high: float, null: float) -> int:
-    """-1 if the interval lies below the null, 1 above, 0 across."""
-    return int(low > null) - int(high < null)
-
-
-def leave_one_out(fit: Pooled) -> LeaveOneOut:
+@overload
+def leave_one_out(fit: Pooled, *, by: str | None = None, size: int = 1) -> LeaveOneOut: ...
+@overload
+def leave_one_out(fit: PooledBayes, *, by: None = None, size: int = 1) -> LeaveOneOutBayes: ...
+def leave_one_out(fit: Pooled | PooledBayes, *, by: str | None = None, size: int = 1) -> LeaveOneOut | LeaveOneOutBayes:
     """Pool again without each study in turn, to see whether the result hangs on one of them.
 
     Parameters
     ----------
-    fit : Pooled
-        From ``ml.pool``; its model and settings are used again.
+    fit : Pooled or PooledBayes
+        From ``ml.pool`` or ``ml.pool_bayes``; its model and settings are used again.
+    by : str, optional
+        Column of the effects: leave out all studies of a group (a centre, a country, a drug) at a time.
+    size : int, default 1
+        How many studies (or groups) to leave out at a time: 2 for every pair.
 
     Returns
     -------
-    LeaveOneOut
+    LeaveOneOut or LeaveOneOutBayes
 
     Raises
     ------
     NotEstimableError
-        If there are fewer than three studies.
+        If fewer than two studies would be left.
+    OptionError
+        If the column is unknown, or there are more than 200,000 sets to leave out.
 
     Notes
     -----
@@ -102,22 +137,41 @@ def leave_one_out(fit: Pooled) -> LeaveOneOut:
     >>> ml.leave_one_out(fit).value.round(2)
     array([0.6, 0.5, 0.2])
     """
-    if not isinstance(fit, Pooled):
-        raise OptionError(
-            f"leave_one_out takes a pooled result, not {type(fit).__name__}. Make it first with ml.pool(effects)."
-        )
-    k = fit.k
-    if k < 3:
-        raise NotEstimableError(f"leave-one-out needs at least 3 studies; there are {k}.")
-    if fit.model in ("random", "common"):
-        e = fit.effects
-        many = fit_normal(e.y, e.v, tau2=fit.tau2_method or None, test=fit.test, level=fit.level, keep=1.0 - np.eye(k))
-        low, high = e.measure.printed_bounds(many.low, many.high)
-        columns: list[Any] = [e.measure.to_printed(many.mu), low, high, many.tau2, many.i2]
+    if isinstance(fit, PooledBayes):
+        if by is not None or size != 1:
+            raise OptionError("by and size are for fits of ml.pool: a Bayesian fit is repeated without one study each.")
+        return leave_one_out_bayes(fit)
+    fit = refuse_others(fit, "leave_one_out")
+    if by is None:
+        names, member = fit.effects.study, np.eye(fit.k, dtype=bool)
+        if fit.k < 3:
+            raise NotEstimableError(f"leave-one-out needs at least 3 studies; there are {fit.k}.")
     else:
-        without = [fit.effects.take([j for j in range(k) if j != i]) for i in range(k)]
-        fits = [fit_model(e, fit.model, "REML", fit.test, fit.level) for e in without]
-        columns = list(
-            zip(*((f.estimate.value, f.estimate.low, f.estimate.high, f.tau2, f.i2) for f in fits), strict=True)
+        names, member = groups_of(fit.effects, by)
+    left_out, keep = _sets(names, member, size)
+    least = int(keep.sum(axis=-1).min())
+    if least < 2 and not (least == 1 and by is not None):
+        raise NotEstimableError(
+            f"without '{left_out[int(keep.sum(axis=-1).argmin())]}' no two studies are left to pool."
         )
-    return LeaveOneOut(fit, *(frozen_array(c) for c in columns))
+    fits = fit_subsets(fit, keep)
+    value, low, high = fits.printed(fit.effects.measure)
+    return LeaveOneOut(
+        fit, frozen_array(value), frozen_array(low), frozen_array(high), fits.tau2, fits.i2, left_out, fits
+    )
+
+
+def _sets(names: tuple[str, ...], member: BoolArray, size: int) -> tuple[tuple[str, ...], BoolArray]:
+    """Return the names of what is left out and, for each, which studies stay."""
+    if not 1 <= size < len(names):
+        raise OptionError(f"size {size} should be from 1 to {len(names) - 1}: something must stay.")
+    if math.comb(len(names), size) > MOST_SETS:
+        raise OptionError(
+            f"there are {math.comb(len(names), size):,} sets of {size}, more than {MOST_SETS:,}. "
+            "Leave out fewer at a time, or look at ml.all_subsets(fit)."
+        )
+    sets = list(combinations(range(len(names)), size))
+    keep = np.stack([~member[list(s)].any(axis=0) for s in sets])
+    if not keep.any(axis=-1).all():
+        raise NotEstimableError("a group that holds all studies cannot be left out.")
+    return tuple(" + ".join(names[i] for i in s) for s in sets), keep

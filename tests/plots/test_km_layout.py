@@ -50,7 +50,7 @@ def test_words_and_options() -> None:
     )
     assert not km_layout(PATIENTS, band=False).arms[0].band
     with pytest.raises(OptionError, match="takes patients"):
-        ml.km([1, 2, 3])  # type: ignore[arg-type]
+        ml.km_plot([1, 2, 3])  # type: ignore[arg-type]
     with pytest.raises(OptionError, match=r"0\.95"):
         km_layout(PATIENTS, level=95)
     with pytest.raises(DataError, match="no patients"):
@@ -60,7 +60,7 @@ def test_words_and_options() -> None:
 def test_reconstructions_show_their_points() -> None:
     """The clicked points lie over the curve as circles, and a note says what they are."""
     rec = ml.reconstruct(ml.Curve([0, 2, 5, 9], [1, 0.9, 0.8, 0.7], label="IT"), ml.Published(n=10, events=3))
-    plot = ml.km(rec, x_title="Months")
+    plot = ml.km_plot(rec, x_title="Months")
     dots = [m for m in plot.scene.marks if isinstance(m, Dot)]
     assert len(dots) == 4
     assert "reconstructed" in " ".join(plot.layout.footnotes)

@@ -49,3 +49,40 @@ def test_needs_three_studies() -> None:
     """Two studies cannot be left out one at a time."""
     with pytest.raises(NotEstimableError, match="at least 3"):
         ml.leave_one_out(ml.pool(EFFECTS.take([0, 1]), model="common"))
+
+
+def test_groups_and_pairs() -> None:
+    """Whole groups and every pair of studies can be left out; the frame names them."""
+    e = ml.effects(EFFECTS.y, EFFECTS.v, study=list("abcd"), measure="HR", columns={"centre": ["x", "x", "y", "z"]})
+    fit = ml.pool(e, model="common")
+    groups = ml.leave_one_out(fit, by="centre")
+    assert groups.left_out == ("x", "y", "z")
+    assert groups.value[0] == pytest.approx(ml.pool(e.take([2, 3]), model="common").estimate.value, rel=1e-10)
+    pairs = ml.leave_one_out(fit, size=2)
+    assert pairs.left_out[0] == "a + b"
+    assert len(pairs.to_frame()) == 6
+    with pytest.raises(ml.errors.OptionError, match="no column 'center'"):
+        ml.leave_one_out(fit, by="center")
+
+
+def test_a_subset_without_an_estimate_says_why() -> None:
+    """No NaN in a table without a reason beside it."""
+    table = {"study": list("abc"), "x1": [0, 2, 3], "n1": [10, 20, 30], "x2": [2, 3, 4], "n2": [10, 20, 30]}
+    effects = ml.two_by_two(table, events1="x1", n1="n1", events2="x2", n2="n2", measure="OR")
+    steps = ml.cumulative(ml.pool(effects, model="mantel-haenszel"))
+    assert "0 or infinite" in steps.to_frame()["reason"][0]
+    assert steps.fits.reason[1] == ""
+
+
+def test_cumulative_by_a_column() -> None:
+    """Steps follow the column, words in order and numbers by size; the sentence says when the conclusion settled."""
+    e = ml.effects(EFFECTS.y, EFFECTS.v, study=list("abcd"), measure="HR", columns={"year": ["9", "10", "2", "11"]})
+    steps = ml.cumulative(ml.pool(e, test="z"), by="year")
+    assert steps.added == ("c", "a", "b", "d")
+    assert ml.cumulative(ml.pool(e, test="z"), by="-year").added == ("d", "b", "a", "c")
+    assert steps.value[-1] == pytest.approx(ml.pool(e, test="z").estimate.value)
+    assert "year" in steps.sentence
+    assert steps.settled == "c"
+    assert ml.cumulative(ml.pool(e), by="year").settled == "d"  # across the null again with the last
+    with pytest.raises(ml.errors.OptionError, match="no column"):
+        ml.cumulative(ml.pool(e), by="yaer")

@@ -1,0 +1,1 @@
+"""Bayesian models: effects and a prior in, a posterior out."""

@@ -1,0 +1,140 @@
+"""RegressionBayes: the posterior of a meta-regression, complete when made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metaleptic.bayes.marginal import Marginal
+from metaleptic.bayes.prior import Prior
+from metaleptic.errors import OptionError
+from metaleptic.frames import to_frame
+from metaleptic.types import Effects, FloatArray, Provenance, count_studies
+
+if TYPE_CHECKING:
+    from metaleptic.bayes.moderators import ExactRegression
+    from metaleptic.pooling.design import Design
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegressionBayes:
+    """The posterior of a meta-regression: what ``ml.pool_bayes(..., moderators=...)`` returns.
+
+    Attributes
+    ----------
+    effects : Effects
+        What was pooled.
+    design : Design
+        Design matrix with the names of its columns.
+    beta : tuple of Marginal
+        Posterior of each coefficient, analysis scale.
+    tau : Marginal
+        Posterior of the heterogeneity that the moderators leave.
+    theta : tuple of Marginal
+        Posterior of each study's true effect: shrunken towards what its moderators predict.
+    log_marginal : float
+        Log marginal likelihood; NaN if a prior is improper (``no_marginal`` says which).
+    no_marginal : str
+        Why there is no marginal likelihood; empty if there is one.
+    log_integral : float
+        Log of the integral of prior times likelihood, also where it is no marginal likelihood.
+    prior : Prior
+        Prior on tau.
+    beta_prior : tuple of (mean, sd)
+        Priors on the coefficients; an infinite sd is flat.
+    fit : ExactRegression
+        The numbers behind it.
+    error : float
+        Bound on the numerical error of every probability above.
+    method : str
+        The model in words.
+    level : float
+        Level of the intervals.
+    provenance : Provenance
+        How to make it again.
+    """
+
+    effects: Effects
+    design: Design
+    beta: tuple[Marginal, ...]
+    tau: Marginal
+    theta: tuple[Marginal, ...]
+    log_marginal: float
+    no_marginal: str
+    log_integral: float
+    prior: Prior
+    beta_prior: tuple[tuple[float, float], ...]
+    fit: ExactRegression
+    error: float
+    method: str
+    level: float
+    provenance: Provenance
+
+    @property
+    def k(self) -> int:
+        """Number of studies."""
+        return len(self.effects)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return self.design.names
+
+    def predict(self, new: Any, *, study: bool = False) -> tuple[Marginal, ...]:
+        """Return the posterior at new values of the moderators: of the mean, or of the true effect of a new study there.
+
+        Parameters
+        ----------
+        new : mapping of columns, table, or rows of the design matrix
+            Where to predict.
+        study : bool, default False
+            Whether to predict the true effect of a new study instead of the mean of all such studies.
+        """
+        from metaleptic.bayes.moderators import marginals
+        from metaleptic.pooling.design import new_rows
+
+        rows = new_rows(self.design, new)
+        names = [f"at row {i + 1}" for i in range(len(rows))]
+        return marginals(self.fit, rows, names, self.level, new_study=study, measure=self.effects.measure)
+
+    def contrast(self, weights: Sequence[float]) -> Marginal:
+        """Return the posterior of a weighted sum of the coefficients, analysis scale."""
+        from metaleptic.bayes.moderators import marginals
+
+        row: FloatArray = np.asarray(weights, dtype=np.float64)
+        if row.shape != (len(self.names),) or not np.isfinite(row).all():
+            raise OptionError(f"a contrast needs one weight for each of: {', '.join(self.names)}.")
+        label = " + ".join(f"{w:g} {n}" for w, n in zip(row, self.names, strict=True) if w)
+        return marginals(self.fit, row[None], [label], self.level, linear=True)[0]
+
+    def to_frame(self) -> Any:
+        """Return a row per coefficient, analysis scale; for ratios also the exponentiated values."""
+        columns: dict[str, Any] = {
+            "term": self.names,
+            "median": [b.median for b in self.beta],
+            "mean": [b.mean for b in self.beta],
+            "sd": [b.sd for b in self.beta],
+            "low": [b.central[0] for b in self.beta],
+            "high": [b.central[1] for b in self.beta],
+            "p_above_0": [b.sf(0.0) for b in self.beta],
+        }
+        if self.effects.measure.axis == "log":
+            columns |= {
+                f"ratio{end}": np.exp(columns[name])
+                for end, name in (("", "median"), ("_low", "low"), ("_high", "high"))
+            }
+        return to_frame(columns, self.effects.frame_kind)
+
+    def __repr__(self) -> str:
+        scale = self.effects.measure.scale or self.effects.measure.label
+        on = f" on {self.design.formula[1:].strip()}" if self.design.formula else ""
+        lines = [f"Meta-regression of {scale}{on}, {count_studies(self.effects)}"]
+        width = max(len(n) for n in self.names)
+        for name, b in zip(self.names, self.beta, strict=True):
+            text = f"{b.median:.4g} ({100 * self.level:g}% CrI {b.central[0]:.4g} to {b.central[1]:.4g}), P(> 0) {100 * b.sf(0.0):.1f}%"
+            lines.append(f"  {name:<{width}}  {text.replace('-', '−')}")
+        tau = f"tau {self.tau.median:.2g} ({100 * self.level:g}% CrI {self.tau.low:.2g} to {self.tau.high:.2g})"
+        return "\n".join([*lines, self.method, f"residual heterogeneity: {tau}"])

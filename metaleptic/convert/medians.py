@@ -1,0 +1,155 @@
+"""Medians of uncensored outcomes (days in hospital, a laboratory value): from what papers print to effects.
+
+Sources: McGrath S, Sohn H, Steele R, Benedetti A. Biom J 2020;62:69-98 (quantile estimation); Ozturk O, Balakrishnan N.
+Stat Med 2020;39:1935-1950 (confidence distributions). Median *survival* times are censored: ``ml.survival_medians``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from metaleptic.conversions.quantile_fits import quantile_estimation
+from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_positive, fill_in, open_table
+from metaleptic.convert.intervals import se_from_interval
+from metaleptic.convert.units import check_level
+from metaleptic.errors import DataError, OptionError
+from metaleptic.frames import find_column, numbers, rounding, where
+from metaleptic.measures import MEASURES, labelled
+from metaleptic.types import Effects, FloatArray
+
+DENSITIES = ("quantile-estimation", "spacing")
+COLUMNS = ("median", "low", "high", "se", "q1", "q3", "min", "max", "mean", "sd", "n")
+
+
+def median_variance_by_spacing(q1: FloatArray, q3: FloatArray, n: FloatArray) -> FloatArray:
+    """Return 1/(4 n f^2) with f from the patients that lie between the quartiles: their share over the distance."""
+    between = np.round(0.75 * n) - np.round(0.25 * n)
+    return np.asarray(n * (q3 - q1) ** 2 / (4 * between**2))
+
+
+def medians(
+    data: Any,
+    *,
+    columns: dict[str, str] | None = None,
+    density: str = "quantile-estimation",
+    study: str | None = None,
+    label: str | None = None,
+    level: float = 0.95,
+    sheet: str | int | None = None,
+) -> Effects:
+    """Turn medians with an interval, quartiles or extremes (or means with SDs) into medians to pool.
+
+    Per row the best route is taken and named in ``effects.how``: the interval of the median; its standard error;
+    quartiles or extremes with n, through the density of the data at their median; a printed mean with its SD, which
+    stands for the median if the data are symmetric.
+
+    Parameters
+    ----------
+    data : DataFrame, mapping, str or Path
+        One row per group.
+    columns : dict, optional
+        Names of the columns where they differ: of "median", "low" and "high" (its confidence interval), "se", "q1",
+        "q3", "min", "max", "mean", "sd", "n".
+    density : {"quantile-estimation", "spacing"}, default "quantile-estimation"
+        How quartiles tell the variance of the median: by the distribution that fits the printed quantiles best, or by
+        the patients between the quartiles (the confidence-distribution approach; quartiles only).
+    study : str, optional
+        Column with the study names; "study" by default.
+    label : str, optional
+        What is measured, for headings ("Median age, years").
+    level : float, default 0.95
+        Level of the intervals.
+    sheet : str or int, optional
+        Sheet of an Excel file.
+
+    Returns
+    -------
+    Effects
+        ``y`` is the median itself, ``v`` its variance.
+
+    Raises
+    ------
+    DataError
+        If the numbers of a row are not in order.
+
+    Notes
+    -----
+    For medians of survival times, which are censored, use ``ml.survival_medians``. Sources: McGrath S et al. Biom J
+    2020;62:69-98; Ozturk O, Balakrishnan N. Stat Med 2020;39:1935-1950.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.medians({"study": ["Chen"], "median": [6.0], "q1": [4.0], "q3": [10.0], "n": [50]})
+    >>> e.v.round(3), e.how
+    (array([0.595]), ('median, variance from the fitted log-normal distribution',))
+    """
+    if density not in DENSITIES:
+        raise OptionError(f"density {density!r} is unknown. Choose one of: {', '.join(DENSITIES)}.")
+    check_level(level)
+    unknown = set(columns or {}) - set(COLUMNS)
+    if unknown:
+        raise OptionError(f"columns names '{sorted(unknown)[0]}', which is none of: {', '.join(COLUMNS)}.")
+    table, names = open_table(data, study, sheet)
+    at = {key: find_column(table, (columns or {}).get(key), key) for key in COLUMNS}
+    if at["median"] is None and at["mean"] is None:
+        find_column(table, None, "median", needed_for="the medians")
+    x = {key: numbers(table, at[key], names) for key in COLUMNS}
+    for key, words in (("n", "a number of patients"), ("sd", "a standard deviation"), ("se", "a standard error")):
+        check_positive(names, x[key], at[key], words)
+    half = rounding(table, at["median"], at["low"], at["high"])
+    check_bounds(names, x["median"], x["low"], x["high"], ("median", at["low"] or "low", at["high"] or "high"), half)
+    _check_order(names, x)
+
+    routes = Routes(len(table))
+    y = x["median"]
+    routes.offer(y, se_from_interval(x["low"], x["high"], level), f"median, SE from the {100 * level:g}% CI")
+    routes.offer(y, x["se"], "median, SE as given")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if density == "spacing":
+            v = median_variance_by_spacing(x["q1"], x["q3"], x["n"])
+            routes.offer(y, np.sqrt(v), "median, variance from the patients between the quartiles")
+        else:
+            _offer_fits(routes, x)
+        routes.offer(x["mean"], x["sd"] / np.sqrt(x["n"]), "mean in place of the median, SE from the SD")
+    advice = fill_in(*(at[key] for key in ("low", "high", "se", "q1", "q3", "n") if at[key]))
+    missing = np.isnan(np.where(np.isnan(y), x["mean"], y))
+    reasons = [
+        "neither a median nor a mean" if missing[i] else f"nothing says how sure it is: {advice}"
+        for i in range(len(table))
+    ]
+    return assemble(
+        table,
+        names,
+        labelled(MEASURES["MED"], label),
+        routes,
+        reasons,
+        n=x["n"],
+        low=x["low"],
+        high=x["high"],
+        level=level,
+    )
+
+
+def _offer_fits(routes: Routes, x: dict[str, FloatArray]) -> None:
+    """Fit a distribution to the quantiles of each row that has no better route, and name it."""
+    summary = np.stack([x[key] for key in ("min", "q1", "median", "q3", "max")], axis=-1)
+    enough = (np.isfinite(summary).sum(axis=-1) >= 3) & np.isfinite(x["n"]) & np.isfinite(x["median"])
+    for i in np.flatnonzero(enough & np.isnan(routes.v)).tolist():
+        fit = quantile_estimation(summary[i], float(x["n"][i]))
+        se = np.full(len(routes.y), np.nan)
+        se[i] = np.sqrt(1 / (4 * x["n"][i])) / fit.density(fit.quantile(0.5))
+        routes.offer(x["median"], se, f"median, variance from the fitted {fit.name} distribution")
+
+
+def _check_order(study: tuple[str, ...], x: dict[str, FloatArray]) -> None:
+    order = ("min", "q1", "median", "q3", "max")
+    for a in range(5):
+        for b in range(a + 1, 5):
+            for i in np.flatnonzero(x[order[a]] > x[order[b]]).tolist():
+                raise DataError(
+                    f"{where(study[i], i + 1)}: {order[a]} {x[order[a]][i]:g} > {order[b]} {x[order[b]][i]:g}. "
+                    "Are the columns swapped?"
+                )

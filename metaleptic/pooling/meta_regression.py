@@ -1,0 +1,147 @@
+"""Pooling with moderators: the random-effects and the common-effect meta-regression."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from metaleptic.errors import OptionError
+from metaleptic.pooling.design import Design, design_of
+from metaleptic.pooling.heterogeneity import cochran_q, tau2_estimator
+from metaleptic.pooling.normal import quantile
+from metaleptic.pooling.regression import RegressionFit, WaldTest, fit_regression, wald_test, well_scaled
+from metaleptic.pooling.regression_result import Regression
+from metaleptic.pooling.residual_heterogeneity import gram, solve_residual_q
+from metaleptic.provenance import provenance
+from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
+
+TESTS = ("knapp-hartung", "t", "z", "adhoc")
+
+
+def meta_regression(effects: Effects, moderators: Any, *, model: str, tau2: str, test: str, level: float) -> Regression:
+    """Fit the model with moderators and build its result."""
+    if test not in TESTS:
+        raise OptionError(f"test {test!r} is not defined with moderators. Choose one of: {', '.join(TESTS)}.")
+    design = design_of(effects, moderators)
+    x, y, v, k = design.matrix, effects.y, effects.v, len(effects)
+    p = x.shape[1]
+    estimator = tau2 if model == "random" else None
+    fit = fit_regression(y, v, x, tau2=estimator, test=test)
+    se = np.sqrt(np.diag(fit.cov))
+    df = float(fit.df)
+    t2 = float(fit.tau2)
+    half = float(quantile(df, level)) * se
+    statistic = fit.beta / se
+    p_values = 2 * (special.ndtr(-np.abs(statistic)) if np.isinf(df) else special.stdtr(df, -np.abs(statistic)))
+    omnibus = _omnibus(fit, design, df)
+    r2, adjusted = _explained(effects, estimator, design, fit)
+    bounds = residual_q_profile(y, v, x, level) if estimator else (np.nan, np.nan)
+    w = 1 / (v + t2)
+    fitted = x @ fit.beta
+    q = well_scaled(x)[0]
+    return Regression(
+        effects=effects,
+        design=design,
+        beta=frozen_array(fit.beta),
+        se=frozen_array(se),
+        cov=frozen_array(fit.cov),
+        df=df,
+        statistic=frozen_array(statistic),
+        p=frozen_array(p_values),
+        low=frozen_array(fit.beta - half),
+        high=frozen_array(fit.beta + half),
+        qm=omnibus.statistic,
+        qm_df=omnibus.df1,
+        qm_df2=omnibus.df2,
+        qm_p=omnibus.p,
+        tau2=t2,
+        tau2_se=float(fit.tau2_se),
+        tau=Estimate(float(np.sqrt(t2)), float(np.sqrt(bounds[0])), float(np.sqrt(bounds[1])), level),
+        i2=float(fit.i2),
+        h2=float(fit.h2),
+        r2=r2,
+        r2_adjusted=adjusted,
+        q=float(fit.q),
+        q_df=k - p,
+        q_p=float(special.chdtrc(k - p, fit.q)),
+        weights=frozen_array(100 * w / w.sum()),
+        fitted=frozen_array(fitted),
+        residuals=frozen_array(y - fitted),
+        leverage=frozen_array(w * np.einsum("ij,jk,ik->i", q, np.linalg.inv(gram(q, w)), q)),
+        loglik=float(fit.loglik),
+        model=model,
+        tau2_method=estimator or "",
+        test=test,
+        method=_method(estimator, test, k - p),
+        level=level,
+        notes=_notes(k, p, design),
+        provenance=provenance(effects, _call(design, model, tau2, test, level)),
+    )
+
+
+def residual_q_profile(y: FloatArray, v: FloatArray, x: FloatArray, level: float) -> tuple[float, float]:
+    """Return the Q-profile interval of the residual between-study variance."""
+    df, tail = len(y) - x.shape[1], (1 - level) / 2
+    q = np.linalg.qr(x)[0]
+    keep = np.ones(len(y))
+    low, high = (float(solve_residual_q(y, v, q, keep, special.chdtri(df, part))) for part in (tail, 1 - tail))
+    return low, high
+
+
+def _omnibus(fit: RegressionFit, design: Design, df: float) -> WaldTest:
+    tested = [j for j, name in enumerate(design.names) if name != "intercept"] or [0]
+    return wald_test(fit.beta, fit.cov, df, np.eye(len(design.names))[tested])
+
+
+def _explained(effects: Effects, estimator: str | None, design: Design, fit: RegressionFit) -> tuple[float, float]:
+    """Return R2 and adjusted R2 in percent.
+
+    Random effects: by how much tau2 falls (Raudenbush SW, in Cooper H et al. Handbook of Research Synthesis 2009), and that
+    allowing for the number of moderators. Common effect: by how much Q per degree of freedom falls (both).
+    """
+    k, p = design.matrix.shape
+    if p == 1 or not _holds_constant(design.matrix):
+        return np.nan, np.nan
+    if estimator is None:
+        before, left = float(cochran_q(effects.y, effects.v, 1.0)), float(fit.q)
+    else:
+        before = max(0.0, float(tau2_estimator(estimator).function(effects.y, effects.v, 1.0)))
+        left = float(fit.tau2)
+    if before == 0:
+        return np.nan, np.nan
+    adjusted = 100 * max(0.0, 1 - left / before * (k - 1) / (k - p))
+    return adjusted if estimator is None else 100 * max(0.0, 1 - left / before), adjusted
+
+
+def _holds_constant(x: FloatArray) -> bool:
+    """Whether an intercept is among the columns or follows from them."""
+    q = np.linalg.qr(x)[0]
+    return bool(np.allclose(q @ q.sum(axis=0), 1.0))
+
+
+def _method(estimator: str | None, test: str, df: int) -> str:
+    interval = {
+        "z": "z",
+        "t": f"t({df})",
+        "knapp-hartung": f"Hartung-Knapp t({df})",
+        "adhoc": f"Hartung-Knapp t({df}) never narrower than z",
+    }[test]
+    return f"mixed effects: {estimator}, {interval}" if estimator else f"common effect: inverse variance, {interval}"
+
+
+def _notes(k: int, p: int, design: Design) -> tuple[str, ...]:
+    moderators = p - design.intercept
+    if moderators > 0 and k < 10 * moderators:
+        return (
+            f"{k} studies for {moderators} moderator {'column' if moderators == 1 else 'columns'}: fewer than ten for each, "
+            "so that chance findings are likely.",
+        )
+    return ()
+
+
+def _call(design: Design, model: str, tau2: str, test: str, level: float) -> str:
+    what = f'"{design.formula}"' if design.formula else "X"
+    estimator = f', tau2="{tau2}"' if model == "random" else ""
+    return f'ml.pool(effects, moderators={what}, model="{model}"{estimator}, test="{test}", level={level:g})'

@@ -1,0 +1,1 @@
+"""Multilevel and multivariate models: several effects per study, dependent sampling errors, structured spread."""

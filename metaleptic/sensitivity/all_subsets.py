@@ -1,0 +1,226 @@
+"""All subsets of the studies (GOSH): whether the cloud of results is one, or a study splits it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.frames import to_frame
+from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.mixture import two_groups
+from metaleptic.sensitivity.subset_fits import fit_subsets, refuse_others
+from metaleptic.sensitivity.subset_sums import masks_of, subset_estimates
+from metaleptic.sensitivity.words import listed, with_small_letter
+from metaleptic.types import FloatArray, frozen_array
+
+EXHAUSTIVE = 20
+SAMPLE = 1 << 20
+BY_SUMS = ("", "DL", "REML", "ML")
+CHUNK = 1 << 15
+CLOUD = 20_000
+APART = 3.0
+SPLITS = 0.4  # correlation of a study's presence with the group, from which it counts as splitting the cloud
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AllSubsets:
+    """The model fitted to every subset of the studies, or to a random sample of subsets.
+
+    Attributes
+    ----------
+    fit : Pooled
+        The result with all studies.
+    code : ndarray of int, shape (m,)
+        The subset as binary digits, the first study the highest; empty above 62 studies.
+    k : ndarray of shape (m,)
+        Number of studies in each.
+    estimate : ndarray of shape (m,)
+        Pooled effect, analysis scale.
+    tau2, q, i2, h2 : ndarray of shape (m,)
+        Heterogeneity.
+    exhaustive : bool
+        Whether these are all subsets.
+    seed : int or None
+        Seed of the sample.
+    presence : ndarray of shape (k,)
+        Correlation of each study's presence with the group of the cloud a subset falls into.
+    groups : ndarray of shape (2, 2)
+        Centres (estimate, I2) of the two groups of the cloud.
+    separation : float
+        Distance of the two centres in standard deviations within the groups; below about 3 there is one cloud.
+    """
+
+    fit: Pooled
+    code: IntArray
+    k: FloatArray
+    estimate: FloatArray
+    tau2: FloatArray
+    q: FloatArray
+    i2: FloatArray
+    h2: FloatArray
+    exhaustive: bool
+    seed: int | None
+    presence: FloatArray
+    groups: FloatArray
+    separation: float
+
+    @property
+    def splitting(self) -> tuple[str, ...]:
+        """Studies whose presence decides into which part of the cloud a subset falls."""
+        if not self.separation > APART:
+            return ()
+        order = np.argsort(-np.abs(self.presence))
+        return tuple(self.fit.effects.study[i] for i in order if abs(self.presence[i]) > SPLITS)
+
+    @property
+    def sentence(self) -> str:
+        """What the cloud shows, in plain words."""
+        m = self.fit.effects.measure
+        low, middle, high = (float(m.to_printed(x)) for x in np.quantile(self.estimate, [0.025, 0.5, 0.975]))
+        low, high = min(low, high), max(low, high)
+        what = f"all {len(self.k):,} subsets" if self.exhaustive else f"{len(self.k):,} random subsets"
+        text = (
+            f"In {what} of the studies, {with_small_letter(m.label)} has the median {m.format(middle)} and lies between "
+            f"{m.format(low)} and {m.format(high)} in 95% of them"
+        )
+        if self.splitting:
+            a, b = (m.format(float(m.to_printed(g))) for g in self.groups[:, 0])
+            return (
+                f"{text}; the cloud falls into two parts (around {a} and {b}), which {listed(self.splitting)} decides."
+            )
+        return text + "; no study splits the cloud."
+
+    def to_frame(self) -> Any:
+        """Return a row per subset."""
+        columns: dict[str, Any] = {} if len(self.code) == 0 else {"subset": self.code}
+        columns |= {"k": self.k.astype(int), "estimate": self.estimate, "tau2": self.tau2, "i2": self.i2, "q": self.q}
+        return to_frame(columns, self.fit.effects.frame_kind)
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, smallest: int = 1) -> AllSubsets:
+    """Pool every subset of the studies, to see whether outliers or subgroups hide behind the pooled effect.
+
+    Parameters
+    ----------
+    fit : Pooled
+        From ``ml.pool`` with ``model="random"`` or ``"common"``; its estimator of tau2 is used.
+    most : int, default 1,048,576
+        With more subsets than this, so many random ones are taken.
+    seed : int, optional
+        Seed of the sample; 1 by default, so that the same call gives the same cloud.
+    smallest : int, default 1
+        Smallest number of studies in a subset.
+
+    Returns
+    -------
+    AllSubsets
+        Analysis scale; ``ml.plot`` draws the cloud.
+
+    Raises
+    ------
+    NotEstimableError
+        If there are fewer than three studies.
+    OptionError
+        If an option is out of range or the model is one of counts.
+
+    Notes
+    -----
+    A mixture of two normal distributions tells whether the cloud of effects and I2 falls into two parts, and which
+    study's presence goes with them. Source: Olkin I, Dahabreh IJ, Trikalinos TA. Res Synth Methods 2012;3:214-223.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.effects([0.1, 0.2, 0.15, 0.12, 0.18, 2.0], [0.02] * 6, study=list("ABCDEF"))
+    >>> found = ml.all_subsets(ml.pool(e))
+    >>> len(found.k), found.splitting
+    (63, ('F',))
+    """
+    fit = refuse_others(fit, "all_subsets")
+    if fit.model not in ("random", "common"):
+        raise OptionError(f'all_subsets is made for model="random" and "common", not "{fit.model}".')
+    k = fit.k
+    if k < 3:
+        raise NotEstimableError(f"all subsets of {k} studies say nothing new; there should be at least 3.")
+    if not 1 <= smallest < k or most < 1:
+        raise OptionError(f"smallest should be from 1 to {k - 1}, most at least 1.")
+    exhaustive = k <= 62 and 2**k - 1 <= most
+    used_seed = None if exhaustive else (1 if seed is None else int(seed))
+    rng = np.random.default_rng(used_seed)
+    parts: list[dict[str, FloatArray]] = []
+    codes: list[IntArray] = []
+    total = 2**k - 1 if exhaustive else most
+    shown = sys.stderr.isatty() and total * k > 5_000_000
+    for start in range(0, total, CHUNK):
+        size = min(CHUNK, total - start)
+        if exhaustive:
+            code = np.arange(start + 1, start + 1 + size, dtype=np.int64)
+            keep = masks_of(code, k)
+        else:
+            keep = (rng.random((size, k)) < 0.5).astype(np.float64)
+            code = (keep @ 2.0 ** np.arange(k - 1, -1, -1)).astype(np.int64) if k <= 52 else np.empty(0, np.int64)
+        inside = np.add.reduce(keep, axis=-1) >= smallest
+        keep = keep[inside]
+        codes.append(code[inside] if len(code) else code)
+        parts.append(_estimates(fit, keep))
+        if shown:
+            print(f"\r{start + size:,} of {total:,} subsets", end="", file=sys.stderr, flush=True)  # noqa: T201
+    if shown:
+        print(file=sys.stderr)  # noqa: T201
+    columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    code = np.concatenate(codes)
+    presence, groups, separation = _split(columns, code, k)
+    code.flags.writeable = False
+    return AllSubsets(
+        fit=fit,
+        code=code,
+        k=frozen_array(columns["k"]),
+        estimate=frozen_array(columns["estimate"]),
+        tau2=frozen_array(columns["tau2"]),
+        q=frozen_array(columns["q"]),
+        i2=frozen_array(columns["i2"]),
+        h2=frozen_array(columns["h2"]),
+        exhaustive=exhaustive and smallest == 1,
+        seed=used_seed,
+        presence=frozen_array(presence),
+        groups=frozen_array(groups),
+        separation=separation,
+    )
+
+
+def _estimates(fit: Pooled, keep: FloatArray) -> dict[str, FloatArray]:
+    """Fit by sums where there is such a kernel, by the model's own otherwise."""
+    if fit.tau2_method in BY_SUMS:
+        return subset_estimates(fit.effects.y, fit.effects.v, keep, fit.tau2_method or None)
+    f = fit_subsets(fit, keep > 0)
+    return {"k": f.k, "estimate": f.beta, "tau2": f.tau2, "q": f.q, "i2": f.i2, "h2": f.h2}
+
+
+def _split(columns: dict[str, FloatArray], code: IntArray, k: int) -> tuple[FloatArray, FloatArray, float]:
+    """Look for two groups among the subsets of at least three studies, and for the studies that go with them."""
+    nothing = np.zeros(k), np.full((2, 2), np.nan), 0.0
+    usable = np.flatnonzero(columns["k"] >= min(3, k - 1))
+    if len(code) == 0 or len(usable) < 20:
+        return nothing
+    at = usable[np.unique(np.linspace(0, len(usable) - 1, CLOUD).astype(int))]
+    points = np.stack([columns["estimate"][at], columns["i2"][at]], axis=-1)
+    if not (points.std(axis=0) > 1e-12).any():
+        return nothing
+    points = points[:, points.std(axis=0) > 1e-12]
+    found = two_groups(points)
+    masks = masks_of(code[at], k)
+    away = masks - masks.mean(axis=0)
+    group = found.upper - found.upper.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        presence = (group @ away) / np.sqrt((group @ group) * (away * away).sum(axis=0))
+    centres = np.full((2, 2), np.nan)
+    centres[:, : found.centres.shape[1]] = found.centres
+    return np.nan_to_num(presence), centres, found.separation

@@ -1,0 +1,169 @@
+"""Influence: which studies drive the result, by the classic deletion diagnostics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from metaleptic.errors import NotEstimableError
+from metaleptic.frames import to_frame
+from metaleptic.pooling.regression_result import Regression
+from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.deletion import deletion_diagnostics
+from metaleptic.sensitivity.design_of_fit import settings_of
+from metaleptic.sensitivity.words import listed
+from metaleptic.types import BoolArray, FloatArray, frozen_array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Influence:
+    """How much each study moves the fit; analysis scale.
+
+    Attributes
+    ----------
+    fit : Pooled or Regression
+        The result with all studies.
+    rstudent : ndarray of shape (k,)
+        Studentised deleted residual: how far the study lies from what the others predict, in standard errors.
+    dffits : ndarray of shape (k,)
+        Change of the study's fitted value without it, in standard errors.
+    cook : ndarray of shape (k,)
+        Cook's distance: change of all coefficients together.
+    covariance_ratio : ndarray of shape (k,)
+        Determinant of the covariance without the study over that with it; above 1, the study adds precision.
+    tau2, q : ndarray of shape (k,)
+        Between-study variance and Q without the study.
+    hat, weight : ndarray of shape (k,)
+        Hat value; weight in percent.
+    dfbetas : ndarray of shape (k, p)
+        Change of each coefficient without the study, in standard errors.
+    beta : ndarray of shape (k, p)
+        Coefficients without the study.
+    names : tuple of str
+        Names of the coefficients.
+    flagged : ndarray of bool, shape (k,)
+        Whether the study counts as influential by at least one rule (see ``ml.influence``).
+    """
+
+    fit: Pooled | Regression
+    rstudent: FloatArray
+    dffits: FloatArray
+    cook: FloatArray
+    covariance_ratio: FloatArray
+    tau2: FloatArray
+    q: FloatArray
+    hat: FloatArray
+    weight: FloatArray
+    dfbetas: FloatArray
+    beta: FloatArray
+    names: tuple[str, ...]
+    flagged: BoolArray
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Values beyond which a diagnostic flags a study (of Cook's distance: the chi-squared median)."""
+        k, p = len(self.hat), len(self.names)
+        from scipy import special
+
+        return {
+            "dffits": float(3 * np.sqrt(p / (k - p))),
+            "cook": float(special.chdtri(p, 0.5)),
+            "hat": 3 * p / k,
+            "dfbetas": 1.0,
+        }
+
+    @property
+    def sentence(self) -> str:
+        """What the analysis shows, in plain words."""
+        study = self.fit.effects.study
+        names = [s for s, flag in zip(study, self.flagged, strict=True) if flag]
+        away = [f"{s} ({r:+.1f})".replace("-", "−") for s, r in zip(study, self.rstudent, strict=True) if abs(r) > 1.96]
+        if names:
+            text = f"{listed(names)} {'is' if len(names) == 1 else 'are'} influential: without "
+            text += "it the result is another." if len(names) == 1 else "any of them the result is another."
+        else:
+            text = f"No study is influential by the usual limits (largest Cook's distance {self.cook.max():.2f}: {study[int(np.argmax(self.cook))]})."
+        expected = 0.05 * len(study)
+        if away:
+            text += f" Further from the others than chance would have it (|t| > 1.96): {listed(away)}; about {expected:.1f} of {len(study)} would be so by chance."
+        return text
+
+    def to_frame(self) -> Any:
+        """Return a row per study."""
+        columns: dict[str, Any] = {
+            "study": self.fit.effects.study,
+            "rstudent": self.rstudent,
+            "dffits": self.dffits,
+            "cook": self.cook,
+            "covariance_ratio": self.covariance_ratio,
+            "tau2_without": self.tau2,
+            "q_without": self.q,
+            "hat": self.hat,
+            "weight": self.weight,
+        }
+        for j, name in enumerate(self.names):
+            columns["dfbetas" if len(self.names) == 1 else f"dfbetas_{name}"] = self.dfbetas[:, j]
+        columns["influential"] = [bool(f) for f in self.flagged]
+        return to_frame(columns, self.fit.effects.frame_kind)
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def influence(fit: Pooled | Regression) -> Influence:
+    r"""Find the studies that drive the result: how far each lies from the others, and what would change without it.
+
+    Parameters
+    ----------
+    fit : Pooled or Regression
+        From ``ml.pool`` with ``model="random"`` or ``"common"``, with or without moderators.
+
+    Returns
+    -------
+    Influence
+        Analysis scale.
+
+    Raises
+    ------
+    NotEstimableError
+        If there are fewer than two studies more than coefficients.
+    OptionError
+        If the model has no such diagnostics.
+
+    Notes
+    -----
+    A study counts as influential if \|DFFITS\| > 3 sqrt(p / (k - p)), or the lower tail of chi-squared (p df) at Cook's
+    distance exceeds 50%, or the hat value exceeds 3 p / k, or any \|DFBETAS\| > 1. With Hartung-Knapp the deleted
+    residuals are scaled as the standard errors are. Source: Viechtbauer W, Cheung MW-L. Res Synth Methods 2010;1:112-125.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.effects([0.1, 0.2, 0.15, 0.12, 2.0], [0.02] * 5, study=list("ABCDE"))
+    >>> ml.influence(ml.pool(e)).flagged.tolist()
+    [False, False, False, False, True]
+    """
+    s = settings_of(fit, "influence")
+    k, p = s.x.shape
+    if k < p + 2:
+        raise NotEstimableError(f"influence needs at least {p + 2} studies for this model; there are {k}.")
+    d = deletion_diagnostics(s.y, s.v, s.x, tau2=s.tau2, test=s.test)
+    flagged = d.flagged.copy()
+    flagged.flags.writeable = False
+    return Influence(
+        fit=fit,
+        rstudent=frozen_array(d.rstudent),
+        dffits=frozen_array(d.dffits),
+        cook=frozen_array(d.cook),
+        covariance_ratio=frozen_array(d.covariance_ratio),
+        tau2=frozen_array(d.tau2),
+        q=frozen_array(d.q),
+        hat=frozen_array(d.hat),
+        weight=frozen_array(d.weight),
+        dfbetas=frozen_array(d.dfbetas),
+        beta=frozen_array(d.beta),
+        names=s.names,
+        flagged=flagged,
+    )

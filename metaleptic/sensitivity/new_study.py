@@ -1,0 +1,164 @@
+"""Heterogeneity read in context: how many true effects lie beyond a threshold, and what a new study would show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.frames import to_frame
+from metaleptic.pooling.heterogeneity import tau2_estimator
+from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.subset_fits import refuse_others
+from metaleptic.sensitivity.words import with_small_letter
+from metaleptic.types import FloatArray
+
+DRAWS = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProportionBeyond:
+    """Share of true effects beyond a threshold.
+
+    Attributes
+    ----------
+    fit : Pooled
+        The random-effects fit.
+    threshold : float
+        Threshold, printed scale.
+    side : {"below", "above"}
+        Which effects are counted.
+    value, low, high : float
+        Share and its interval, 0 to 1.
+    method : {"calibrated", "normal"}
+        How it was estimated.
+    new_study : float
+        Probability that the true effect of a new study lies there, uncertainty of the mean allowed for.
+    seed : int or None
+        Seed of the bootstrap.
+    """
+
+    fit: Pooled
+    threshold: float
+    side: str
+    value: float
+    low: float
+    high: float
+    method: str
+    new_study: float
+    seed: int | None
+
+    @property
+    def sentence(self) -> str:
+        """What the share means, in plain words."""
+        m = self.fit.effects.measure
+        return (
+            f"In {100 * self.value:.0f}% ({100 * self.fit.level:g}% CI {100 * self.low:.0f} to {100 * self.high:.0f}%) of settings "
+            f"like these, the true {with_small_letter(m.label)} lies {self.side} {m.format(self.threshold)}; a new study's true "
+            f"effect would lie there with probability {self.new_study:.2f}."
+        )
+
+    def to_frame(self) -> Any:
+        """Return one row."""
+        names = ("threshold", "side", "value", "low", "high", "method", "new_study")
+        return to_frame({n: [getattr(self, n)] for n in names}, self.fit.effects.frame_kind)
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def proportion_beyond(
+    fit: Pooled,
+    threshold: float | None = None,
+    *,
+    side: str | None = None,
+    method: str = "calibrated",
+    seed: int = 1,
+) -> ProportionBeyond:
+    """Estimate the share of true effects beyond a threshold that matters, and the chance that a new study lies there.
+
+    Parameters
+    ----------
+    fit : Pooled
+        From ``ml.pool`` with ``model="random"``.
+    threshold : float, optional
+        Printed scale (0.8 for a hazard ratio); the null by default.
+    side : {"below", "above"}, optional
+        Which effects are counted; those on the side of the pooled effect by default.
+    method : {"calibrated", "normal"}, default "calibrated"
+        Calibrated: the share of shrunken effects, with a percentile bootstrap over studies; no distribution is assumed.
+        Normal: from the normal distribution of true effects, with the delta method.
+    seed : int, default 1
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    ProportionBeyond
+
+    Raises
+    ------
+    NotEstimableError
+        If tau is estimated to be 0 (normal method), so that all true effects are the same.
+    OptionError
+        If an option is unknown, or there is no threshold.
+
+    Notes
+    -----
+    Sources: Mathur MB, VanderWeele TJ. Stat Med 2019;38:1336-1342 (normal); Res Synth Methods 2020;11:356-376 (calibrated).
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.effects([-0.9, -0.5, -0.2, -0.4, 0.3, -0.6], [0.02, 0.03, 0.02, 0.04, 0.03, 0.02], measure="HR")
+    >>> round(ml.proportion_beyond(ml.pool(e), 0.8).value, 2)
+    0.67
+    """
+    fit = refuse_others(fit, "proportion_beyond")
+    m = fit.effects.measure
+    if fit.model != "random":
+        raise OptionError('proportion_beyond needs the random-effects model. Pool with model="random".')
+    if side not in (None, "below", "above"):
+        raise OptionError(f'side {side!r} is unknown. Choose "below" or "above".')
+    if method not in ("calibrated", "normal"):
+        raise OptionError(f'method {method!r} is unknown. Choose "calibrated" or "normal".')
+    limit = m.null if threshold is None else float(threshold)
+    if not np.isfinite(limit):
+        raise OptionError(f"{m.label} has no null: say which threshold matters.")
+    at = float(m.to_analysis(limit))
+    falls = float(m.to_analysis(limit * 1.001 + 1e-9)) < at
+    where = side or ("below" if fit.estimate.value < limit else "above")
+    sign = -1.0 if (where == "below") != falls else 1.0  # count effects with sign * (theta - at) > 0
+    mu, se, tau = float(fit.beta[0]), float(fit.se[0]), float(np.sqrt(fit.tau2))
+    z = sign * (mu - at)
+    spread = float(np.hypot(tau, se))
+    new = float(special.ndtr(z / spread) if np.isinf(fit.df) else special.stdtr(fit.df, z / spread))
+    if method == "normal":
+        if tau == 0:
+            raise NotEstimableError('tau is estimated to be 0: all true effects are the same. Use method="calibrated".')
+        value = float(special.ndtr(z / tau))
+        error = np.sqrt(se**2 / tau**2 + (fit.tau2_se * z / (2 * tau**3)) ** 2)
+        half = float(special.ndtri(0.5 + fit.level / 2) * error * np.exp(-0.5 * (z / tau) ** 2) / np.sqrt(2 * np.pi))
+        return ProportionBeyond(
+            fit, limit, where, value, max(0.0, value - half), min(1.0, value + half), method, new, None
+        )
+    y, v = fit.effects.y, fit.effects.v
+    value = float(np.mean(sign * (calibrated(y, v, fit.tau2_method) - at) > 0))
+    rng = np.random.default_rng(seed)
+    pick = rng.integers(0, fit.k, (DRAWS, fit.k))
+    pick = pick[np.ptp(pick, axis=1) > 0]
+    shares = np.mean(sign * (calibrated(y[pick], v[pick], fit.tau2_method) - at) > 0, axis=-1)
+    low, high = (float(q) for q in np.quantile(shares, [0.5 - fit.level / 2, 0.5 + fit.level / 2]))
+    return ProportionBeyond(fit, limit, where, value, low, high, method, new, seed)
+
+
+def calibrated(y: FloatArray, v: FloatArray, tau2: str) -> FloatArray:
+    """Return effects shrunk so that their spread is that of the true effects, for data sets (..., k)."""
+    keep = np.ones_like(y)
+    t2 = np.maximum(0.0, tau2_estimator(tau2).function(y, v, keep))[..., None]
+    w = 1 / (v + t2)
+    mu = (np.add.reduce(w * y, axis=-1) / np.add.reduce(w, axis=-1))[..., None]
+    out: FloatArray = mu + np.sqrt(t2 / (t2 + v)) * (y - mu)
+    return out

@@ -1,0 +1,161 @@
+"""PET, PEESE and PET-PEESE: the effect where the standard error would be nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.frames import to_frame
+from metaleptic.pooling.build import printed_estimate
+from metaleptic.pooling.normal import quantile
+from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.asymmetry import Asymmetry, mixed_regression, weighted_regression
+from metaleptic.sensitivity.words import value_words, with_small_letter
+from metaleptic.types import Effects, Estimate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PetPeese:
+    """The effect of a study without sampling error, by two regressions and the rule that chooses between them.
+
+    Attributes
+    ----------
+    effects : Effects
+        What was analysed.
+    pet, peese : Estimate
+        Intercepts of the regression on the standard error and on the variance, printed scale.
+    pet_beta, pet_se, pet_p, peese_beta, peese_se, peese_p : float
+        The same on the analysis scale, with two-sided p.
+    estimate : Estimate
+        The one of the two that the rule chooses.
+    chosen : {"PET", "PEESE"}
+        Which it is.
+    model : str
+        "dispersion" or "random".
+    """
+
+    effects: Effects
+    pet: Estimate
+    peese: Estimate
+    pet_beta: float
+    pet_se: float
+    pet_p: float
+    peese_beta: float
+    peese_se: float
+    peese_p: float
+    estimate: Estimate
+    chosen: str
+    model: str
+
+    @property
+    def sentence(self) -> str:
+        """What the analysis shows, in plain words."""
+        m, e = self.effects.measure, self.estimate
+        rule = "an effect remains in PET" if self.chosen == "PEESE" else "no effect remains in PET"
+        return (
+            f"Extrapolated to a study without sampling error, {with_small_letter(m.label)} is "
+            f"{value_words(m, e.value, e.low, e.high, e.level)} ({self.chosen}, because {rule})."
+        )
+
+    def to_frame(self) -> Any:
+        """Return a row per regression."""
+        both = (("PET", self.pet, self.pet_p), ("PEESE", self.peese, self.peese_p))
+        return to_frame(
+            {
+                "method": [n for n, _, _ in both],
+                "value": [e.value for _, e, _ in both],
+                "low": [e.low for _, e, _ in both],
+                "high": [e.high for _, e, _ in both],
+                "p": [p for _, _, p in both],
+                "chosen": [n == self.chosen for n, _, _ in both],
+            },
+            self.effects.frame_kind,
+        )
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def pet_peese(
+    result: Pooled | Effects, *, model: str = "dispersion", alpha: float = 0.10, level: float = 0.95
+) -> PetPeese:
+    """Extrapolate to a study without sampling error, by the regression on the standard error or on the variance.
+
+    Parameters
+    ----------
+    result : Pooled or Effects
+        A fit or the effects themselves.
+    model : {"dispersion", "random"}, default "dispersion"
+        Weighted regression with estimated dispersion (the original), or meta-regression with REML.
+    alpha : float, default 0.10
+        PEESE is chosen if the intercept of PET has a two-sided p below this.
+    level : float, default 0.95
+        Level of the intervals.
+
+    Returns
+    -------
+    PetPeese
+
+    Raises
+    ------
+    NotEstimableError
+        If there are fewer than three studies.
+    OptionError
+        If the model is unknown.
+
+    Notes
+    -----
+    With few or heterogeneous studies the method is unreliable (Stanley TD. Soc Psychol Personal Sci 2017;8:581-591).
+    Source: Stanley TD, Doucouliagos H. Res Synth Methods 2014;5:60-78.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.effects([-0.3, -0.35, -0.5, -0.9, -1.2], [0.01, 0.02, 0.1, 0.2, 0.3], measure="HR")
+    >>> ml.pet_peese(e).chosen
+    'PEESE'
+    """
+    effects = result.effects if isinstance(result, Pooled) else result
+    if not isinstance(effects, Effects):
+        raise OptionError(f"pet_peese takes effects or a result of ml.pool, not {type(result).__name__}.")
+    if model not in ("dispersion", "random"):
+        raise OptionError(f"model {model!r} is unknown. Choose one of: dispersion, random.")
+    if len(effects) < 3:
+        raise NotEstimableError(f"pet_peese needs at least 3 studies; there are {len(effects)}.")
+    fits = []
+    for x in (np.sqrt(effects.v), effects.v):
+        if model == "dispersion":
+            fits.append(weighted_regression(effects.y, x, 1 / effects.v))
+        else:
+            fits.append(mixed_regression(effects.y, effects.v, x, tau2="REML", test="t"))
+    pet, peese = fits
+    p = [_p(f) for f in fits]
+    chosen = "PEESE" if p[0] < alpha else "PET"
+    printed = [_printed(effects, f, level) for f in fits]
+    return PetPeese(
+        effects=effects,
+        pet=printed[0],
+        peese=printed[1],
+        pet_beta=pet.limit,
+        pet_se=pet.limit_se,
+        pet_p=p[0],
+        peese_beta=peese.limit,
+        peese_se=peese.limit_se,
+        peese_p=p[1],
+        estimate=printed[1] if chosen == "PEESE" else printed[0],
+        chosen=chosen,
+        model=model,
+    )
+
+
+def _p(f: Asymmetry) -> float:
+    return float(2 * special.stdtr(f.df, -abs(f.limit / f.limit_se)))
+
+
+def _printed(effects: Effects, f: Asymmetry, level: float) -> Estimate:
+    half = float(quantile(np.float64(f.df), level)) * f.limit_se
+    return printed_estimate(effects, f.limit, f.limit - half, f.limit + half, level, "confidence")

@@ -1,0 +1,334 @@
+"""The verbs ``small_study`` and ``regression_test``: do small studies show other effects than large ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
+from metaleptic.frames import to_frame
+from metaleptic.pooling.build import printed_estimate
+from metaleptic.pooling.normal import quantile
+from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.asymmetry import (
+    PREDICTORS,
+    SMALL_STUDY,
+    Asymmetry,
+    AsymmetryTest,
+    begg,
+    known_events,
+    mixed_regression,
+    weighted_regression,
+)
+from metaleptic.sensitivity.subset_fits import BROADCAST
+from metaleptic.sensitivity.words import p_words, value_words
+from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
+from metaleptic.warn import warn
+
+FEW = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SmallStudy:
+    """A test of small-study effects.
+
+    Attributes
+    ----------
+    effects : Effects
+        What was tested.
+    test, name : str
+        Key and name of the test.
+    statistic, df, p : float
+        Test statistic, its degrees of freedom (infinite for z) and two-sided p.
+    bias, bias_se : float
+        Slope on the predictor (rank tests: the score) and its standard error, analysis scale.
+    tau : float
+        Root of the residual between-study variance, or of the multiplicative dispersion; NaN for rank tests.
+    limit : Estimate or None
+        Effect that a study without sampling error would show, printed scale, where the test gives one.
+    predictor : str
+        What the effects were regressed on.
+    x, y, w : ndarray of shape (k,)
+        Points and weights of the regression (rank tests: what was ranked, no weights).
+    level : float
+        Level of ``limit``.
+    """
+
+    effects: Effects
+    test: str
+    name: str
+    statistic: float
+    df: float
+    p: float
+    bias: float
+    bias_se: float
+    tau: float
+    limit: Estimate | None
+    predictor: str
+    x: FloatArray
+    y: FloatArray
+    w: FloatArray
+    level: float
+
+    @property
+    def sentence(self) -> str:
+        """What the test shows, in plain words."""
+        k, m = len(self.effects), self.effects.measure
+        statistic = f"{'z' if np.isinf(self.df) else f't({self.df:.4g})'} = {self.statistic:.2f}".replace("-", "−")
+        text = f"{self.name}: {statistic}, {p_words(self.p)}. "
+        if self.p < 0.10:
+            text += "Small studies show other effects than large ones: publication bias is one explanation, true differences are another."
+        elif k < FEW:
+            text += f"With {k} studies a difference between small and large studies could hardly have been seen."
+        else:
+            text += "No sign that small studies show other effects than large ones, which does not exclude it."
+        if self.limit is not None:
+            lim = self.limit
+            text += (
+                f" Effect of a study without sampling error: {value_words(m, lim.value, lim.low, lim.high, lim.level)}."
+            )
+        return text
+
+    def to_frame(self) -> Any:
+        """Return one row with the test."""
+        limit = self.limit or Estimate(np.nan, np.nan, np.nan)
+        columns = {
+            "test": [self.name],
+            "k": [len(self.effects)],
+            "predictor": [self.predictor],
+            "bias": [self.bias],
+            "bias_se": [self.bias_se],
+            "statistic": [self.statistic],
+            "df": [self.df],
+            "p": [self.p],
+            "limit": [limit.value],
+            "limit_low": [limit.low],
+            "limit_high": [limit.high],
+        }
+        return to_frame(columns, self.effects.frame_kind)
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def small_study(result: Pooled | Effects, *, test: str | None = None, level: float = 0.95) -> SmallStudy:
+    """Test whether small studies show other effects than large ones (funnel plot asymmetry).
+
+    Parameters
+    ----------
+    result : Pooled or Effects
+        A fit or the effects themselves.
+    test : str, optional
+        ``"egger"``, ``"thompson-sharp"``, ``"begg"`` and ``"macaskill"`` (needs n) for any effects; ``"harbord"``,
+        ``"peters"``, ``"deeks"`` and ``"schwarzer"`` for two-by-two tables; ``"debray"`` and ``"debray-additive"`` for
+        hazard ratios with numbers of events. By default the one made for the measure: Harbord's for odds ratios of
+        tables, Debray's for hazard ratios where events are known, otherwise Egger's.
+    level : float, default 0.95
+        Level of the interval of the limit.
+
+    Returns
+    -------
+    SmallStudy
+
+    Raises
+    ------
+    OptionError
+        If the test is unknown.
+    DataError
+        If the test needs numbers that the effects do not carry.
+    NotEstimableError
+        If there are fewer than three studies.
+
+    Warns
+    -----
+    FewStudiesWarning
+        Below 10 studies, where these tests see little.
+
+    Notes
+    -----
+    For odds ratios Egger's test cries wolf, because a log odds ratio and its standard error are correlated by
+    construction. Sources: ``metaleptic.sensitivity.asymmetry.SMALL_STUDY``; on their use Sterne JAC et al. BMJ
+    2011;343:d4002.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> y = [-1.2, 0.3, -0.9, -0.7, 0.2, -0.5, -0.3, 0.1, -0.2, -0.1]
+    >>> v = [0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.02, 0.01]
+    >>> round(ml.small_study(ml.effects(y, v, measure="HR")).p, 3)
+    0.173
+    """
+    effects = _effects_of(result, "small_study")
+    key = _default(effects) if test is None else test
+    if key not in SMALL_STUDY:
+        raise OptionError(f"test {key!r} is unknown. Choose one of: {', '.join(SMALL_STUDY)}.")
+    chosen = SMALL_STUDY[key]
+    _check(effects, chosen.name)
+    if chosen.measures and effects.measure.key not in chosen.measures:
+        raise OptionError(
+            f'{chosen.name} is made for {" and ".join(chosen.measures)}, not {effects.measure.key}. Use test="egger".'
+        )
+    return _record(effects, chosen, chosen.function(effects), level)
+
+
+def regression_test(
+    fit: Pooled, *, predictor: str = "se", model: str = "random", level: float | None = None
+) -> SmallStudy:
+    """Regress the effects on a measure of study size, in the model of the fit or with a multiplicative dispersion.
+
+    Parameters
+    ----------
+    fit : Pooled
+        From ``ml.pool``; its estimator of tau2 and its test are used (``model="common"`` gives no tau2).
+    predictor : {"se", "v", "n", "1/n", "sqrt(n)", "1/sqrt(n)"}, default "se"
+        What the effects are regressed on; those of patients need n.
+    model : {"random", "dispersion"}, default "random"
+        ``"random"``: meta-regression in the model of the fit. ``"dispersion"``: weighted regression with weights 1/v
+        whose residual variance is estimated (the classic Egger test with ``predictor="se"``).
+    level : float, optional
+        Level of the interval of the limit, that of the fit by default.
+
+    Returns
+    -------
+    SmallStudy
+        ``limit`` is the intercept where the predictor vanishes for an infinitely large study.
+
+    Raises
+    ------
+    OptionError
+        If an option is unknown.
+    DataError
+        If numbers of patients are needed and missing.
+
+    Warns
+    -----
+    FewStudiesWarning
+        Below 10 studies.
+
+    Notes
+    -----
+    Sources: Egger M et al. BMJ 1997;315:629-634; Sterne JAC, Egger M. In: Rothstein HR et al (eds). Publication Bias in
+    Meta-Analysis, 2005, 99-110; Moreno SG et al. BMC Med Res Methodol 2009;9:2.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> y = [-1.2, 0.3, -0.9, -0.7, 0.2, -0.5, -0.3, 0.1, -0.2, -0.1]
+    >>> v = [0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.02, 0.01]
+    >>> round(ml.regression_test(ml.pool(ml.effects(y, v, measure="HR"))).limit.value, 3)
+    1.004
+    """
+    effects = _effects_of(fit, "regression_test")
+    if not isinstance(fit, Pooled):
+        raise OptionError("regression_test takes a result of ml.pool, because it uses its model.")
+    if predictor not in PREDICTORS:
+        raise OptionError(f"predictor {predictor!r} is unknown. Choose one of: {', '.join(PREDICTORS)}.")
+    if model not in ("random", "dispersion"):
+        raise OptionError(f"model {model!r} is unknown. Choose one of: random, dispersion.")
+    if fit.model not in ("random", "common"):
+        raise OptionError(
+            f'the model "{fit.model}" has no regression test. Pool with model="random", or use small_study.'
+        )
+    _check(effects, "the regression test")
+    values, at_zero, words = PREDICTORS[predictor]
+    x = values(effects)
+    if model == "dispersion":
+        found = weighted_regression(effects.y, x, 1 / effects.v, at_zero=at_zero)
+    else:
+        test = fit.test if fit.test in BROADCAST else "z"
+        found = mixed_regression(effects.y, effects.v, x, tau2=fit.tau2_method or None, test=test, at_zero=at_zero)
+    how = "Regression test" if model == "random" else "Regression test with multiplicative dispersion"
+    entry = AsymmetryTest("regression", f"{how} on the {words}", SMALL_STUDY["egger"].function, (), words, "")
+    return _record(effects, entry, found, fit.level if level is None else level)
+
+
+def rank_test(result: Pooled | Effects, *, exact: bool = True) -> SmallStudy:
+    """Correlate the ranks of effects and variances, with the exact p value where there are no ties.
+
+    Parameters
+    ----------
+    result : Pooled or Effects
+        A fit or the effects themselves.
+    exact : bool, default True
+        Whether p comes from the permutation distribution (fewer than 50 studies, no ties) or the normal.
+
+    Returns
+    -------
+    SmallStudy
+        ``bias`` is the score: concordant minus discordant pairs.
+
+    Warns
+    -----
+    FewStudiesWarning
+        Below 10 studies.
+
+    Notes
+    -----
+    Source: Begg CB, Mazumdar M. Biometrics 1994;50:1088-1101.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> y = [-1.2, 0.3, -0.9, -0.7, 0.2, -0.5, -0.3, 0.1, -0.2, -0.1]
+    >>> v = [0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.03, 0.02, 0.01]
+    >>> round(ml.rank_test(ml.effects(y, v)).p, 4)
+    0.0726
+    """
+    effects = _effects_of(result, "rank_test")
+    _check(effects, "the rank test")
+    return _record(effects, SMALL_STUDY["begg"], begg(effects, exact=exact), 0.95)
+
+
+def _effects_of(result: object, verb: str) -> Effects:
+    if isinstance(result, Effects):
+        return result
+    if isinstance(result, Pooled):
+        return result.effects
+    raise OptionError(f"{verb} takes effects or a result of ml.pool, not {type(result).__name__}.")
+
+
+def _default(effects: Effects) -> str:
+    """Choose the test made for the measure."""
+    if effects.measure.key == "OR" and len(effects.cells) == len(effects):
+        return "harbord"
+    events = known_events(effects)
+    if effects.measure.key == "HR" and bool(np.all(np.isfinite(events) & (events > 0))):
+        return "debray"
+    return "egger"
+
+
+def _check(effects: Effects, name: str) -> None:
+    k = len(effects)
+    if k < 3:
+        raise NotEstimableError(f"{name} needs at least 3 studies; there are {k}.")
+    if k < FEW:
+        warn(
+            FewStudiesWarning,
+            f"only {k} studies: below {FEW}, {name} sees little, and an unremarkable result means nothing.",
+        )
+
+
+def _record(effects: Effects, test: AsymmetryTest, found: Asymmetry, level: float) -> SmallStudy:
+    limit = None
+    if np.isfinite(found.limit):
+        half = float(quantile(np.float64(found.df), level)) * found.limit_se
+        limit = printed_estimate(effects, found.limit, found.limit - half, found.limit + half, level, "confidence")
+    return SmallStudy(
+        effects=effects,
+        test=test.key,
+        name=test.name,
+        statistic=found.statistic,
+        df=found.df,
+        p=found.p,
+        bias=found.bias,
+        bias_se=found.bias_se,
+        tau=found.spread,
+        limit=limit,
+        predictor=test.predictor,
+        x=frozen_array(found.x),
+        y=frozen_array(found.y),
+        w=frozen_array(found.w),
+        level=level,
+    )

@@ -1,0 +1,129 @@
+"""One model fitted to many subsets of the studies: what leave-one-out, cumulative and all-subsets analyses share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.pooling.models import fit_model
+from metaleptic.pooling.normal import fit_normal, quantile
+from metaleptic.pooling.result import Pooled
+from metaleptic.types import BoolArray, FloatArray, Measure, frozen_array
+
+BROADCAST = frozenset({"knapp-hartung", "adhoc", "t", "z"})
+COLUMNS = ("k", "beta", "se", "statistic", "p", "low", "high", "tau2", "i2", "h2", "q", "q_p")
+CHUNK = 400_000  # numbers in one array of a chunk: a few megabytes stay in the processor's cache
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SubsetFits:
+    """Arrays with one number per subset, on the analysis scale.
+
+    Attributes
+    ----------
+    k : ndarray of shape (m,)
+        Number of studies.
+    beta, se, statistic, p, low, high : ndarray of shape (m,)
+        Pooled effect, standard error, test of no effect, interval.
+    tau2, i2, h2, q, q_p : ndarray of shape (m,)
+        Heterogeneity.
+    reason : tuple of str
+        Why a subset has no estimate ("" where it has one); empty if all have.
+    """
+
+    k: FloatArray
+    beta: FloatArray
+    se: FloatArray
+    statistic: FloatArray
+    p: FloatArray
+    low: FloatArray
+    high: FloatArray
+    tau2: FloatArray
+    i2: FloatArray
+    h2: FloatArray
+    q: FloatArray
+    q_p: FloatArray
+    reason: tuple[str, ...] = ()
+
+    def printed(self, measure: Measure) -> tuple[Any, Any, Any]:
+        """Return effect and bounds on the printed scale."""
+        low, high = measure.printed_bounds(self.low, self.high)
+        return measure.to_printed(self.beta), low, high
+
+
+def refuse_others(fit: object, verb: str) -> Pooled:
+    """Return the fit if it is one of ``ml.pool``; say what to do if not."""
+    if not isinstance(fit, Pooled):
+        raise OptionError(
+            f"{verb} takes a pooled result, not {type(fit).__name__}. Make it first with ml.pool(effects)."
+        )
+    return fit
+
+
+def fit_subsets(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | None = None) -> SubsetFits:
+    """Fit the model of ``fit`` again to each subset (a row of ``keep``, True where a study is in).
+
+    A subset of one study is that study with its z interval.
+    """
+    if fit.model in ("random", "common") and fit.test in BROADCAST:
+        return _broadcast(fit, keep, progress)
+    rows, reasons = [], []
+    for row in keep:
+        try:
+            rows.append(_again(fit, np.flatnonzero(row)))
+            reasons.append("")
+        except NotEstimableError as error:
+            rows.append((float(row.sum()), *([np.nan] * (len(COLUMNS) - 1))))
+            reasons.append(str(error))
+    return _record(np.array(rows).T, tuple(reasons) if any(reasons) else ())
+
+
+def _record(columns: FloatArray, reason: tuple[str, ...] = ()) -> SubsetFits:
+    """Build the record from rows in the order of COLUMNS."""
+    k, beta, se, statistic, p, low, high, tau2, i2, h2, q, q_p = (frozen_array(c) for c in columns)
+    return SubsetFits(k, beta, se, statistic, p, low, high, tau2, i2, h2, q, q_p, reason)
+
+
+def _broadcast(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | None) -> SubsetFits:
+    y, v = fit.effects.y, fit.effects.v
+    count = np.add.reduce(keep, axis=-1)
+    out = np.empty((len(COLUMNS), len(keep)))
+    alone = np.flatnonzero(count == 1)
+    out[:, alone] = _single(y, v, np.argmax(keep[alone], axis=-1), fit.level)
+    several = np.flatnonzero(count > 1)
+    step = max(1, CHUNK // (len(y) * (48 if fit.tau2_method in ("ML", "REML") else 1)))
+    for start in range(0, len(several), step):
+        at = several[start : start + step]
+        f = fit_normal(
+            y, v, tau2=fit.tau2_method or None, test=fit.test, level=fit.level, keep=keep[at].astype(np.float64)
+        )
+        columns = (count[at], f.mu, f.se, f.statistic, f.p, f.low, f.high, f.tau2, f.i2, f.h2, f.q)
+        out[:-1, at] = np.stack([np.broadcast_to(c, at.shape) for c in columns])
+        out[-1, at] = special.chdtrc(count[at] - 1, f.q)
+        if progress is not None:
+            progress(len(at))
+    return _record(out)
+
+
+def _single(y: FloatArray, v: FloatArray, at: Any, level: float) -> FloatArray:
+    """Return the columns of subsets that hold one study."""
+    mu, se = y[at], np.sqrt(v[at])
+    half = float(quantile(np.float64(np.inf), level)) * se
+    one, zero = np.ones_like(mu), np.zeros_like(mu)
+    p = 2 * special.ndtr(-np.abs(mu / se))
+    return np.stack([one, mu, se, mu / se, p, mu - half, mu + half, zero, zero, one, zero, one])
+
+
+def _again(fit: Pooled, at: Any) -> tuple[float, ...]:
+    """Fit one subset by the model's own function."""
+    f = fit_model(fit.effects.take(at), fit.model, fit.tau2_method, fit.test, fit.level)
+    to = fit.effects.measure.to_analysis
+    bounds = sorted((float(to(f.estimate.low)), float(to(f.estimate.high))))
+    alone = len(at) == 1
+    heterogeneity = (0.0, 0.0, 1.0, 0.0, 1.0) if alone else (f.tau2, f.i2, f.h2, f.q, f.q_p)
+    return (len(at), float(f.beta[0]), float(f.se[0]), f.statistic, f.p, *bounds, *heterogeneity)

@@ -1,0 +1,40 @@
+"""Words that the sentences of this room share."""
+
+from __future__ import annotations
+
+from metaleptic.pooling.result import format_p
+from metaleptic.types import Measure
+
+__all__ = ["format_p", "listed", "p_words", "side", "studies", "value_words", "with_small_letter"]
+
+
+def side(low: float, high: float, null: float) -> int:
+    """-1 if the interval lies below the null, 1 above, 0 across."""
+    return int(low > null) - int(high < null)
+
+
+def with_small_letter(label: str) -> str:
+    """Write a label within a sentence."""
+    return label[:1].lower() + label[1:]
+
+
+def studies(k: int) -> str:
+    """Write a number of studies."""
+    return "1 study" if k == 1 else f"{k} studies"
+
+
+def listed(names: tuple[str, ...] | list[str], most: int = 6) -> str:
+    """Write a list of names, the end of a long one as a number."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def value_words(measure: Measure, value: float, low: float, high: float, level: float) -> str:
+    """Write an estimate with its interval within a sentence, printed scale."""
+    unit = f" {measure.unit}" if measure.unit else ""
+    return f"{measure.format(value)}{unit} ({100 * level:g}% CI {measure.format_interval(low, high)})"
+
+
+def p_words(p: float) -> str:
+    """Write "p = 0.03"."""
+    return f"p {format_p(p)}"

@@ -1,0 +1,1 @@
+"""From individual patients to survival summaries."""

@@ -1,0 +1,38 @@
+"""Cut the golden values of two-arm count models out of a folder of results from R.
+
+python tests/golden/extract_glmm.py REFERENCE_FOLDER
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from extract import HERE, SOURCES, _raw, load
+
+
+def main() -> None:
+    """Write tables and rma.glmm() results of every data set with counts."""
+    root = Path(sys.argv[1]) / "frequentist"
+    content: dict[str, Any] = {}
+    for name, source in SOURCES.items():
+        folder = root / name
+        if name == "bcg_RR" or not (folder / "glmm.json").exists():
+            continue
+        with (folder / "data.csv").open(encoding="utf-8", newline="") as stream:
+            raw = _raw(list(csv.DictReader(stream)))
+        fits = [
+            {"id": x["id"], "call": x["call"], "version": f"{x['package']} {x['version']}"}
+            | {key: x["result"][key] for key in ("beta", "se", "tau2", "QE_LRT", "I2", "H2")}
+            for x in load(folder / "glmm.json")
+            if x["id"] in {f"OR_{method}_{model}" for method in ("EE", "ML") for model in ("UM.FS", "CM.AL", "CM.EL")}
+        ]
+        content[name] = {"source": source, "counts": raw, "fits": fits}
+    (HERE / "glmm.json").write_text(json.dumps(content, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
