@@ -1,4 +1,4 @@
-"""The verb ``km``: patients in, a Kaplan-Meier plot with its table out."""
+"""The verb ``km_plot``: patients in, a Kaplan-Meier plot with its table out."""
 
 from __future__ import annotations
 
@@ -83,6 +83,7 @@ def km_plot(
     --------
     >>> import metaleptic as ml
     >>> ml.km_plot(ml.IPD([2, 5, 6, 9], [1, 1, 0, 0], ["A"] * 4))
+    >>> km_plot(ml.IPD([2, 5, 6, 9], [1, 1, 0, 0], ["A"] * 4))
     Kaplan-Meier plot. A: 4 patients, 2 events, median 5.
     """
     if not isinstance(patients, IPD | Reconstruction):

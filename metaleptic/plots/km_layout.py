@@ -112,7 +112,7 @@ def km_layout(
     y_title: str = "Survival",
     style: str | Style = "plain",
 ) -> KMLayout:
-    """Lay a Kaplan-Meier plot out as plain data; arguments as in ``ml.km``.
+    """Lay a Kaplan-Meier plot out as plain data; arguments as in ``ml.km_plot``.
 
     Examples
     --------
