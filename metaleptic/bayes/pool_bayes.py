@@ -76,7 +76,8 @@ def pool_bayes(
         ``"normal-normal"``: effects with standard errors. ``"binomial-normal"``: proportions by the exact likelihood of
         their counts, without the half added to 0 of n; ``"beta-binomial"``: the same, true proportions scattering by a
         beta distribution. ``"poisson-normal"``: rates by events and time at risk.
-        ``"t"`` (only with ``method="nuts"``): effects with standard errors, true effects scattering by a Student t(4).
+        ``"t"`` (only with ``method="nuts"``): effects with standard errors, true effects scattering by a Student t(4);
+        ``"selection"``: results that are not significant may have stayed unreported.
     tau : Prior, optional
         Prior on the heterogeneity, from ``ml.priors``, or a distribution of ``scipy.stats``. By default half-normal: scale 0.5 for ratios, medians and
         survival, 1 for logits; differences have no default, because it depends on their unit.

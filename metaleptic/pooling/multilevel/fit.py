@@ -15,7 +15,10 @@ from metaleptic.pooling.multilevel.maximise import Objective, Peak, Space, highe
 from metaleptic.pooling.multilevel.structures import DISTANCES
 from metaleptic.types import FloatArray
 
-MOST_STARTS = 7
+MOST_STARTS = 10
+SPREADS = (0.3, 0.75, -0.3, 0.0, 0.97, -0.85, 0.5)  # of correlations to start from, over what they can be
+FEW = 50  # effects: with fewer the likelihood has more maxima, and is cheap
+ONE_CORRELATION = frozenset({"CS", "HCS", "AR", "HAR", "CAR"})  # structures seen to have several maxima; UN hardly ever
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 # Ranges of spatial correlation to start from, between the shortest distance and twice the longest, on the log scale:
 # their likelihoods have many maxima.
@@ -91,8 +94,8 @@ def _angles(b: Built, which: int) -> FloatArray:
         near, far = (float(apart[apart > 0].min()), float(apart.max())) if (apart > 0).any() else (1.0, 1.0)
         return np.array([np.log(near) + RANGES[which % len(RANGES)] * np.log(2 * far / near)])
     if b.written.struct in ("UN", "GEN"):
-        return np.full(n, np.arccos((0.4, 0.0, 0.75, -0.3)[which % 4]))
-    return np.full(n, np.arcsin((0.3, 0.7, -0.3, 0.0)[which % 4]))
+        return np.full(n, np.arccos(SPREADS[which % len(SPREADS)]))
+    return np.full(n, np.arcsin(SPREADS[which % len(SPREADS)]))
 
 
 def starting_points(
@@ -105,6 +108,9 @@ def starting_points(
     shares = [np.full(m, 1 / m), *([np.eye(m)[i] * 0.9 + 0.1 / m for i in range(m)] if m > 1 else [])]
     shares += [np.full(m, 0.02 / m), np.full(m, 4 / m)]
     spatial = any(b.written.struct in DISTANCES for b in built)
+    few = len(y) <= FEW
+    if any(b.written.struct in ONE_CORRELATION for b in built):
+        shares += [np.full(m, f / m) for f in (1.0, 0.3, 1.0, 2.0)[: 4 if few else 1]]
     if spatial:
         shares = [np.full(m, 1 / m)] * len(RANGES) + shares
     sizes = [_term_scale(b, r, variances, typical) for b in built]
@@ -115,7 +121,10 @@ def starting_points(
             parts += [size * np.sqrt(f), _angles(b, i)]
         starts.append(np.concatenate(parts))
     uneven = [b for b in built if b.covariance.own_variances and b.covariance.levels > 2]
-    for i in range(4 if uneven else 0):  # unequal variances, in a pattern that no two starts share
+    shared = any(b.written.struct in ONE_CORRELATION for b in uneven)
+    for i in range(
+        (10 if few else 4) if shared else 2 if uneven else 0
+    ):  # unequal variances, in a pattern that no two starts share
         parts = []
         for b, size in zip(built, sizes, strict=True):
             turn = np.modf((i + 1) * GOLDEN_RATIO * (1 + np.arange(len(size))))[0]

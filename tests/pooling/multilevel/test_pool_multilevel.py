@@ -400,3 +400,48 @@ def test_methods_are_said_with_sources() -> None:
     assert "unstructured covariance" in free.sentence
     assert "allowing for the covariances of sampling errors" in free.sentence
     assert "normal distribution" in free.sentence
+
+
+def test_the_higher_of_two_maxima_is_found() -> None:
+    """Sixteen effects of six groups where R stops at the lower maximum: at our estimates R itself finds a higher likelihood.
+
+    metafor 3.8.1: rma.mv(y, v, mods=~x, random=~l|g, struct="HCS", method="ML") gives -15.741570 (p of the intercept
+    0.47); with tau2=c(0.0210, 1.4155, 0.2141, 0.8019) and rho=0.925 held it gives -15.511788 (p below 0.001).
+    """
+    columns = {
+        "g": [1, 1, 2, 2, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6],
+        "l": [2, 3, 2, 4, 3, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 4],
+        "x": [-1.34, 1.43, -0.34, -0.74, 0.69, -0.41, 0.91, -0.96, -1.07, 1.27, 0.74, -0.17, 0.5, 0.05, 0.08, -0.49],
+    }
+    y = [
+        -0.42,
+        -0.003,
+        -0.712,
+        -1.513,
+        0.631,
+        0.485,
+        -0.757,
+        0.112,
+        0.095,
+        0.884,
+        -0.594,
+        0.167,
+        0.09,
+        1.271,
+        1.617,
+        0.489,
+    ]
+    v = [0.186, 0.208, 0.141, 0.251, 0.271, 0.105, 0.023, 0.276, 0.226, 0.129, 0.094, 0.223, 0.095, 0.135, 0.149, 0.288]
+    e = ml.effects(y, v, columns=columns)
+    given: dict[str, Any] = {"random": "~ l | g", "struct": "HCS", "method": "ML", "moderators": "~ x", "test": "z"}
+    best = ml.pool_multilevel(e, **given)
+    lower = ml.pool_multilevel(
+        e, **given, tau2=[0.5171239724, 0.8800430857, 5.359459522e-4, 0.3661213552], rho=0.5253242931
+    )
+    near = ml.pool_multilevel(e, **given, tau2=[0.0210, 1.4155, 0.2141, 0.8019], rho=0.925)
+    assert lower.loglik == pytest.approx(-15.74156957, abs=1e-8)
+    assert near.loglik == pytest.approx(-15.51178817, abs=1e-8)
+    assert best.loglik == pytest.approx(-15.511782983, abs=1e-8)
+    assert best.p[0] < 0.001 < 0.4 < lower.p[0]
+    assert best.convergence.agreeing < best.convergence.starts
+    assert any("several maxima" in note for note in best.notes)
