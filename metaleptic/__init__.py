@@ -172,7 +172,6 @@ _HOME = {
     "forest": "plots.forest",
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
-    "km_plot": "plots.km",
     "baujat": "sensitivity.baujat",
     "cumulative": "sensitivity.cumulative",
     "influence": "sensitivity.influence",

@@ -82,7 +82,6 @@ def km_plot(
     Examples
     --------
     >>> import metaleptic as ml
-    >>> ml.km_plot(ml.IPD([2, 5, 6, 9], [1, 1, 0, 0], ["A"] * 4))
     >>> km_plot(ml.IPD([2, 5, 6, 9], [1, 1, 0, 0], ["A"] * 4))
     Kaplan-Meier plot. A: 4 patients, 2 events, median 5.
     """
