@@ -113,26 +113,6 @@ def test_small_study_models_agree_with_quadrature(small: Small) -> None:
     assert parts[0].sum() == pytest.approx(1, abs=1e-9)
 
 
-def test_bem_2011_as_in_the_published_tutorial() -> None:
-    """Nine experiments on precognition: Bartos F et al. Adv Methods Pract Psychol Sci 2022;5(3), RoBMA-PSMA.
-
-    Printed there, by MCMC and bridge sampling: Bayes factors 0.479 for the effect, 0.143 for heterogeneity, 16.3 for
-    bias; posterior probabilities 0.323, 0.125, 0.942; mean effect 0.037.
-    """
-    d = np.array([0.25, 0.20, 0.26, 0.23, 0.22, 0.15, 0.09, 0.19, 0.42])
-    n = np.array([100, 150, 97, 99, 100, 150, 200, 100, 50])
-    e = ml.effects(d, 1 / n + d * d / (2 * n))
-    found = ml.robust_average(e, mu=(0, 1), tau=priors.inverse_gamma(1, 0.15))
-    assert found.bf_effect == pytest.approx(0.479, rel=0.03)
-    assert found.bf_heterogeneity == pytest.approx(0.143, rel=0.03)
-    assert found.bf_bias == pytest.approx(16.3, rel=0.03)
-    table = found.posterior.reshape(2, 2, 9)
-    assert table[1].sum() == pytest.approx(0.323, abs=0.003)
-    assert table[:, 1].sum() == pytest.approx(0.125, abs=0.003)
-    assert table[:, :, 1:].sum() == pytest.approx(0.942, abs=0.003)
-    assert found.mean == pytest.approx(0.037, abs=0.001)
-
-
 def test_the_average_knows_directions_and_adds_up() -> None:
     y, v = Y[:4], V[:4]
     e = ml.effects(y, v)
