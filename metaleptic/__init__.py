@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.location_scale import location_scale as location_scale
     from metaleptic.pooling.medians import PooledMedian as PooledMedian
     from metaleptic.pooling.medians import pool_medians as pool_medians
+    from metaleptic.pooling.methods_sentence import methods_sentence as methods_sentence
     from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
@@ -221,6 +222,7 @@ _HOME = {
     "curve_hazard_ratio": "convert.curve_hazard_ratio",
     "survival_summary": "convert.summary_curve",
     "restricted_means": "convert.estimates",
+    "methods_sentence": "pooling.methods_sentence",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",
     "plot_check": "plots.check",
