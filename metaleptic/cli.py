@@ -376,6 +376,172 @@ def audit(
         raise typer.Exit(1)
 
 
+@app.command("reconstruct-table")
+def reconstruct_table(
+    file: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per patient.", show_default=False)],
+    printed: Annotated[
+        Path,
+        typer.Argument(
+            help="TOML file with what the text prints: [published.GROUP], [[contrasts]].", show_default=False
+        ),
+    ],
+    seconds: Annotated[float, typer.Option(help="Time after which the search stops and says so.")] = 60.0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the patients with their inferred events as CSV.", show_default=False),
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Infer from a table of times and the text around it who had the event.
+
+    Example: metaleptic reconstruct-table patients.csv text.toml --out inferred.csv
+    """
+    with _plain_talk():
+        rec = _reconstructed(file, printed, seconds)
+        if out is not None:
+            rec.to_frame().to_csv(out, index=False)
+    if as_json:
+        print(json.dumps(_table_record(rec), indent=1, ensure_ascii=False))
+        return
+    print(rec)
+    for line in rec.contradictions:
+        print(f"the times alone contradict: {line}")
+    if rec.assignments:
+        for c in rec.best.checks:
+            print(f"{c.fact}: printed {c.printed}, inferred {c.value}, {_AGREES[c.agrees]}")
+    for missed in rec.unreachable:
+        print(f"not reached: {missed}")
+
+
+_AGREES = {"rounded": "agrees", "truncated": "agrees if cut off", "no": "does not agree"}
+
+
+def _reconstructed(file: Path, printed: Path, seconds: float) -> Any:
+    import tomllib
+
+    import metaleptic as ml
+
+    try:
+        told = tomllib.loads(printed.read_text(encoding="utf-8"))
+        groups = {}
+        for name, values in told.pop("published", {}).items():
+            words: dict[str, Any] = {k: _by_time(v) if isinstance(v, dict) else v for k, v in values.items()}
+            groups[name] = ml.Published(**words)
+        contrasts = [ml.Contrast(**c) for c in told.pop("contrasts", [])]
+        return ml.reconstruct_table(file, groups, contrasts=contrasts, seconds=seconds, **told)
+    except tomllib.TOMLDecodeError as err:
+        raise OptionError(f"file '{printed}' is not valid TOML: {err}") from None
+    except (TypeError, AttributeError) as err:
+        raise OptionError(f"file '{printed}' has a key that is not understood: {err}") from None
+
+
+def _by_time(values: dict[str, Any]) -> dict[float, Any]:
+    try:
+        return {float(at): value for at, value in values.items()}
+    except ValueError as err:
+        raise OptionError(f"rates and numbers at risk need times as keys: {err}") from None
+
+
+def _table_record(rec: Any) -> dict[str, Any]:
+    def written(found: Any) -> list[dict[str, Any]]:
+        return [
+            {"event": list(a.event), "reproduced": a.reproduced, "printed": a.printed, "rule": a.rule, "ties": a.ties}
+            | {"checks": [asdict(c) for c in a.checks]}
+            for a in found
+        ]
+
+    return {
+        "complete": rec.complete,
+        "notes": list(rec.notes),
+        "contradictions": list(rec.contradictions),
+        "assignments": written(rec.assignments),
+        "repairs": [
+            {"patient": r.patient, "column": r.column, "printed": r.printed, "value": r.value}
+            | {"restores": list(r.restores), "assignments": written(r.assignments)}
+            for r in rec.repairs
+        ],
+        "unreachable": [asdict(u) for u in rec.unreachable],
+    }
+
+
+@app.command()
+def reconstruct(
+    points: Annotated[
+        Path,
+        typer.Argument(
+            help="Points of the curve(s): WebPlotDigitizer, DigitizeIt, or arm, time, survival.", show_default=False
+        ),
+    ],
+    published: Annotated[
+        Path | None,
+        typer.Option(help="TOML file with what is printed: [arms.NAME] tables and [[contrasts]].", show_default=False),
+    ] = None,
+    n: Annotated[int | None, typer.Option(help="Patients, for a single curve.", show_default=False)] = None,
+    events: Annotated[int | None, typer.Option(help="Total of events, for a single curve.", show_default=False)] = None,
+    at_risk: Annotated[
+        list[str] | None, typer.Option(help="Number at risk as TIME=NUMBER; repeat as needed.", show_default=False)
+    ] = None,
+    kind: Annotated[str, typer.Option(help="clicks, trace or drops.")] = "clicks",
+    draws: Annotated[
+        int, typer.Option(help="Further data sets that agree with what is printed, in --json and --out.")
+    ] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Save the whole reconstruction as JSON here.", show_default=False)
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw curve and points (.svg, .png or .pdf).", show_default=False)
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Turn clicked points of Kaplan-Meier curves back into patients, printed as CSV.
+
+    Example: metaleptic reconstruct fig2.csv --published fig2.toml --plot check.pdf > patients.csv
+    """
+    import metaleptic as ml
+    from metaleptic.reconstruction.printed_file import read_published
+    from metaleptic.reconstruction.store import to_json
+
+    with _plain_talk():
+        curves = ml.read_clicks(points, kind=kind)
+        arms, contrasts = read_published(published) if published is not None else ({}, [])
+        if n is not None or events is not None or at_risk:
+            if published is not None or len(curves) > 1:
+                raise OptionError("--n, --events and --at-risk are for one curve without --published.")
+            table = dict(_time_number(text) for text in at_risk or [])
+            arms = {next(iter(curves)): ml.Published(n=n, events=events, at_risk=table)}
+        unknown = [name for name in arms if name not in curves]
+        if unknown:
+            raise OptionError(f"{published}: arm {unknown[0]!r} is not among the curves: {', '.join(curves)}.")
+        printed = {name: arms.get(name, ml.Published()) for name in curves}
+        rec = ml.reconstruct(curves, printed, contrasts=contrasts, draws=draws, seed=seed)
+        if out is not None:
+            rec.save(out)
+        if plot is not None:
+            ml.km_plot(rec).save(plot)
+    if as_json:
+        print(to_json(rec), end="")
+        return
+    print("time,event,arm")
+    for row in zip(rec.ipd.time.tolist(), rec.ipd.event.tolist(), rec.ipd.arm.tolist(), strict=True):
+        print(f"{row[0]:.6g},{row[1]},{_csv_cell(row[2])}")
+    talk = Console(stderr=True, soft_wrap=True, highlight=False)
+    for text in (*rec.corrections, repr(rec.fidelity)):
+        talk.print(f"note: {text}", markup=False)
+
+
+def _time_number(text: str) -> tuple[float, int]:
+    time, _, number = text.partition("=")
+    try:
+        return float(time), int(number)
+    except ValueError:
+        raise OptionError(f"--at-risk {text!r} is not understood. Write TIME=NUMBER, for example 12=43.") from None
+
+
+def _csv_cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
+
+
 @app.command()
 def data(
     name: Annotated[str | None, typer.Argument(help="A data set; lists them if left out.", show_default=False)] = None,

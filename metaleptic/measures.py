@@ -35,6 +35,37 @@ def inverse_cloglog(y: Any) -> Any:
     return np.exp(-np.exp(np.asarray(y, dtype=np.float64)))
 
 
+def root_fisher_z(r2: Any) -> Any:
+    """Return Fisher's z of the root of a squared correlation."""
+    return fisher_z(np.sqrt(np.asarray(r2, dtype=np.float64)))
+
+
+def squared_tanh(y: Any) -> Any:
+    """Return the squared correlation of a Fisher's z; 0 below 0."""
+    return np.square(np.tanh(np.maximum(np.asarray(y, dtype=np.float64), 0.0)))
+
+
+def hakstian_whalen(alpha: Any) -> Any:
+    """Return 1 minus the cube root of 1 - alpha."""
+    return 1 - np.cbrt(1 - np.asarray(alpha, dtype=np.float64))
+
+
+def inverse_hakstian_whalen(y: Any) -> Any:
+    """Return the reliability of which y is the transform."""
+    return 1 - (1 - np.asarray(y, dtype=np.float64)) ** 3
+
+
+def bonett(alpha: Any) -> Any:
+    """Return -log(1 - alpha); 1 maps to infinity without a warning."""
+    with np.errstate(divide="ignore"):
+        return -np.log1p(-np.asarray(alpha, dtype=np.float64))
+
+
+def inverse_bonett(y: Any) -> Any:
+    """Return the reliability of which y is the transform."""
+    return -np.expm1(-np.asarray(y, dtype=np.float64))
+
+
 def square(y: Any) -> Any:
     """Return y squared, 0 for negative y: an interval of root rates may reach below 0, a rate may not."""
     return np.square(np.maximum(np.asarray(y, dtype=np.float64), 0.0))
@@ -125,6 +156,56 @@ MEASURES = MappingProxyType(
                 "PFT", "Proportion", _NAN, arcsine, inverse_arcsine, "percent", 1, "", "Freeman-Tukey double arcsine"
             ),
             Measure("PRZ", "Proportion", _NAN, special.ndtri, special.ndtr, "percent", 1, "", "probit"),
+            Measure("D2OR", "Odds ratio", 1.0, log, np.exp, "log", 2, "", "log odds ratio from means"),
+            Measure("D2ORL", "Odds ratio", 1.0, log, np.exp, "log", 2, "", "log odds ratio from means"),
+            Measure("D2ORN", "Odds ratio", 1.0, log, np.exp, "log", 2, "", "log odds ratio from means"),
+            Measure("RPB", "Correlation", 0.0, same, same, "linear", 2, "", "point-biserial correlation"),
+            Measure("ZPB", "Correlation", 0.0, fisher_z, np.tanh, "linear", 2, "", "Fisher's z, point-biserial"),
+            Measure("RBIS", "Correlation", 0.0, same, same, "linear", 2, "", "biserial correlation"),
+            Measure("ZBIS", "Correlation", 0.0, fisher_z, np.tanh, "linear", 2, "", "Fisher's z, biserial"),
+            Measure(
+                "CLESN", "Probability of superiority", 0.5, same, same, "linear", 2, "", "probability of superiority"
+            ),
+            Measure("AUCN", "Area under the curve", 0.5, same, same, "linear", 2, "", "area under the curve"),
+            Measure("SMCRP", "Standardised mean change", 0.0, same, same, "linear", 2, "", "change over the mean SD"),
+            Measure("SMCRPH", "Standardised mean change", 0.0, same, same, "linear", 2, "", "change over the mean SD"),
+            Measure("OR2DL", "SMD from odds ratio", 0.0, same, same, "linear", 2, "", "standardised mean difference"),
+            Measure("OR2DN", "SMD from odds ratio", 0.0, same, same, "linear", 2, "", "standardised mean difference"),
+            Measure("ZPHI", "Phi coefficient", 0.0, fisher_z, np.tanh, "linear", 2, "", "Fisher's z of phi"),
+            Measure("MPRR", "Risk ratio", 1.0, log, np.exp, "log", 2, "", "log risk ratio, matched pairs"),
+            Measure("MPOR", "Odds ratio", 1.0, log, np.exp, "log", 2, "", "log odds ratio, matched pairs"),
+            Measure("MPORC", "Odds ratio", 1.0, log, np.exp, "log", 2, "", "conditional log odds ratio, matched pairs"),
+            Measure("MPPETO", "Odds ratio", 1.0, log, np.exp, "log", 2, "", "log odds ratio (Peto), matched pairs"),
+            Measure("MPRD", "Risk difference", 0.0, same, same, "linear", 3, "", "risk difference, matched pairs"),
+            Measure("PCOR", "Partial correlation", 0.0, same, same, "linear", 2, "", "partial correlation"),
+            Measure("ZPCOR", "Partial correlation", 0.0, fisher_z, np.tanh, "linear", 2, "", "Fisher's z, partial"),
+            Measure("SPCOR", "Semi-partial correlation", 0.0, same, same, "linear", 2, "", "semi-partial correlation"),
+            Measure(
+                "ZSPCOR",
+                "Semi-partial correlation",
+                0.0,
+                fisher_z,
+                np.tanh,
+                "linear",
+                2,
+                "",
+                "Fisher's z, semi-partial",
+            ),
+            Measure("R2", "R squared", _NAN, same, same, "linear", 2, "", "R squared"),
+            Measure("ZR2", "R squared", _NAN, root_fisher_z, squared_tanh, "linear", 2, "", "Fisher's z of R"),
+            Measure("ARAW", "Reliability", _NAN, same, same, "linear", 2, "", "coefficient alpha"),
+            Measure(
+                "AHW",
+                "Reliability",
+                _NAN,
+                hakstian_whalen,
+                inverse_hakstian_whalen,
+                "linear",
+                2,
+                "",
+                "alpha, cube root",
+            ),
+            Measure("ABT", "Reliability", _NAN, bonett, inverse_bonett, "linear", 2, "", "alpha, logarithm"),
             Measure("RMST", "Restricted mean survival", _NAN, same, same, "linear", 1, "months", "restricted mean"),
             Measure(
                 "RMSTD",

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import special
 
+from metaleptic.errors import OptionError
 from metaleptic.types import FloatArray
 
 Pair = tuple[FloatArray, FloatArray]
@@ -26,6 +27,20 @@ def continuity(policy: str, amount: float, empty: FloatArray) -> FloatArray:
     if policy == "empty":
         return np.where(empty, amount, 0.0)
     return np.full(len(empty), amount if policy == "all" or np.any(empty) else 0.0)
+
+
+def policy_named(measure: str, correct: str | None) -> str:
+    """Return the policy asked for; left open, empty cells are corrected where the measure needs it.
+
+    Raises
+    ------
+    OptionError
+        If there is no such policy.
+    """
+    policy = ("none" if measure in NEVER_CORRECTED else "empty") if correct is None else correct
+    if policy not in POLICIES:
+        raise OptionError(f"correct {correct!r} is unknown. Choose one of: {', '.join(POLICIES)}.")
+    return policy
 
 
 # --- two-by-two tables: a events and b others of the arm of interest, c and d of the control ----------------
@@ -95,6 +110,82 @@ def smd_from_odds_ratio(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArr
     return y * np.sqrt(3) / np.pi, v * 3 / np.pi**2
 
 
+def smd_from_odds_ratio_normal(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return log OR / 1.65. Cox DR, Snell EJ. Analysis of Binary Data, 2nd ed. 1989."""
+    y, v = log_odds_ratio(a, b, c, d)
+    return y / 1.65, v / 1.65**2
+
+
+def unbiased_risk_difference(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return the difference of risks with unbiased variances p(1-p)/(n-1)."""
+    n1, n2 = a + b, c + d
+    return a / n1 - c / n2, a * b / (n1**2 * (n1 - 1)) + c * d / (n2**2 * (n2 - 1))
+
+
+def phi_fixed_arms(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return phi with the variance that two arms of fixed size give (delta method)."""
+    phi, _ = phi_coefficient(a, b, c, d)
+    n1, n2, events, others = a + b, c + d, a + c, b + d
+    root = np.sqrt(events * others)
+    base = np.sqrt(n1 * n2)
+    p1, p2 = a / n1, c / n2
+    # phi = sqrt(n1 n2) (p1 - p2) / sqrt(m (n - m)) with m = n1 p1 + n2 p2
+    tilt = (p1 - p2) * (others - events) / (2 * root**2)
+    slope1, slope2 = base / root * (1 - tilt * n1), base / root * (-1 - tilt * n2)
+    return phi, slope1**2 * p1 * (1 - p1) / n1 + slope2**2 * p2 * (1 - p2) / n2
+
+
+def fisher_z_of_phi(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return Fisher's z of the phi coefficient (delta method)."""
+    phi, v = phi_coefficient(a, b, c, d)
+    return np.arctanh(phi), v / (1 - phi**2) ** 2
+
+
+# --- matched pairs: a both, b the first only, c the second only, d neither --------------------
+
+
+def matched_log_risk_ratio(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return the log ratio of the two marginal risks. Nam JM, Blackwelder WC. Stat Med 2002;21:689-699."""
+    del d
+    return np.log((a + b) / (a + c)), (b + c) / ((a + b) * (a + c))
+
+
+def matched_log_odds_ratio(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return the marginal log odds ratio. Zou GY. Am J Epidemiol 2007;166:1231-1232 (variance by the delta method)."""
+    n = a + b + c + d
+    p1, p2 = (a + b) / n, (a + c) / n
+    v1, v2 = p1 * (1 - p1), p2 * (1 - p2)
+    return special.logit(p1) - special.logit(p2), 1 / (n * v1) + 1 / (n * v2) - 2 * (a * d - b * c) / (n**3 * v1 * v2)
+
+
+def matched_conditional_log_odds_ratio(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return log(b/c), which the discordant pairs alone decide. McNemar Q. Psychometrika 1947;12:153-157."""
+    del a, d
+    return np.log(b / c), 1 / b + 1 / c
+
+
+def matched_peto(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return Peto's log odds ratio of the discordant pairs. Curtin F et al. Stat Med 2002;21:2145-2159."""
+    del a, d
+    return 2 * (b - c) / (b + c), 4 / (b + c)
+
+
+def matched_risk_difference(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> Pair:
+    """Return the difference of the marginal risks. May WL, Johnson WD. Stat Med 1997;16:2127-2136."""
+    n = a + b + c + d
+    return (b - c) / n, (b + c) / n**2 - (b - c) ** 2 / n**3
+
+
+MATCHED_PAIRS: MappingProxyType[str, Callable[..., Pair]] = MappingProxyType(
+    {
+        "MPOR": matched_log_odds_ratio,
+        "MPORC": matched_conditional_log_odds_ratio,
+        "MPPETO": matched_peto,
+        "MPRR": matched_log_risk_ratio,
+        "MPRD": matched_risk_difference,
+    }
+)
+
 TWO_BY_TWO: MappingProxyType[str, Callable[..., Pair]] = MappingProxyType(
     {
         "RR": log_risk_ratio,
@@ -107,9 +198,18 @@ TWO_BY_TWO: MappingProxyType[str, Callable[..., Pair]] = MappingProxyType(
         "YUY": yule_y,
         "PBIT": probit_difference,
         "OR2D": smd_from_odds_ratio,
+        "OR2DL": smd_from_odds_ratio,
+        "OR2DN": smd_from_odds_ratio_normal,
+        "ZPHI": fisher_z_of_phi,
     }
 )
-NEVER_CORRECTED = frozenset({"AS", "PETO", "PHI", "IRSD", "IRS", "IRFT", "PAS", "PFT"})  # defined for empty cells
+VARIANCES: MappingProxyType[tuple[str, str], Callable[..., Pair]] = MappingProxyType(
+    {("RD", "UB"): unbiased_risk_difference, ("PHI", "ST"): phi_fixed_arms, ("PHI", "CS"): phi_coefficient}
+)
+"""Other formulas of the variance than the default, by measure and metafor's name."""
+NEVER_CORRECTED = frozenset(
+    {"AS", "PETO", "PHI", "ZPHI", "IRSD", "IRS", "IRFT", "PAS", "PFT"}
+)  # defined for empty cells
 
 
 # --- single proportions -----------------------------------------------------------------------

@@ -1,11 +1,12 @@
-"""Effect sizes of means: KERNELS of two groups, of one group measured twice, and of one group.
+"""Differences and ratios of two groups' means: one function per measure, arrays in, (effect, variance) out.
 
-Arrays of one shape; every kernel returns the effect on the analysis scale and its sampling variance. Sources stand at each.
+Each line of ``TWO_GROUPS`` names its paper.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -16,216 +17,335 @@ from metaleptic.types import FloatArray
 Pair = tuple[FloatArray, FloatArray]
 
 
-def hedges_j(m: FloatArray) -> FloatArray:
-    """Return the exact factor that makes a standardised mean difference unbiased. Hedges LV. J Educ Stat 1981;6:107-128."""
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One measure: its function of arrays, the variance formulas it knows, and its paper."""
+
+    key: str
+    function: Callable[..., Pair]
+    variances: tuple[str, ...]
+    source: str
+
+
+def hedges_correction(df: FloatArray) -> FloatArray:
+    """Return J, the exact factor that takes the bias from a standardised difference with ``df`` degrees of freedom."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        j = np.exp(special.gammaln(m / 2) - 0.5 * np.log(m / 2) - special.gammaln((m - 1) / 2))
-    return np.where(m > 1, j, np.nan)
+        j = np.exp(special.gammaln(df / 2) - 0.5 * np.log(df / 2) - special.gammaln((df - 1) / 2))
+    return np.where(df > 1, j, np.nan)
 
 
-# --- two groups -------------------------------------------------------------------------------
+def unbiased_variance(base: FloatArray, g: FloatArray, df: FloatArray, j: FloatArray) -> FloatArray:
+    """Return the unbiased variance of a corrected standardised difference; ``base`` is the part that is free of it."""
+    return np.asarray(base + (1 - (df - 2) / (df * j**2)) * g**2)
+
+
+def pooled_sd(sd1: FloatArray, n1: FloatArray, sd2: FloatArray, n2: FloatArray) -> FloatArray:
+    """Return the standard deviation within groups, pooled over both."""
+    return np.asarray(np.sqrt(((n1 - 1) * sd1**2 + (n2 - 1) * sd2**2) / (n1 + n2 - 2)))
+
+
+def weighted_mean(values: FloatArray, n: FloatArray) -> FloatArray:
+    """Return the mean over studies (last axis) weighted by their sizes; studies without a value count nothing."""
+    known = np.isfinite(values) & np.isfinite(n)
+    total = np.where(known, n, 0.0).sum(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(known, values * n, 0.0).sum(axis=-1, keepdims=True) / total)
 
 
 def mean_difference(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return m1 - m2; the groups may differ in spread."""
-    return m1 - m2, s1**2 / n1 + s2**2 / n2
+    """Return the difference of means; ``HO`` takes one standard deviation for both groups."""
+    del correct
+    if variance == "HO":
+        return m1 - m2, pooled_sd(sd1, n1, sd2, n2) ** 2 * (1 / n1 + 1 / n2)
+    return m1 - m2, sd1**2 / n1 + sd2**2 / n2
 
 
-def mean_difference_equal_sds(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
-) -> Pair:
-    """Return m1 - m2 with the variance of groups of one spread."""
-    pooled = ((n1 - 1) * s1**2 + (n2 - 1) * s2**2) / (n1 + n2 - 2)
-    return m1 - m2, pooled * (1 / n1 + 1 / n2)
+def standardised_from_d(d: FloatArray, n1: FloatArray, n2: FloatArray, variance: str, correct: bool) -> Pair:
+    """Return the standardised mean difference from Cohen's d, with Hedges' exact correction unless told otherwise."""
+    n, df = n1 + n2, n1 + n2 - 2
+    j = hedges_correction(df) if correct else np.ones_like(df)
+    g = j * d
+    spread = 1 / n1 + 1 / n2
+    if variance == "LS2":
+        return g, j**2 * (spread + d**2 / (2 * n))
+    if variance == "UB":
+        return g, unbiased_variance(spread, g, df, j)
+    if variance == "AV":
+        return g, spread + weighted_mean(g, n) ** 2 / (2 * n)
+    return g, spread + g**2 / (2 * n)
 
 
 def standardised(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return Hedges' g: the difference over the pooled SD, unbiased. Hedges LV. J Educ Stat 1981;6:107-128; 1982;7:119-137."""
-    df = n1 + n2 - 2
-    pooled = np.sqrt(((n1 - 1) * s1**2 + (n2 - 1) * s2**2) / df)
-    g = hedges_j(df) * (m1 - m2) / pooled
-    return g, 1 / n1 + 1 / n2 + g**2 / (2 * (n1 + n2))
+    """Return the mean difference in pooled standard deviations (Hedges' g)."""
+    return standardised_from_d((m1 - m2) / pooled_sd(sd1, n1, sd2, n2), n1, n2, variance, correct)
 
 
-def standardised_unbiased(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
+def standardised_unequal(
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return Hedges' g with the unbiased estimate of its variance. Hedges LV. Psychol Bull 1983;93:388-395."""
-    g, _ = standardised(m1, s1, n1, m2, s2, n2)
-    df = n1 + n2 - 2
-    return g, 1 / n1 + 1 / n2 + (1 - (df - 2) / (df * hedges_j(df) ** 2)) * g**2
+    """Return the mean difference over the root of the mean of both variances, which need not be equal."""
+    s2 = (sd1**2 + sd2**2) / 2
+    g = (m1 - m2) / np.sqrt(s2) * (hedges_correction(n1 + n2 - 2) if correct else 1.0)
+    a, b = (n1, n2) if variance == "LS2" else (n1 - 1, n2 - 1)
+    return g, g**2 * (sd1**4 / a + sd2**4 / b) / (8 * s2**2) + (sd1**2 / a + sd2**2 / b) / s2
 
 
-def standardised_heteroscedastic(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
+def glass(
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return the difference over the root mean square of both SDs. Bonett DG. Psychol Methods 2008;13:99-109."""
-    square = (s1**2 + s2**2) / 2
-    g = hedges_j(n1 + n2 - 2) * (m1 - m2) / np.sqrt(square)
-    spread = g**2 * (s1**4 / (n1 - 1) + s2**4 / (n2 - 1)) / (8 * square**2)
-    return g, spread + (s1**2 / (n1 - 1) + s2**2 / (n2 - 1)) / square
+    """Return the mean difference in standard deviations of the second group (Glass's delta)."""
+    df = n2 - 1
+    d = (m1 - m2) / sd2
+    j = hedges_correction(df) if correct else np.ones_like(df)
+    g, spread = j * d, 1 / n1 + 1 / n2
+    if variance == "LS2":
+        return g, j**2 * (spread + d**2 / (2 * n2))
+    if variance == "UB":
+        return g, unbiased_variance(spread, g, df, j)
+    if variance == "AV":
+        return g, spread + weighted_mean(g, n1 + n2) ** 2 / (2 * n2)
+    return g, spread + g**2 / (2 * n2)
 
 
-def glass(m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray) -> Pair:
-    """Return Glass' delta: the difference over the SD of the control group, unbiased. Glass GV. Educ Res 1976;5:3-8."""
-    d = hedges_j(n2 - 1) * (m1 - m2) / s2
-    return d, 1 / n1 + 1 / n2 + d**2 / (2 * n2)
-
-
-def glass_heteroscedastic(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
+def glass_unequal(
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return Glass' delta with a variance that allows for unequal SDs. Bonett DG. Psychol Methods 2008;13:99-109."""
-    d = hedges_j(n2 - 1) * (m1 - m2) / s2
-    return d, (s1 / s2) ** 2 / (n1 - 1) + 1 / (n2 - 1) + d**2 / (2 * (n2 - 1))
+    """Return Glass's delta with a variance that lets the groups spread unequally."""
+    del variance
+    g = (m1 - m2) / sd2 * (hedges_correction(n2 - 1) if correct else 1.0)
+    return g, (sd1 / sd2) ** 2 / (n1 - 1) + 1 / (n2 - 1) + g**2 / (2 * (n2 - 1))
 
 
 def ratio_of_means(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return log(m1 / m2), bias-corrected. Hedges LV et al. Ecology 1999;80:1150-1156; Lajeunesse MJ. Ecology 2015;96:2056-2063."""
-    a, b = s1**2 / (n1 * m1**2), s2**2 / (n2 * m2**2)
-    return _log(m1 / m2) + (a - b) / 2, a + b
+    """Return the log ratio of means, to second order free of bias."""
+    c1, c2 = (sd1 / m1) ** 2 / n1, (sd2 / m2) ** 2 / n2
+    y = np.log(m1 / m2) + (0.5 * (c1 - c2) if correct else 0.0)
+    if variance == "LS2":
+        return y, c1 + c2 + 0.5 * (c1**2 + c2**2)
+    if variance == "HO":
+        return y, pooled_sd(sd1, n1, sd2, n2) ** 2 * (1 / (n1 * m1**2) + 1 / (n2 * m2**2))
+    if variance == "AV":
+        return y, weighted_mean(sd1 / m1, n1) ** 2 / n1 + weighted_mean(sd2 / m2, n2) ** 2 / n2
+    return y, c1 + c2
 
 
-def ratio_of_cvs(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
+def ratio_of_variation(
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return the log ratio of coefficients of variation, bias-corrected. Senior AM et al. Res Synth Methods 2020;11:553-567."""
-    (y1, v1), (y2, v2) = log_cv(m1, s1, n1), log_cv(m2, s2, n2)
-    return y1 - y2 - (s1**2 / (n1 * m1**2) - s2**2 / (n2 * m2**2)) / 2, v1 + v2
+    """Return the log ratio of coefficients of variation (lnCVR)."""
+    c1, c2 = (sd1 / m1) ** 2 / n1, (sd2 / m2) ** 2 / n2
+    k1, k2 = 1 / (2 * (n1 - 1)), 1 / (2 * (n2 - 1))
+    y = np.log(sd1 / m1) - np.log(sd2 / m2) + (k1 - k2 - 0.5 * (c1 - c2) if correct else 0.0)
+    v = k1 + k2 + c1 + c2
+    return y, v + 0.5 * (c1**2 + c2**2) + 2 * (k1**2 + k2**2) if variance == "LS2" else v
 
 
 def ratio_of_sds(
-    m1: FloatArray, s1: FloatArray, n1: FloatArray, m2: FloatArray, s2: FloatArray, n2: FloatArray
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return the log ratio of SDs (lnVR). Nakagawa S et al. Methods Ecol Evol 2015;6:143-152."""
-    (y1, v1), (y2, v2) = log_sd(m1, s1, n1), log_sd(m2, s2, n2)
-    return y1 - y2, v1 + v2
+    """Return the log ratio of standard deviations (lnVR)."""
+    del m1, m2
+    k1, k2 = 1 / (2 * (n1 - 1)), 1 / (2 * (n2 - 1))
+    y = np.log(sd1 / sd2) + (k1 - k2 if correct else 0.0)
+    return y, k1 + k2 + 2 * (k1**2 + k2**2) if variance == "LS2" else k1 + k2
 
 
-# --- one group measured twice -----------------------------------------------------------------
+def _odds(factor: float) -> Callable[..., Pair]:
+    def log_odds_ratio(
+        m1: FloatArray,
+        sd1: FloatArray,
+        n1: FloatArray,
+        m2: FloatArray,
+        sd2: FloatArray,
+        n2: FloatArray,
+        variance: str,
+        correct: bool,
+    ) -> Pair:
+        del variance, correct
+        d, v = standardised(m1, sd1, n1, m2, sd2, n2, "LS", correct=False)
+        return d * factor, v * factor**2
+
+    return log_odds_ratio
 
 
-def mean_change(m1: FloatArray, s1: FloatArray, m2: FloatArray, s2: FloatArray, n: FloatArray, r: FloatArray) -> Pair:
-    """Return m1 - m2 of the same patients, correlation r."""
-    return m1 - m2, (s1**2 + s2**2 - 2 * r * s1 * s2) / n
-
-
-def standardised_by_change(
-    m1: FloatArray, s1: FloatArray, m2: FloatArray, s2: FloatArray, n: FloatArray, r: FloatArray
+def point_biserial(
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return the change over the SD of the changes. Gibbons RD et al. J Educ Stat 1993;18:271-279."""
-    d = hedges_j(n - 1) * (m1 - m2) / np.sqrt(s1**2 + s2**2 - 2 * r * s1 * s2)
-    return d, 1 / n + d**2 / (2 * n)
+    """Return the correlation of group and outcome; ``CS`` if the sizes of the groups were left to chance."""
+    del correct
+    n = n1 + n2
+    d, v = standardised(m1, sd1, n1, m2, sd2, n2, "LS", correct=False)
+    h = (n - 2) / n1 + (n - 2) / n2
+    r = d / np.sqrt(d**2 + h)
+    if variance == "CS":
+        share = n1 / n
+        return r, (1 - r**2) ** 2 * (1 - 1.5 * r**2 + r**2 / (4 * share * (1 - share))) / n
+    return r, h**2 / (h + d**2) ** 3 * v
 
 
-def standardised_by_raw(
-    m1: FloatArray, s1: FloatArray, m2: FloatArray, s2: FloatArray, n: FloatArray, r: FloatArray
+def biserial(
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return the change over the first SD. Becker BJ. Br J Math Stat Psychol 1988;41:257-278."""
-    d = hedges_j(n - 1) * (m1 - m2) / s1
-    return d, 2 * (1 - r) / n + d**2 / (2 * n)
+    """Return the correlation of an outcome with the normal trait that was cut into two groups (Soper's variance)."""
+    del variance
+    r, _ = point_biserial(m1, sd1, n1, m2, sd2, n2, "ST", correct)
+    n = n1 + n2
+    p, q = n1 / n, n2 / n
+    z = special.ndtri(q)
+    f = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    rb = np.sqrt(p * q) / f * r
+    return rb, (p * q / f**2 - (1.5 + (1 - p * z / f) * (1 + q * z / f)) * rb**2 + rb**4) / (n - 1)
 
 
-def standardised_by_raw_heteroscedastic(
-    m1: FloatArray, s1: FloatArray, m2: FloatArray, s2: FloatArray, n: FloatArray, r: FloatArray
+def _fisher(correlation: Callable[..., Pair]) -> Callable[..., Pair]:
+    def transformed(
+        m1: FloatArray,
+        sd1: FloatArray,
+        n1: FloatArray,
+        m2: FloatArray,
+        sd2: FloatArray,
+        n2: FloatArray,
+        variance: str,
+        correct: bool,
+    ) -> Pair:
+        r, v = correlation(m1, sd1, n1, m2, sd2, n2, variance, correct)
+        return np.arctanh(r), v / (1 - r**2) ** 2
+
+    return transformed
+
+
+def superiority(
+    m1: FloatArray,
+    sd1: FloatArray,
+    n1: FloatArray,
+    m2: FloatArray,
+    sd2: FloatArray,
+    n2: FloatArray,
+    variance: str,
+    correct: bool,
 ) -> Pair:
-    """Return the change over the first SD, the SDs not taken as equal. Bonett DG. Psychol Methods 2008;13:99-109."""
-    d = hedges_j(n - 1) * (m1 - m2) / s1
-    change = s1**2 + s2**2 - 2 * r * s1 * s2
-    return d, change / (s1**2 * (n - 1)) + d**2 / (2 * (n - 1))
+    """Return the chance that a patient of group 1 lies above one of group 2, both groups being normal."""
+    del correct
+    if variance == "HO":
+        z = (m1 - m2) / (np.sqrt(2) * pooled_sd(sd1, n1, sd2, n2))
+        v = 0.5 * (1 / n1 + 1 / n2) + z**2 / (2 * (n1 + n2))
+    else:
+        w = sd1**2 + sd2**2
+        z = (m1 - m2) / np.sqrt(w)
+        a, b = (n1, n2) if variance == "LS2" else (n1 - 1, n2 - 1)
+        v = (sd1**2 / a + sd2**2 / b) / w + z**2 * (sd1**4 / a + sd2**4 / b) / (2 * w**2)
+    return special.ndtr(z), v * np.exp(-(z**2)) / (2 * np.pi)
 
 
-def ratio_of_paired_means(
-    m1: FloatArray, s1: FloatArray, m2: FloatArray, s2: FloatArray, n: FloatArray, r: FloatArray
-) -> Pair:
-    """Return log(m1 / m2) of the same patients, bias-corrected. Lajeunesse MJ. Ecology 2011;92:2049-2055 and 2015;96:2056-2063."""
-    a, b = s1**2 / (n * m1**2), s2**2 / (n * m2**2)
-    return _log(m1 / m2) + (a - b) / 2, a + b - 2 * r * s1 * s2 / (m1 * m2 * n)
-
-
-def ratio_of_paired_cvs(
-    m1: FloatArray, s1: FloatArray, m2: FloatArray, s2: FloatArray, n: FloatArray, r: FloatArray
-) -> Pair:
-    """Return the log ratio of coefficients of variation of the same patients. Senior AM et al. Res Synth Methods 2020;11:553-567."""
-    a, b = s1**2 / (n * m1**2), s2**2 / (n * m2**2)
-    variance = (1 - r**2) / (n - 1) + a + b - 2 * r * s1 * s2 / (m1 * m2 * n)
-    return _log(s1 / m1) - _log(s2 / m2) - (a - b) / 2, variance
-
-
-def ratio_of_paired_sds(
-    m1: FloatArray, s1: FloatArray, m2: FloatArray, s2: FloatArray, n: FloatArray, r: FloatArray
-) -> Pair:
-    """Return the log ratio of SDs of the same patients. Senior AM et al. J Exp Biol 2020;223:jeb218453."""
-    return _log(s1 / s2), (1 - r**2) / (n - 1)
-
-
-# --- one group --------------------------------------------------------------------------------
-
-
-def mean(m: FloatArray, s: FloatArray, n: FloatArray) -> Pair:
-    """Return the mean."""
-    return m, s**2 / n
-
-
-def standardised_mean(m: FloatArray, s: FloatArray, n: FloatArray) -> Pair:
-    """Return the mean over its SD, unbiased."""
-    d = hedges_j(n - 1) * m / s
-    return d, 1 / n + d**2 / (2 * n)
-
-
-def log_mean(m: FloatArray, s: FloatArray, n: FloatArray) -> Pair:
-    """Return the log mean."""
-    return _log(m), s**2 / (n * m**2)
-
-
-def log_cv(m: FloatArray, s: FloatArray, n: FloatArray) -> Pair:
-    """Return the log coefficient of variation, bias-corrected. Nakagawa S et al. 2015."""
-    return _log(s / m) + 1 / (2 * (n - 1)), 1 / (2 * (n - 1)) + s**2 / (n * m**2)
-
-
-def log_sd(m: FloatArray, s: FloatArray, n: FloatArray) -> Pair:
-    """Return the log SD, bias-corrected. Nakagawa S et al. 2015."""
-    return _log(s) + 1 / (2 * (n - 1)), 1 / (2 * (n - 1))
-
-
-def _log(x: FloatArray) -> FloatArray:
-    """Return the logarithm, NaN where there is none: such rows are excluded with the reason."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), np.nan)
-
-
-Kernel = Callable[..., Pair]
-TWO_GROUPS: MappingProxyType[str, Kernel] = MappingProxyType(
-    {
-        "MD": mean_difference,
-        "SMD": standardised,
-        "MD-equal-SDs": mean_difference_equal_sds,
-        "SMD-unbiased": standardised_unbiased,
-        "SMDH": standardised_heteroscedastic,
-        "SMD1": glass,
-        "SMD1H": glass_heteroscedastic,
-        "ROM": ratio_of_means,
-        "CVR": ratio_of_cvs,
-        "VR": ratio_of_sds,
-    }
+_HEDGES = "Hedges LV. J Educ Stat 1981;6:107-128"
+_BONETT = "Bonett DG. Psychol Methods 2008;13:99-109"
+_NAKAGAWA = "Nakagawa S et al. Methods Ecol Evol 2015;6:143-152; Senior AM et al. Res Synth Methods 2020;11:553-567"
+_LAJEUNESSE = (
+    "Hedges LV, Gurevitch J, Curtis PS. Ecology 1999;80:1150-1156; Lajeunesse MJ. Ecology 2015;96:2056-2063; "
+    "Nakagawa S et al. Ecol Lett 2023;26:232-244 (AV)"
 )
-PAIRED: MappingProxyType[str, Kernel] = MappingProxyType(
+_LOGISTIC = "Chinn S. Stat Med 2000;19:3127-3131; Hasselblad V, Hedges LV. Psychol Bull 1995;117:167-178"
+_BISERIAL = "Tate RF. Ann Math Stat 1954;25:603-607; Jacobs P, Viechtbauer W. Res Synth Methods 2017;8:161-180"
+_SOPER = "Soper HE. Biometrika 1914;10:384-390; Jacobs P, Viechtbauer W. Res Synth Methods 2017;8:161-180"
+_AUC = "Goddard MJ, Hinberg I. Stat Med 1990;9:325-337; McGraw KO, Wong SP. Psychol Bull 1992;111:361-365"
+
+TWO_GROUPS = MappingProxyType(
     {
-        "MC": mean_change,
-        "SMCC": standardised_by_change,
-        "SMCR": standardised_by_raw,
-        "SMCRH": standardised_by_raw_heteroscedastic,
-        "ROMC": ratio_of_paired_means,
-        "CVRC": ratio_of_paired_cvs,
-        "VRC": ratio_of_paired_sds,
+        k.key: k
+        for k in (
+            Kernel("MD", mean_difference, ("LS", "HO"), "Deeks JJ, Higgins JPT. Cochrane Handbook, chapter 10"),
+            Kernel("SMD", standardised, ("LS", "LS2", "UB", "AV"), _HEDGES),
+            Kernel("SMDH", standardised_unequal, ("LS", "LS2"), "Bonett DG. Psychol Methods 2009;14:225-238"),
+            Kernel("SMD1", glass, ("LS", "LS2", "UB", "AV"), "Glass GV. Educ Res 1976;5:3-8; " + _HEDGES),
+            Kernel("SMD1H", glass_unequal, ("LS",), _BONETT),
+            Kernel("ROM", ratio_of_means, ("LS", "LS2", "HO", "AV"), _LAJEUNESSE),
+            Kernel("CVR", ratio_of_variation, ("LS", "LS2"), _NAKAGAWA),
+            Kernel("VR", ratio_of_sds, ("LS", "LS2"), _NAKAGAWA),
+            Kernel("D2OR", _odds(np.pi / np.sqrt(3)), ("LS",), _LOGISTIC),
+            Kernel("D2ORL", _odds(np.pi / np.sqrt(3)), ("LS",), _LOGISTIC),
+            Kernel("D2ORN", _odds(1.65), ("LS",), "Cox DR, Snell EJ. Analysis of Binary Data, 2nd ed. 1989"),
+            Kernel("RPB", point_biserial, ("ST", "CS"), _BISERIAL),
+            Kernel("ZPB", _fisher(point_biserial), ("ST", "CS"), _BISERIAL),
+            Kernel("RBIS", biserial, ("LS",), _SOPER),
+            Kernel("ZBIS", _fisher(biserial), ("LS",), _SOPER),
+            Kernel("CLESN", superiority, ("LS", "LS2", "HO"), _AUC),
+            Kernel("AUCN", superiority, ("LS", "LS2", "HO"), _AUC),
+        )
     }
-)
-ONE_GROUP: MappingProxyType[str, Kernel] = MappingProxyType(
-    {"MN": mean, "SMN": standardised_mean, "MNLN": log_mean, "CVLN": log_cv, "SDLN": log_sd}
 )

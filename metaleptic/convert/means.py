@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.by_kernel import Column, effects_of, measure_key, read_columns
-from metaleptic.convert.mean_kernels import ONE_GROUP, PAIRED, TWO_GROUPS
+from metaleptic.convert.change_kernels import ONE_GROUP, PAIRED
+from metaleptic.convert.mean_kernels import TWO_GROUPS, Kernel, Pair
 from metaleptic.errors import OptionError
 from metaleptic.measures import MEASURES
 from metaleptic.types import Effects, FloatArray
@@ -26,6 +27,8 @@ def means(
     sd2: str | None = None,
     n2: str | None = None,
     spread: str = "sd",
+    variance: str | None = None,
+    correct: bool = True,
     study: str | None = None,
     label: str | None = None,
     level: float = 0.95,
@@ -40,14 +43,22 @@ def means(
     measure : str, default "MD"
         ``"MD"`` mean difference; ``"SMD"`` Hedges' g (exact correction), ``"SMDH"`` standardised by the root mean square of
         both SDs, ``"SMD1"`` and ``"SMD1H"`` Glass' delta by the SD of group 2 (H: unequal SDs); ``"ROM"`` ratio of means;
-        ``"CVR"`` ratio of coefficients of variation; ``"VR"`` ratio of SDs. ``"MD-equal-SDs"`` and ``"SMD-unbiased"`` are MD
-        and SMD with another variance.
+        ``"CVR"`` ratio of coefficients of variation; ``"VR"`` ratio of SDs. Means as other measures: ``"D2OR"`` (logistic,
+        also ``"D2ORL"``) and ``"D2ORN"`` (normal) log odds ratio; ``"RPB"``, ``"ZPB"``, ``"RBIS"``, ``"ZBIS"`` correlations of
+        group and outcome; ``"CLESN"``, also ``"AUCN"``, chance that a patient of group 1 lies above one of group 2.
+        ``"MD-equal-SDs"`` and ``"SMD-unbiased"`` are MD with ``variance="HO"`` and SMD with ``variance="UB"``.
     mean1, sd1, n1 : str, optional
         Columns of the group of interest; columns of these very names by default.
     mean2, sd2, n2 : str, optional
         Columns of the control group.
     spread : {"sd", "se"}, default "sd"
         Whether ``sd1`` and ``sd2`` hold standard deviations or standard errors of the means.
+    variance : str, optional
+        Formula of the variance, by metafor's names: "LS" large-sample (the default), "LS2" second-order, "UB" unbiased, "HO"
+        one SD in both groups, "AV" averaged over the studies, "ST" and "CS" for correlations (group sizes fixed, or left to
+        chance). Which a measure knows, an error message lists.
+    correct : bool, default True
+        Take the small-sample bias from standardised differences and log ratios.
     study : str, optional
         Column with the study names; "study" by default.
     label : str, optional
@@ -81,7 +92,8 @@ def means(
     >>> ml.means(t, measure="SMD").y.round(4)
     array([0.4655])
     """
-    kernel = TWO_GROUPS[measure_key(measure, TWO_GROUPS)]
+    key, variance = _ALIASES.get(measure, (measure, variance))
+    kernel = TWO_GROUPS[measure_key(key, TWO_GROUPS)]
     read = read_columns(
         data,
         _group(mean1, sd1, n1, "1") | _group(mean2, sd2, n2, "2"),
@@ -90,8 +102,7 @@ def means(
     )
     x = read.values
     s1, s2 = (_sd(x[f"sd{g}"], x[f"n{g}"], spread) for g in "12")
-    y, v = kernel(x["mean1"], s1, x["n1"], x["mean2"], s2, x["n2"])
-    key = measure.split("-")[0]
+    y, v = _evaluate(kernel, (x["mean1"], s1, x["n1"], x["mean2"], s2, x["n2"]), variance, correct)
     return effects_of(read, key, y, v, _how(key, spread), INCOMPLETE, n=x["n1"] + x["n2"], label=label, level=level)
 
 
@@ -105,6 +116,8 @@ def paired_means(
     sd2: str | None = None,
     n: str | None = None,
     r: str | float | None = None,
+    variance: str | None = None,
+    correct: bool = True,
     study: str | None = None,
     label: str | None = None,
     level: float = 0.95,
@@ -118,13 +131,13 @@ def paired_means(
         One row per study.
     measure : str, default "MC"
         ``"MC"`` mean change; ``"SMCC"`` standardised by the SD of the changes, ``"SMCR"`` by the first SD, ``"SMCRH"`` the same
-        with unequal SDs; ``"ROMC"``, ``"CVRC"``, ``"VRC"`` ratios of means, coefficients of variation and SDs.
+        with unequal SDs, ``"SMCRP"`` and ``"SMCRPH"`` by the root mean square of both SDs; ``"ROMC"``, ``"CVRC"``, ``"VRC"`` ratios of means, coefficients of variation and SDs.
     mean1, sd1, mean2, sd2, n : str, optional
         Columns of the two measurements and the number of patients.
     r : str or float, optional
         Column with the correlation of the two measurements, or one value for all studies (then vary it: papers rarely
         print it, and the result depends on it).
-    study, label, level, sheet
+    variance, correct, study, label, level, sheet
         As in ``ml.means``.
 
     Returns
@@ -167,7 +180,7 @@ def paired_means(
     read = read_columns(data, columns, study, sheet)
     x = read.values
     correlation = np.full(len(read.names), float(r)) if fixed else x["r"]  # type: ignore[arg-type]
-    y, v = kernel(x["mean1"], x["sd1"], x["mean2"], x["sd2"], x["n"], correlation)
+    y, v = _evaluate(kernel, (x["mean1"], x["sd1"], x["mean2"], x["sd2"], x["n"], correlation), variance, correct)
     how = f"{MEASURES[measure].scale} of paired means" + (f", correlation {r:g} assumed" if fixed else "")
     return effects_of(read, measure, y, v, how, INCOMPLETE, n=x["n"], label=label, level=level)
 
@@ -180,6 +193,8 @@ def single_means(
     sd: str | None = None,
     n: str | None = None,
     spread: str = "sd",
+    variance: str | None = None,
+    correct: bool = True,
     study: str | None = None,
     label: str | None = None,
     level: float = 0.95,
@@ -197,7 +212,7 @@ def single_means(
         Columns.
     spread : {"sd", "se"}, default "sd"
         Whether ``sd`` holds standard deviations or standard errors of the mean.
-    study, label, level, sheet
+    variance, correct, study, label, level, sheet
         As in ``ml.means``.
 
     Returns
@@ -222,8 +237,24 @@ def single_means(
     kernel = ONE_GROUP[measure_key(measure, ONE_GROUP)]
     read = read_columns(data, _group(mean, sd, n, ""), study, sheet)
     x = read.values
-    y, v = kernel(x["mean"], _sd(x["sd"], x["n"], spread), x["n"])
+    y, v = _evaluate(kernel, (x["mean"], _sd(x["sd"], x["n"], spread), x["n"]), variance, correct)
     return effects_of(read, measure, y, v, _how(measure, spread), INCOMPLETE, n=x["n"], label=label, level=level)
+
+
+_ALIASES = {"MD-equal-SDs": ("MD", "HO"), "SMD-unbiased": ("SMD", "UB")}
+
+
+def _evaluate(kernel: Kernel, columns: tuple[FloatArray, ...], variance: str | None, correct: bool) -> Pair:
+    """Compute effects and variances by the named formula; NaN where a logarithm or a small group allows none."""
+    chosen = kernel.variances[0] if variance is None else variance
+    if chosen not in kernel.variances:
+        raise OptionError(
+            f"variance {chosen!r} is unknown for measure {kernel.key!r}. Choose one of: {', '.join(kernel.variances)}."
+        )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        y, v = kernel.function(*columns, chosen, correct)
+    usable = np.isfinite(y) & np.isfinite(v)
+    return np.where(usable, y, np.nan), np.where(usable, v, np.nan)
 
 
 def _group(mean: str | None, sd: str | None, n: str | None, number: str) -> dict[str, Column]:

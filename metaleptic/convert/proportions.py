@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, fill_in, open_table
-from metaleptic.convert.count_kernels import NEVER_CORRECTED, PROPORTIONS, inverse_freeman_tukey
+from metaleptic.convert.count_kernels import PROPORTIONS, inverse_freeman_tukey, policy_named
+from metaleptic.convert.count_kernels import continuity as continuity_of
 from metaleptic.convert.intervals import clopper_pearson, wilson
 from metaleptic.convert.units import check_level, fractions
 from metaleptic.errors import OptionError, SuspiciousDataWarning
@@ -34,6 +35,7 @@ def proportions(
     unit: str = "fraction",
     scale: str = "logit",
     continuity: float = 0.5,
+    correct: str | None = None,
     interval: str = "clopper-pearson",
     back_transform: str = "sine",
     label: str | None = None,
@@ -61,6 +63,9 @@ def proportions(
         Scale on which proportions are pooled.
     continuity : float, default 0.5
         Added to events and non-events of studies where none or all had the event; 0 leaves those studies out.
+    correct : {"empty", "all", "if any empty", "none"}, optional
+        Which studies ``continuity`` is added to, as in ``ml.two_by_two``; by default those in which none or all had the event,
+        on the scales that need it.
     interval : {"clopper-pearson", "wilson"}, default "clopper-pearson"
         Interval shown for each study.
     back_transform : {"sine", "harmonic"}, default "sine"
@@ -131,17 +136,16 @@ def proportions(
             else:
                 reasons[i] = f"{first:g} to {last:g} events of {size[i]:g} all give the printed proportion"
     edge = (x == 0) | (x == size)
-    add = np.where(edge, 0.0 if key in NEVER_CORRECTED else continuity, 0.0)
+    policy = policy_named(key, correct)
+    add = continuity_of(policy, continuity, edge)
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = PROPORTIONS[key](x + add, size + 2 * add)
         se = np.sqrt(v)
         bounds = [MEASURES[key].to_analysis(np.clip(b, 0, 1)) for b in shown(x, size, level)]
     if back_transform == "harmonic":
         measure = _harmonic(measure, size)
-    how = [
-        h + (f" with {_half(continuity)} added (none or all had the event)" if add[i] else "")
-        for i, h in enumerate(how)
-    ]
+    why = "none or all had the event" if policy == "empty" else f"correct = {policy}"
+    how = [h + (f" with {_half(continuity)} added ({why})" if add[i] else "") for i, h in enumerate(how)]
     reasons = [
         "none or all had the event: no value on this scale without a correction"
         if edge[i] and not (np.isfinite(v[i]) and v[i] > 0)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.by_kernel import Column, effects_of, measure_key, read_columns
-from metaleptic.convert.count_kernels import NEVER_CORRECTED, RATES, TWO_RATES
+from metaleptic.convert.count_kernels import RATES, TWO_RATES, policy_named
+from metaleptic.convert.count_kernels import continuity as continuity_of
 from metaleptic.measures import MEASURES
 from metaleptic.types import Effects
 
@@ -21,6 +22,7 @@ def two_rates(
     time2: str | None = None,
     measure: str = "IRR",
     continuity: float = 0.5,
+    correct: str | None = None,
     study: str | None = None,
     label: str | None = None,
     level: float = 0.95,
@@ -39,6 +41,8 @@ def two_rates(
     continuity : float, default 0.5
         Added to the events of both arms of studies with an arm without events (not for IRSD); 0 leaves them out of
         ratios.
+    correct : {"empty", "all", "if any empty", "none"}, optional
+        Which studies ``continuity`` is added to, as in ``ml.two_by_two``; by default those without events.
     study, label, level, sheet
         As in ``ml.two_by_two``.
 
@@ -68,11 +72,13 @@ def two_rates(
     read = read_columns(data, columns, study, sheet)
     x = read.values
     empty = (x["events1"] == 0) | (x["events2"] == 0)
-    add = np.where(empty & (measure not in NEVER_CORRECTED), continuity, 0.0)
+    policy = policy_named(measure, correct)
+    add = continuity_of(policy, continuity, empty)
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = kernel(x["events1"] + add, x["time1"], x["events2"] + add, x["time2"])
     words = f"{MEASURES[measure].scale} from events and person-time"
-    how = [f"{words}, {continuity:g} added to the events of both arms (one had none)" if a else words for a in add]
+    why = "one had none" if policy == "empty" else f"correct = {policy}"
+    how = [f"{words}, {continuity:g} added to the events of both arms ({why})" if a else words for a in add]
     return effects_of(
         read,
         measure,
@@ -94,6 +100,7 @@ def rates(
     time: str | None = None,
     measure: str = "IRLN",
     continuity: float = 0.5,
+    correct: str | None = None,
     study: str | None = None,
     label: str | None = None,
     level: float = 0.95,
@@ -111,6 +118,8 @@ def rates(
         Log rate, rate, square-root rate, Freeman-Tukey rate.
     continuity : float, default 0.5
         Added to the events of studies without any (not for IRS and IRFT); 0 leaves them out.
+    correct : {"empty", "all", "if any empty", "none"}, optional
+        Which studies ``continuity`` is added to, as in ``ml.two_by_two``; by default those without events.
     study, label, level, sheet
         As in ``ml.proportions``.
 
@@ -132,11 +141,13 @@ def rates(
     kernel = RATES[measure_key(measure, RATES)]
     read = read_columns(data, _arm(events, time, ""), study, sheet)
     x = read.values
-    add = np.where((x["events"] == 0) & (measure not in NEVER_CORRECTED), continuity, 0.0)
+    policy = policy_named(measure, correct)
+    add = continuity_of(policy, continuity, x["events"] == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = kernel(x["events"] + add, x["time"])
     words = f"{MEASURES[measure].scale} from events and person-time"
-    how = [f"{words}, {continuity:g} added to the events (there were none)" if a else words for a in add]
+    why = "there were none" if policy == "empty" else f"correct = {policy}"
+    how = [f"{words}, {continuity:g} added to the events ({why})" if a else words for a in add]
     nothing = np.full(len(read.names), np.nan)
     return effects_of(
         read,

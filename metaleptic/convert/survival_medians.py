@@ -24,11 +24,13 @@ from metaleptic.convert.assemble import (
 )
 from metaleptic.convert.intervals import se_from_bound, se_from_interval
 from metaleptic.convert.units import levels, time_factors
+from metaleptic.errors import OptionError
 from metaleptic.frames import find_column, numbers, rounding
 from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
 
 SE_FACTOR = 1 / np.log(2)
+SIDES = ("both", "lower", "upper", "wider")
 
 
 def survival_medians(
@@ -44,6 +46,8 @@ def survival_medians(
     to: str = "months",
     label: str | None = None,
     level: float | str = 0.95,
+    side: str = "both",
+    stabilise: bool = False,
     sheet: str | int | None = None,
 ) -> Effects:
     """Turn published median survival times into log medians to pool.
@@ -67,6 +71,13 @@ def survival_medians(
         What ends the time, for headings ("Median progression-free survival").
     level : float or str, default 0.95
         Level of the intervals, or the column that holds it.
+    side : {"both", "lower", "upper", "wider"}, default "both"
+        Which side of an interval tells the standard error: Brookmeyer-Crowley intervals are lopsided even on the log scale.
+        The width of both sides is the usual choice; the lower side is the one that "not reached" leaves; the wider is the
+        cautious one.
+    stabilise : bool, default False
+        Where the upper bound is not reached, average the (noisy) variance of the lower side with that of the exponential
+        model, from events or n.
     sheet : str or int, optional
         Sheet of an Excel file.
 
@@ -94,6 +105,8 @@ def survival_medians(
     >>> e.how
     ('log median, SE from the 95% CI',)
     """
+    if side not in SIDES:
+        raise OptionError(f"side {side!r} is unknown. Choose one of: {', '.join(SIDES)}.")
     table, names = open_table(data, study, sheet)
     median = find_column(table, median, "median", needed_for="the median survival times")
     low, high = find_column(table, low, "low"), find_column(table, high, "high")
@@ -118,21 +131,36 @@ def survival_medians(
     measure = labelled(MEASURES["MEDIAN"], label)
     y, y_low, y_high = (measure.to_analysis(x * factor) for x in (med, lo, hi))
     routes = Routes(len(table))
+    with np.errstate(divide="ignore"):
+        exponential = SE_FACTOR / np.sqrt(np.where(np.isnan(died), size, died))
     for one in np.unique(at):
         mine, name = at == one, f"{100 * one:g}%"
+        two_sided = mine & np.isfinite(y_low) & np.isfinite(y_high)
+        by_low, by_high = se_from_bound(y, y_low, one), se_from_bound(y, y_high, one)
+        chosen = {
+            "both": se_from_interval(y_low, y_high, one),
+            "lower": by_low,
+            "upper": by_high,
+            "wider": np.fmax(by_low, by_high),
+        }[side]
+        words = "" if side == "both" else f"{side} side of the "
+        routes.offer(y, _where(two_sided, chosen), f"log median, SE from the {words}{name} CI")
+        open_low = mine & np.isfinite(y_low) & ~np.isfinite(y_high)
+        if stabilise:
+            routes.offer(
+                y,
+                _where(open_low & (by_low > 0), np.sqrt((by_low**2 + exponential**2) / 2)),
+                f"log median, variance averaged of the lower bound of the {name} CI and the exponential model "
+                "(upper not reached)",
+            )
         routes.offer(
             y,
-            _where(mine & np.isfinite(y_low) & np.isfinite(y_high), se_from_interval(y_low, y_high, one)),
-            f"log median, SE from the {name} CI",
-        )
-        routes.offer(
-            y,
-            _where(mine & np.isfinite(y_low), se_from_bound(y, y_low, one)),
+            _where(open_low, by_low),
             f"log median, SE from the lower bound of the {name} CI (upper not reached)",
         )
         routes.offer(
             y,
-            _where(mine & np.isfinite(y_high), se_from_bound(y, y_high, one)),
+            _where(mine & np.isfinite(y_high) & ~np.isfinite(y_low), by_high),
             f"log median, SE from the upper bound of the {name} CI",
         )
     with np.errstate(divide="ignore"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from metaleptic.convert.assemble import Routes, assemble, check_counts, check_positive, open_table
 from metaleptic.convert.by_kernel import measure_key
-from metaleptic.convert.count_kernels import NEVER_CORRECTED, POLICIES, TWO_BY_TWO
+from metaleptic.convert.count_kernels import TWO_BY_TWO, VARIANCES, policy_named
 from metaleptic.convert.count_kernels import continuity as continuity_of
 from metaleptic.convert.units import check_level
 from metaleptic.errors import OptionError
@@ -34,6 +34,7 @@ def two_by_two(
     study: str | None = None,
     continuity: float = 0.5,
     correct: str | None = None,
+    variance: str = "LS",
     double_zero: str = "exclude",
     label: str | None = None,
     level: float = 0.95,
@@ -51,8 +52,8 @@ def two_by_two(
         Columns with the events and patients of the control arm.
     measure : str, default "RR"
         ``"RR"`` risk ratio, ``"OR"`` odds ratio, ``"RD"`` risk difference; ``"PETO"`` Peto's odds ratio, ``"AS"`` arcsine
-        difference, ``"PBIT"`` difference of probits, ``"OR2D"`` odds ratio as a standardised mean difference, ``"PHI"``,
-        ``"YUQ"``, ``"YUY"`` measures of association.
+        difference, ``"PBIT"`` difference of probits, ``"OR2D"`` odds ratio as a standardised mean difference, (also ``"OR2DL"``;
+        ``"OR2DN"`` for a normal trait); ``"PHI"``, ``"ZPHI"``, ``"YUQ"``, ``"YUY"`` measures of association.
     study : str, optional
         Column with the study names; "study" by default.
     continuity : float, default 0.5
@@ -60,6 +61,9 @@ def two_by_two(
     correct : {"empty", "all", "if any empty", "none"}, optional
         Which studies: those with an empty cell (the default for measures that need it), all, all if any study has an
         empty cell, or none (the default for AS, PETO and PHI, which are defined for empty cells).
+    variance : str, default "LS"
+        Formula of the variance: ``"UB"`` is unbiased for RD; for PHI ``"ST"`` takes the sizes of the arms as fixed, ``"CS"``
+        (the default) as left to chance.
     double_zero : {"exclude", "correct"}, default "exclude"
         What to do for OR and RR with studies in which no one, or everyone, had the event in both arms: they
         say nothing about a ratio. ``"correct"`` adds ``continuity`` to them too. Risk differences keep them.
@@ -93,9 +97,14 @@ def two_by_two(
     array([-0.8893])
     """
     kernel = TWO_BY_TWO[measure_key(measure, TWO_BY_TWO)]
-    policy = ("none" if measure in NEVER_CORRECTED else "empty") if correct is None else correct
-    if policy not in POLICIES:
-        raise OptionError(f"correct {correct!r} is unknown. Choose one of: {', '.join(POLICIES)}.")
+    if variance != "LS":
+        if (measure, variance) not in VARIANCES:
+            there = ["LS", *(v for m, v in VARIANCES if m == measure)]
+            raise OptionError(
+                f"variance {variance!r} is unknown for measure {measure!r}. Choose one of: {', '.join(there)}."
+            )
+        kernel = VARIANCES[measure, variance]
+    policy = policy_named(measure, correct)
     if double_zero not in {"exclude", "correct"}:
         raise OptionError(f'double_zero {double_zero!r} is unknown. Choose "exclude" or "correct".')
     if not 0 <= continuity < np.inf:

@@ -16,6 +16,7 @@ from scipy import special
 from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.models import fit_model
+from metaleptic.pooling.regression import fit_regression
 from metaleptic.pooling.result import Pooled, format_p, headline
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance
 
@@ -101,7 +102,7 @@ def interaction_line(result: Subgroups) -> str:
     return f"Q = {result.q:.1f}, df = {result.q_df}, p {format_p(result.q_p)}"
 
 
-def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
+def subgroups(fit: Pooled, by: str | Sequence[str], *, tau2: str = "separate") -> Subgroups:
     """Pool each subgroup by itself, with the settings of ``fit``, and test whether the subgroups differ.
 
     Parameters
@@ -110,11 +111,13 @@ def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
         The overall result.
     by : str or sequence of str
         Column of the input (``fit.effects.columns``), or one name per study.
+    tau2 : {"separate", "common"}, default "separate"
+        Whether each subgroup has a tau2 of its own, or all share the one that the subgroups leave (the better choice
+        when subgroups have fewer than about five studies).
 
     Returns
     -------
     Subgroups
-        Each with its own tau2 (no common tau2 is assumed).
 
     Raises
     ------
@@ -150,11 +153,14 @@ def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
     for name, label in zip(e.study, labels, strict=True):
         if not label or label.lower() in {"nan", "none"}:
             raise DataError(f"study '{name}' has no {title}. Give it one ('not stated' will do).")
+    if tau2 not in ("separate", "common"):
+        raise OptionError(f'tau2 {tau2!r} is unknown. Choose "separate" or "common".')
+    estimator = _common_tau2(fit, labels) if tau2 == "common" else fit.tau2_method
     groups = {
         label: fit_model(
             e.take([i for i, x in enumerate(labels) if x == label]),
             fit.model,
-            fit.tau2_method,
+            estimator,
             fit.test,
             fit.level,
         )
@@ -163,6 +169,18 @@ def subgroups(fit: Pooled, by: str | Sequence[str]) -> Subgroups:
     q, df = _between([float(g.beta[0]) for g in groups.values()], [_classic_se(g) for g in groups.values()])
     p = float(special.chdtrc(df, q)) if np.isfinite(q) else float("nan")
     return Subgroups(fit, MappingProxyType(groups), title, q, df, p)
+
+
+def _common_tau2(fit: Pooled, labels: list[str]) -> str:
+    """Return the between-study variance that the subgroups leave, as a known value for each of them."""
+    if fit.model != "random":
+        raise OptionError('a common tau2 needs a fit with model="random".')
+    names = list(dict.fromkeys(labels))
+    x = np.array([[float(label == name) for name in names] for label in labels])
+    if len(names) >= len(labels):
+        raise DataError("every study is a subgroup of its own: there is no common tau2 to estimate.")
+    e = fit.effects
+    return repr(float(fit_regression(e.y, e.v, x, tau2=fit.tau2_method, test="z").tau2))
 
 
 def _classic_se(fit: Pooled) -> float:

@@ -11,15 +11,16 @@ from metaleptic.patients import Curve, Published, to_number
 from metaleptic.reconstruction.allocate import POSITION_SD, allocate, deviations
 from metaleptic.reconstruction.cells import HELD, Cells, cut
 from metaleptic.reconstruction.clean import Target, clean
+from metaleptic.reconstruction.counted import counted_path
 from metaleptic.reconstruction.expected import Expected, expect
-from metaleptic.reconstruction.lattice import Path, Stages, best_path, noisy_stages, patients, stages
+from metaleptic.reconstruction.lattice import Path, Stages, best_path, forced, noisy_stages, patients, stages
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.reconstruction.printed import half_unit
 from metaleptic.reconstruction.steps import pin_median
 from metaleptic.types import FloatArray
 
 # Reading error times patients below which single deaths can be told apart.
-RESOLVED = 0.5
+RESOLVED = 0.65
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +99,15 @@ def solve(arm: Arm, *, single_deaths: bool = True) -> None:
         else:
             arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published))
         if arm.lined is not None:
-            arm.path = best_path(arm.lined, arm.published.events, arm.n)
+            arm.path = _path(arm.lined, arm.published.events, arm.n)
     settle(arm)
+
+
+def _path(lined: Stages, events: int | None, n: int) -> Path | None:
+    path = best_path(lined, events, n)
+    if path is None or events is None or path.deaths.sum() == events:
+        return path
+    return counted_path(lined, events, n) or forced(path, events)
 
 
 def _censoring_shape(arm: Arm) -> FloatArray:

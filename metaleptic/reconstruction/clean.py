@@ -60,6 +60,8 @@ def clean(curve: Curve, last_time: float | None, corrections: list[str], name: s
             corrections.append("the point (0, 1) was missing and was added")
         t, s = np.append(0.0, t), np.append(1.0, s)
     t, s, end = _ending(t, s, last_time, error, corrections)
+    if end <= 1e-12:
+        raise DataError(f"{name}the curve has no length: it ends at time {end:g}. Give more points, or last_time.")
     if curve.kind == "drops":
         t, s = _steps(t, s)
     ticks = None if curve.censor_times is None else _ticks(curve.censor_times, end, corrections)

@@ -19,7 +19,7 @@ from metaleptic.reconstruction.cells import Cells, IntArray
 from metaleptic.reconstruction.clean import Target
 from metaleptic.types import FloatArray
 
-_KNOT, _DROP, _CLICK, _FREE = 0, 1, 2, 3
+KNOT, _DROP, _CLICK, _FREE = 0, 1, 2, 3
 # A height that does not fit costs no more than this, so that one misread corner cannot forbid a path.
 _WORST = 80.0
 # A censoring between two drops where no tick was drawn.
@@ -69,7 +69,7 @@ def stages(target: Target, cells: Cells, censored: FloatArray) -> Stages | None:
     drop_time, drop_level = cells.stop[fall], cells.s1[fall]
     edge = cells.edge[:-1]
     time = np.concatenate([edge, drop_time])
-    kind = np.repeat([_KNOT, _DROP], [len(edge), len(drop_time)])
+    kind = np.repeat([KNOT, _DROP], [len(edge), len(drop_time)])
     level = np.concatenate([np.full(len(edge), np.nan), drop_level])
     # A drop at a knot comes after its count.
     order = np.lexsort((kind, time))
@@ -82,16 +82,16 @@ def stages(target: Target, cells: Cells, censored: FloatArray) -> Stages | None:
         # Ticks at the time of a drop lie after it; stages at one time share its ticks with the last of them.
         count = np.append(before[1:], len(marks)) - before
         lost = lost + count
-    block = np.cumsum(kind == _KNOT) - 1
+    block = np.cumsum(kind == KNOT) - 1
     n_a, n_b = cells.n_start.astype(np.int64)[block], cells.n_stop.astype(np.int64)[block]
     spent = np.cumsum(lost) - lost
-    first = np.flatnonzero(kind == _KNOT)
+    first = np.flatnonzero(kind == KNOT)
     spent_in = spent - spent[first][block]
     total = np.bincount(block, weights=lost, minlength=len(first)).astype(np.int64)
     high = n_a - spent_in
     low = n_b + total[block] - spent_in
-    low = np.where(kind == _KNOT, n_a, np.maximum(low, 1))
-    high = np.where(kind == _KNOT, n_a, high)
+    low = np.where(kind == KNOT, n_a, np.maximum(low, 1))
+    high = np.where(kind == KNOT, n_a, high)
     if (low > high).any():
         return None
     width = np.maximum(np.diff(cells.edge)[block], 1e-12)
@@ -130,7 +130,7 @@ def noisy_stages(target: Target, cells: Cells, censored: FloatArray, rates: dict
             just = t - 1e-6 * end
             rows.append((t, 0, _FREE, lowest, np.inf, min(just, float(cells.start[fall][close].min())), just))
         if t in cells.edge[:-1]:
-            rows.append((t, 1, _KNOT, np.nan, np.inf, t, t))
+            rows.append((t, 1, KNOT, np.nan, np.inf, t, t))
         if t in rates:
             if len(close):
                 rows.append((t, 2, _FREE, lowest, np.inf, t, t))
@@ -143,9 +143,9 @@ def noisy_stages(target: Target, cells: Cells, censored: FloatArray, rates: dict
     rows.sort(key=lambda row: (row[0], row[1]))
     time, _, kind_list, level, sd, since, until = (np.array(column) for column in zip(*rows, strict=True))
     kind = kind_list.astype(np.int64)
-    block = np.cumsum(kind == _KNOT) - 1
+    block = np.cumsum(kind == KNOT) - 1
     high = cells.n_start.astype(np.int64)[block]
-    low = np.where(kind == _KNOT, high, np.maximum(cells.n_stop.astype(np.int64)[block], 0))
+    low = np.where(kind == KNOT, high, np.maximum(cells.n_stop.astype(np.int64)[block], 0))
     width = np.maximum(np.diff(cells.edge)[block], 1e-12)
     gap = np.maximum(np.append(time[1:], end) - time, 0.0)
     mean = np.maximum(censored[block] * gap / width, 0.02)
@@ -153,7 +153,7 @@ def noisy_stages(target: Target, cells: Cells, censored: FloatArray, rates: dict
 
 
 def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
-    """Return the cheapest path, with this total of events if it can be had."""
+    """Return the cheapest path, with this total of events or as near to it as a price per death can come."""
     paths = _paths(found, events, patients, np.zeros(1))
     if not paths:
         return None
@@ -174,10 +174,10 @@ def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
         if not len(more) or not len(fewer):
             break
         prices = np.linspace(more.max(), fewer.min(), 8)[1:-1]
-    return _forced(nearest, events)
+    return nearest
 
 
-def _forced(path: Path, events: int) -> Path | None:
+def forced(path: Path, events: int) -> Path | None:
     """Turn the few deaths too many into censorings (or the other way round) where most are at risk; None if not few."""
     excess = int(path.deaths.sum()) - events
     if abs(excess) > 2 + 0.05 * events:
@@ -197,7 +197,7 @@ def _forced(path: Path, events: int) -> Path | None:
 
 def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) -> list[Path]:
     rows = len(price)
-    extra = _extra_cost(found, events, patients)
+    extra = extra_cost(found, events, patients)
     low, high = int(found.low[0]), int(found.high[0])
     cost = np.zeros((rows, high - low + 1))
     log_s = np.zeros_like(cost)
@@ -206,27 +206,27 @@ def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) 
     for j, kind in enumerate(found.kind):
         n = np.arange(low, high + 1)
         width = len(n)
-        if kind == _KNOT:
+        if kind == KNOT:
             deaths, source = np.zeros((rows, width), dtype=np.int64), np.broadcast_to(np.arange(width), cost.shape)
             floor, after = low, cost
         else:
-            cost, log_s, deaths = _fall(cost, log_s, n, found, j, price)
+            cost, log_s, deaths = fall(cost, log_s, n, found, j, price)
             left = np.concatenate([n] * (cost.shape[1] // width)) - deaths
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor)
         log_after = log_s[row, source]
         last = j + 1 == len(found.kind)
         next_low, next_high = (0, 0) if last else (int(found.low[j + 1]), int(found.high[j + 1]))
-        cost, pick = _leave(after, floor, next_low, next_high, found, j, extra)
+        cost, pick = leave(after, floor, next_low, next_high, found, j, extra)
         if not np.isfinite(cost).any(axis=1).all():
             return []
         log_s = log_after[row, pick]
         back.append((source[row, pick], deaths, low, width))
         low, high = next_low, next_high
-    return _trace(back, cost[:, 0], price, found.kind != _KNOT)
+    return _trace(back, cost[:, 0], price, found.kind != KNOT)
 
 
-def _extra_cost(found: Stages, events: int | None, patients: int) -> float:
+def extra_cost(found: Stages, events: int | None, patients: int) -> float:
     """Price of a second patient on a tick, from how many censorings share ticks over all."""
     if found.ticks is None:
         return 0.0
@@ -236,7 +236,7 @@ def _extra_cost(found: Stages, events: int | None, patients: int) -> float:
     return float(np.log1p(1 / share))
 
 
-def _fall(
+def fall(
     cost: FloatArray, log_s: FloatArray, n: IntArray, found: Stages, j: int, price: FloatArray
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Cost of the deaths that may happen at a stage: all candidates side by side."""
@@ -281,7 +281,7 @@ def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
     return after, source
 
 
-def _leave(
+def leave(
     after: FloatArray, floor: int, low: int, high: int, found: Stages, j: int, extra: float
 ) -> tuple[FloatArray, IntArray]:
     """Cheapest censoring from each number left to each number at risk at the next stage."""
@@ -368,7 +368,7 @@ def patients(
     p = ((k + (0.5 if luck is None else luck[: len(j)])) / c[j]) ** np.exp(-tilt)
     start = np.minimum(found.time, found.until)
     width = np.append(found.time[1:], end) - start
-    knots = np.flatnonzero(found.kind == _KNOT)
+    knots = np.flatnonzero(found.kind == KNOT)
     following = np.append(found.time[knots] - 1e-6 * end, end)[np.searchsorted(knots, np.arange(len(c)), side="right")]
     times = np.minimum(start[j] + p * width[j], np.maximum(following, start)[j])
     if ticks is None:

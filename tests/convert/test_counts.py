@@ -106,3 +106,11 @@ def test_levels_that_are_none(level: float) -> None:
         ml.proportions({"study": ["a"], "events": [1], "n": [5]}, level=level)
     with pytest.raises(OptionError, match=r"Write 0\.95 for 95%"):
         ml.two_by_two(TABLE, events1="x1", n1="n1", events2="x2", n2="n2", level=level)
+
+
+@pytest.mark.parametrize("n", [8, 33, 250, 251, 1000, 4002])
+def test_unbiased_correlations_exist_for_every_n(n: int) -> None:
+    """Where SciPy's hypergeometric function gives NaN (n = 250, r = 0.05) the series is summed: Olkin-Pratt to first order."""
+    e = ml.correlations({"study": ["A", "B"], "r": [0.05, 0.0], "n": [n, n]}, measure="UCOR", variance="UB")
+    assert e.y[0] == pytest.approx(0.05 * (1 + (1 - 0.05**2) / (2 * (n - 2))), rel=4 / n**2)
+    assert e.y[1] == 0

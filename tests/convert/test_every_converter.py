@@ -63,6 +63,76 @@ CONVERTERS = {
         {"events1": "x1", "n1": "m1", "events2": "x2", "n2": "m2"},
         {"study": STUDIES, "x1": [4, 6, 3], "m1": [123, 306, 231], "x2": [11, 29, 11], "m2": [139, 303, 220]},
     ),
+    "means": Converter(
+        ml.means,
+        {"measure": "SMD"},
+        {
+            "study": STUDIES,
+            "mean1": [10.2, 5.1, 22.5],
+            "sd1": [2.1, 1.5, 4.2],
+            "n1": [20, 35, 50],
+            "mean2": [9.1, 5.5, 20.0],
+            "sd2": [2.5, 1.2, 5.1],
+            "n2": [22, 30, 48],
+        },
+    ),
+    "standardised_differences": Converter(
+        ml.standardised_differences,
+        {},
+        {"study": STUDIES, "t": [1.5, -2.1, 0.4], "n1": [20, 35, 50], "n2": [22, 30, 48]},
+    ),
+    "paired_means": Converter(
+        ml.paired_means,
+        {"measure": "SMCR"},
+        {
+            "study": STUDIES,
+            "mean1": [10.2, 5.1, 22.5],
+            "sd1": [2.1, 1.5, 4.2],
+            "mean2": [9.1, 5.5, 20.0],
+            "sd2": [2.5, 1.2, 5.1],
+            "n": [20, 35, 50],
+            "r": [0.5, 0.6, 0.3],
+        },
+    ),
+    "single_means": Converter(
+        ml.single_means,
+        {"measure": "MNLN"},
+        {"study": STUDIES, "mean": [10.2, 5.1, 22.5], "sd": [2.1, 1.5, 4.2], "n": [20, 35, 50]},
+    ),
+    "rates": Converter(ml.rates, {}, {"study": STUDIES, "events": [3, 0, 7], "time": [40.5, 12.2, 80.1]}),
+    "two_rates": Converter(
+        ml.two_rates,
+        {},
+        {
+            "study": STUDIES,
+            "events1": [10, 3, 5],
+            "time1": [100.5, 50.2, 80.5],
+            "events2": [12, 3, 7],
+            "time2": [95.5, 60.1, 70.2],
+        },
+    ),
+    "correlations": Converter(ml.correlations, {}, {"study": STUDIES, "r": [0.1, -0.3, 0.55], "n": [20, 35, 50]}),
+    "matched_pairs": Converter(
+        ml.matched_pairs,
+        {},
+        {"study": STUDIES, "both": [20, 11, 5], "first": [12, 8, 4], "second": [5, 9, 3], "neither": [30, 14, 9]},
+    ),
+    "partial_correlations": Converter(
+        ml.partial_correlations,
+        {},
+        {"study": STUDIES, "t": [1.2, -2.1, 3.3], "n": [20, 35, 50], "predictors": [2, 3, 4]},
+    ),
+    "squared_correlations": Converter(
+        ml.squared_correlations, {}, {"study": STUDIES, "r2": [0.2, 0.3, 0.45], "n": [20, 35, 50]}
+    ),
+    "reliabilities": Converter(
+        ml.reliabilities, {}, {"study": STUDIES, "alpha": [0.7, 0.8, 0.65], "items": [5, 10, 20], "n": [20, 35, 50]}
+    ),
+    "medians": Converter(
+        ml.medians,
+        {},
+        {"study": STUDIES, "median": [6.2, 5.5, 38.1], "low": [4.1, 4.5, 30.2], "high": [10.3, 6.9, 52.4]},
+    ),
 }
 
 

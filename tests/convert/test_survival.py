@@ -178,3 +178,20 @@ def test_rates_of_none_and_all_are_excluded() -> None:
     table = {"study": list("abc"), "rate": [0, 100, 50], "n": [10, 10, 10]}
     with pytest.warns(ExcludedRowsWarning, match="no finite transform"):
         assert ml.survival_rates(table, at=12, unit="percent").study == ("c",)
+
+
+def test_the_side_of_a_lopsided_interval_is_a_choice() -> None:
+    """Both sides, one, the wider; with the upper bound not reached the lower side may be steadied by the exponential model."""
+    table = {"study": ["A", "B"], "median": [8.3, 8.4], "low": [5.7, 4.1], "high": [11.0, "NR"], "n": [82, 14]}
+    z = 1.959963984540054
+    below, above = np.log(8.3 / 5.7) / z, np.log(11 / 8.3) / z
+    for side, se in (("both", (below + above) / 2), ("lower", below), ("upper", above), ("wider", max(below, above))):
+        e = ml.survival_medians(table, side=side)
+        assert np.sqrt(e.v[0]) == pytest.approx(se, rel=1e-12)
+        assert np.sqrt(e.v[1]) == pytest.approx(0.36594791424563972, rel=1e-10)
+        assert ("side" in e.how[0]) == (side != "both")
+    steady = ml.survival_medians(table, stabilise=True)
+    assert steady.v[1] == pytest.approx((0.36594791424563972**2 + (1 / np.log(2)) ** 2 / 14) / 2, rel=1e-10)
+    assert "averaged of the lower bound" in steady.how[1]
+    with pytest.raises(OptionError, match="Choose one of: both, lower, upper, wider"):
+        ml.survival_medians(table, side="left")

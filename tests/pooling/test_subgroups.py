@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, OptionError
 
 EFFECTS = ml.effects([0.1, 0.3, 0.9, 1.1, 0.5], [0.04, 0.05, 0.04, 0.06, 0.1], study=list("abcde"))
 
@@ -62,3 +65,31 @@ def test_wrong_groups_are_refused() -> None:
         ml.subgroups(fit, by=["a", "b"])
     with pytest.raises(DataError, match="study 'c' has no group"):
         ml.subgroups(fit, by=["x", "x", "", "y", "y"])
+
+
+@pytest.mark.parametrize("method", ["REML", "DL"])
+def test_a_common_tau2_is_what_the_subgroups_leave(method: str) -> None:
+    """Agrees with the effects, standard errors and test of R's meta 8.3.0, metagen(subgroup=alloc, tau.common=TRUE)."""
+    golden = json.loads((Path(__file__).parent.parent / "golden" / "models.json").read_text(encoding="utf-8"))["bcg_RR"]
+    entry = next(x for x in golden["meta"] if x["id"] == f"subgroup_{method}_taucommonTRUE")
+    fit = ml.pool(ml.effects(golden["y"], golden["v"]), tau2=method, test="z")
+    found = ml.subgroups(fit, by=golden["columns"]["alloc"], tau2="common")
+    for name, effect, se, tau2 in zip(
+        entry["subgroup.levels"], entry["TE.random.w"], entry["seTE.random.w"], entry["tau2.w"], strict=True
+    ):
+        group = found.groups[name]
+        assert group.beta[0] == pytest.approx(effect, rel=1e-5)  # meta stops its iterations at 1e-5
+        assert group.se[0] == pytest.approx(se, rel=1e-5)
+        assert group.tau2 == pytest.approx(tau2, rel=1e-5)
+    assert found.q == pytest.approx(entry["Q.b.random"], rel=1e-5)
+    assert found.q_p == pytest.approx(entry["pval.Q.b.random"], rel=1e-5)
+
+
+def test_a_common_tau2_needs_random_effects_and_groups() -> None:
+    e = ml.effects([0.1, 0.3, 0.9], [0.04] * 3)
+    with pytest.raises(OptionError, match='model="random"'):
+        ml.subgroups(ml.pool(e, model="common"), by=["a", "a", "b"], tau2="common")
+    with pytest.raises(DataError, match="subgroup of its own"):
+        ml.subgroups(ml.pool(e), by=["a", "b", "c"], tau2="common")
+    with pytest.raises(OptionError, match='"separate" or "common"'):
+        ml.subgroups(ml.pool(e), by=["a", "a", "b"], tau2="shared")

@@ -1,0 +1,223 @@
+"""The Kaplan-Meier plot as data: steps, pointwise bands, ticks, clicked points and the table below.
+
+The table follows KMunicate (Morris TP et al. BMJ Open 2019;9:e030215): at risk, censored and events under the time axis;
+the bands are pointwise, on the scale log(-log S) with Greenwood's variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from metaleptic.errors import DataError, OptionError
+from metaleptic.patients import IPD
+from metaleptic.plots.styles import Style, style_named
+from metaleptic.plots.ticks import linear_steps, tick_label
+from metaleptic.reconstruction.result import Points, Reconstruction
+from metaleptic.reconstruction.steps import Steps, steps
+from metaleptic.types import FloatArray
+
+COLOURS = ("#1f5f8b", "#c1502e", "#3f7d4e", "#7b4f9d", "#8a6d1f", "#5b6470")
+DASHES: tuple[tuple[float, float], ...] = ((0.0, 0.0), (5.0, 2.2), (1.6, 1.8), (7.0, 2.0), (3.0, 3.0), (1.0, 2.6))
+Corner = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class KMArm:
+    """One arm; places are fractions of the plotting area, rightwards and downwards.
+
+    Attributes
+    ----------
+    name, colour, dash : str, str, tuple
+        Name, and how its line is drawn.
+    line : tuple of corners
+        The step function.
+    band : tuple of corners
+        Outline of the pointwise interval; empty where there is none.
+    marks : tuple of corners
+        Censored patients on the curve.
+    points : tuple of corners
+        The digitised points it was reconstructed from; empty for patients that were not reconstructed.
+    at_risk, censored, events : tuple of int
+        The table below: at risk at each tick, and censored and dead before it.
+    median : float
+        Median; infinite where it is not reached.
+    patients, deaths : int
+        Totals.
+    """
+
+    name: str
+    colour: str
+    dash: tuple[float, float]
+    line: tuple[Corner, ...]
+    band: tuple[Corner, ...]
+    marks: tuple[Corner, ...]
+    points: tuple[Corner, ...]
+    at_risk: tuple[int, ...]
+    censored: tuple[int, ...]
+    events: tuple[int, ...]
+    median: float
+    patients: int
+    deaths: int
+
+
+@dataclass(frozen=True, slots=True)
+class KMLayout:
+    """A Kaplan-Meier plot before it is drawn.
+
+    Attributes
+    ----------
+    arms : tuple of KMArm
+        Curves and their rows of the table.
+    ticks, labels : tuple
+        Time ticks as fractions, and what is written there.
+    end : float
+        Time at the right end.
+    x_title, y_title : str
+        Titles of the axes.
+    table : bool
+        Whether the table is drawn.
+    footnotes : tuple of str
+        Below the plot.
+    alt : str
+        The plot in words.
+    style : Style
+        Words, colours and sizes.
+    """
+
+    arms: tuple[KMArm, ...]
+    ticks: tuple[float, ...]
+    labels: tuple[str, ...]
+    end: float
+    x_title: str
+    y_title: str
+    table: bool
+    footnotes: tuple[str, ...]
+    alt: str
+    style: Style
+
+
+def km_layout(
+    patients: IPD | Reconstruction,
+    *,
+    times: Sequence[float] | None = None,
+    level: float = 0.95,
+    band: bool = True,
+    points: bool = True,
+    table: bool = True,
+    x_title: str = "Time",
+    y_title: str = "Survival",
+    style: str | Style = "plain",
+) -> KMLayout:
+    """Lay a Kaplan-Meier plot out as plain data; arguments as in ``ml.km_plot``.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> layout = km_layout(ml.IPD([2, 5, 6, 9], [1, 1, 0, 0], ["A"] * 4), times=[0, 4, 8])
+    >>> layout.arms[0].at_risk, layout.arms[0].events
+    ((4, 3, 1), (0, 1, 2))
+    """
+    ipd = patients.ipd if isinstance(patients, Reconstruction) else patients
+    if len(ipd) == 0:
+        raise DataError("there are no patients. There is nothing to plot.")
+    if not 0.5 < level < 1:
+        raise OptionError(f"level {level!r} should be a proportion such as 0.95.")
+    longest = float(ipd.time.max())
+    ticks = np.asarray(_ticks(longest) if times is None else sorted(times), dtype=np.float64)
+    end = max(longest, float(ticks.max())) or 1.0
+    z = float(special.ndtri(0.5 + level / 2))
+    digitised = patients.points if isinstance(patients, Reconstruction) and points else {}
+    arms = tuple(
+        _arm(ipd.of(name), name, i, ticks, end, z if band else 0.0, digitised.get(name))
+        for i, name in enumerate(ipd.arms)
+    )
+    notes = []
+    if band:
+        notes.append(f"Bands: pointwise {100 * level:g}% confidence intervals.")
+    if digitised:
+        notes.append("Open circles: points read from the published figure. Patients are reconstructed from them.")
+    if isinstance(patients, Reconstruction) and patients.model:
+        notes.append(f"No curve was published: patients follow a {patients.model} model.")
+    return KMLayout(
+        arms,
+        tuple((ticks / end).tolist()),
+        tuple(tick_label(t) for t in ticks.tolist()),
+        end,
+        x_title,
+        y_title,
+        table,
+        tuple(notes),
+        _alt(arms),
+        style_named(style),
+    )
+
+
+def _ticks(longest: float) -> FloatArray:
+    if longest <= 0:
+        return np.array([0.0])
+    return next(s for s in linear_steps(0.0, longest) if len(s) >= 5)
+
+
+def _arm(ipd: IPD, name: str, i: int, ticks: FloatArray, end: float, z: float, points: Points | None) -> KMArm:
+    dead, alive = ipd.time[ipd.event == 1], ipd.time[ipd.event == 0]
+    found = steps(dead, alive)
+    last = float(ipd.time.max())
+    line = _staircase(found.time, found.survival, last, end)
+    xy: tuple[Corner, ...] = ()
+    if points is not None:
+        x, y = points.time, points.survival
+        # A trace has a point per pixel: as circles, some of them are enough to judge.
+        keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), 120)).astype(np.int64))
+        xy = tuple(zip((x[keep] / end).tolist(), (1 - y[keep]).tolist(), strict=True))
+    return KMArm(
+        name,
+        COLOURS[i % len(COLOURS)],
+        DASHES[i % len(DASHES)],
+        line,
+        _band(found, last, end, z) if z else (),
+        tuple(zip((alive / end).tolist(), (1 - found.at(alive)).tolist(), strict=True)),
+        xy,
+        tuple(int((ipd.time >= t - 1e-9).sum()) for t in ticks),
+        tuple(int((alive < t - 1e-9).sum()) for t in ticks),
+        tuple(int((dead < t - 1e-9).sum()) for t in ticks),
+        found.median(),
+        len(ipd),
+        len(dead),
+    )
+
+
+def _staircase(time: FloatArray, height: FloatArray, last: float, end: float) -> tuple[Corner, ...]:
+    x = np.concatenate([[0.0], np.repeat(time, 2), [last]]) / end
+    y = 1 - np.repeat(np.concatenate([[1.0], height]), 2)
+    return tuple(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _band(found: Steps, last: float, end: float, z: float) -> tuple[Corner, ...]:
+    """Outline of the log(-log) interval, from the first death to the last time at which it exists."""
+    s = found.survival
+    ok = (s > 0) & (s < 1)
+    if not ok.any():
+        return ()
+    left = found.at_risk - found.deaths
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.sqrt(np.cumsum(found.deaths / (found.at_risk * left)))
+        width = z * se / np.abs(np.log(s))
+        low, high = (s ** np.exp(width))[ok], (s ** np.exp(-width))[ok]
+    t = found.time[ok]
+    stop = last if ok[-1] else float(found.time[~ok & (s <= 0)][0])
+    x = np.append(np.repeat(t, 2)[1:], stop) / end
+    upper = zip(x.tolist(), (1 - np.repeat(high, 2)).tolist(), strict=True)
+    lower = zip(x[::-1].tolist(), (1 - np.repeat(low, 2)[::-1]).tolist(), strict=True)
+    return (*upper, *lower)
+
+
+def _alt(arms: Sequence[KMArm]) -> str:
+    parts = []
+    for a in arms:
+        median = "not reached" if not np.isfinite(a.median) else f"{a.median:.3g}"
+        parts.append(f"{a.name or 'all'}: {a.patients} patients, {a.deaths} events, median {median}")
+    return f"Kaplan-Meier plot. {'; '.join(parts)}."
