@@ -158,3 +158,24 @@ def test_common_effects_agree_with_meta(name: str, x: dict[str, Any]) -> None:
         "k": (f.k, r["k"][:k]),
     }
     assert not differing(pairs, TOLERANCE, near_zero=0.01)
+
+
+@pytest.mark.parametrize("test", ["z", "knha"])
+def test_influence_with_a_moderator_agrees_with_metafor(test: str) -> None:
+    """Every diagnostic of a regression on latitude, values printed with twelve decimals."""
+    r = load("influence_moderators")["results"][test]
+    fit = ml.pool(effects_of("bcg_RR"), moderators="~ ablat", test={"z": "z", "knha": "knapp-hartung"}[test])
+    d = ml.influence(fit)
+    pairs = {
+        "rstudent": (d.rstudent, r["rstudent"]),
+        "dffits": (d.dffits, r["dffits"]),
+        "cook": (d.cook, r["cook.d"]),
+        "cov.r": (d.covariance_ratio, r["cov.r"]),
+        "tau2.del": (d.tau2, r["tau2.del"]),
+        "QE.del": (d.q, r["QE.del"]),
+        "hat": (d.hat, r["hat"]),
+        "dfbetas": (d.dfbetas.T, [*r["dfbs1"], *r["dfbs2"]]),
+        "rstandard": (ml.residuals(fit).standardized, r["rstandard"]),
+    }
+    assert not differing(pairs, TOLERANCE, near_zero=0.01)
+    assert d.flagged.astype(int).tolist() == [int(x) for x in r["infl"]]
