@@ -1,4 +1,4 @@
-"""The page of methods, written from the tables that the code itself reads: MEASURES, TAU2, TESTS, MODELS, RULES, KINDS."""
+"""The page of methods, written from the tables that the code itself reads: MEASURES, TAU2, TESTS, MODELS and the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from metaleptic.bayes.priors import PRIORS
 from metaleptic.measures import MEASURES
 from metaleptic.pooling.heterogeneity import TAU2
 from metaleptic.pooling.models import MODELS
+from metaleptic.pooling.multilevel.structures import STRUCTURES
 from metaleptic.pooling.normal import TESTS
+from metaleptic.pooling.sandwich import TYPES
 from metaleptic.reporting.kinds import KINDS
 
 
@@ -40,6 +42,18 @@ def page() -> str:
                 "`TESTS`: the `test` of `ml.pool`.",
                 ("key", "name", "source"),
                 ((f"`{t.key}`", t.name, t.source) for t in TESTS.values()),
+            ),
+            *_section(
+                "Covariance structures",
+                "`STRUCTURES`: the `struct` of `ml.pool_multilevel`, besides `GEN` for random slopes.",
+                ("key", "name", "source"),
+                ((f"`{x.key}`", x.name, x.source) for x in STRUCTURES.values()),
+            ),
+            *_section(
+                "Corrections of cluster-robust covariances",
+                "`TYPES`: the `type` of `ml.robust`, for m clusters, k effects and p coefficients.",
+                ("key", "what", "source"),
+                ((f"`{x.key}`", x.name, x.source) for x in TYPES.values()),
             ),
             *_section(
                 "Priors on the heterogeneity",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
     from metaleptic.bayes import priors as priors
+    from metaleptic.bayes.bias import adjust_for_bias as adjust_for_bias
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
     from metaleptic.bayes.loo import Loo as Loo
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from metaleptic.bayes.map_prior import map_prior as map_prior
     from metaleptic.bayes.medians import pool_bayes_medians as pool_bayes_medians
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.power_scale import PowerScale as PowerScale
+    from metaleptic.bayes.power_scale import power_scale as power_scale
     from metaleptic.bayes.predictive import PredictiveCheck as PredictiveCheck
     from metaleptic.bayes.predictive import predictive_check as predictive_check
     from metaleptic.bayes.prior import Prior as Prior
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from metaleptic.bayes.prior_sensitivity import prior_sensitivity as prior_sensitivity
     from metaleptic.bayes.regression_result import RegressionBayes as RegressionBayes
     from metaleptic.bayes.result import PooledBayes as PooledBayes
+    from metaleptic.bayes.robust_average import RobustAverage as RobustAverage
+    from metaleptic.bayes.robust_average import robust_average as robust_average
     from metaleptic.convert.associations import partial_correlations as partial_correlations
     from metaleptic.convert.associations import reliabilities as reliabilities
     from metaleptic.convert.associations import squared_correlations as squared_correlations
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from metaleptic.convert.effects import effects as effects
     from metaleptic.convert.estimates import estimates as estimates
     from metaleptic.convert.estimates import hazard_ratios as hazard_ratios
+    from metaleptic.convert.estimates import restricted_means as restricted_means
     from metaleptic.convert.matched_pairs import matched_pairs as matched_pairs
     from metaleptic.convert.means import means as means
     from metaleptic.convert.means import paired_means as paired_means
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
     from metaleptic.convert.proportions import proportions as proportions
     from metaleptic.convert.rates import rates as rates
     from metaleptic.convert.rates import two_rates as two_rates
+    from metaleptic.convert.reported_differences import standardised_differences as standardised_differences
     from metaleptic.convert.summary_curve import survival_summary as survival_summary
     from metaleptic.convert.survival_medians import survival_medians as survival_medians
     from metaleptic.convert.survival_rates import survival_rates as survival_rates
@@ -57,8 +64,14 @@ if TYPE_CHECKING:
     from metaleptic.patients import Contrast as Contrast
     from metaleptic.patients import Curve as Curve
     from metaleptic.patients import Published as Published
+    from metaleptic.plots.check import plot_check as plot_check
     from metaleptic.plots.densities import plot_priors as plot_priors
     from metaleptic.plots.densities import prior_posterior as prior_posterior
+    from metaleptic.plots.draw import plot as plot
+    from metaleptic.plots.effect_plots import bubble as bubble
+    from metaleptic.plots.effect_plots import drapery as drapery
+    from metaleptic.plots.effect_plots import labbe as labbe
+    from metaleptic.plots.effect_plots import orchard as orchard
     from metaleptic.plots.forest import forest as forest
     from metaleptic.plots.funnel import funnel as funnel
     from metaleptic.plots.km import km_plot as km_plot
@@ -102,9 +115,11 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.multilevel_influence import multilevel_influence as multilevel_influence
     from metaleptic.sensitivity.multiverse import multiverse as multiverse
     from metaleptic.sensitivity.new_study import proportion_beyond as proportion_beyond
+    from metaleptic.sensitivity.overlap import overlaps as overlaps
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
+    from metaleptic.sensitivity.robustness import robustness as robustness
     from metaleptic.sensitivity.selection_model import selection_model as selection_model
     from metaleptic.sensitivity.shrinkage import shrinkage as shrinkage
     from metaleptic.sensitivity.small_study import rank_test as rank_test
@@ -157,7 +172,6 @@ _HOME = {
     "forest": "plots.forest",
     "funnel": "plots.funnel",
     "hazard_ratios": "convert.estimates",
-    "km_plot": "plots.km",
     "baujat": "sensitivity.baujat",
     "cumulative": "sensitivity.cumulative",
     "influence": "sensitivity.influence",
@@ -165,6 +179,7 @@ _HOME = {
     "residuals": "sensitivity.residuals",
     "shrinkage": "sensitivity.shrinkage",
     "km": "survival.km",
+    "km_plot": "plots.km",
     "leave_one_out": "sensitivity.leave_one_out",
     "predict": "pooling.predict",
     "contrasts": "pooling.contrasts",
@@ -174,8 +189,16 @@ _HOME = {
     "permutation_test": "pooling.permutation",
     "bootstrap": "pooling.bootstrap",
     "location_scale": "pooling.location_scale",
+    "bubble": "plots.effect_plots",
+    "drapery": "plots.effect_plots",
+    "labbe": "plots.effect_plots",
+    "orchard": "plots.effect_plots",
+    "plot": "plots.draw",
     "loo": "bayes.loo",
+    "PowerScale": "bayes.power_scale",
     "PredictiveCheck": "bayes.predictive",
+    "adjust_for_bias": "bayes.bias",
+    "power_scale": "bayes.power_scale",
     "map_prior": "bayes.map_prior",
     "pool_bayes_medians": "bayes.medians",
     "predictive_check": "bayes.predictive",
@@ -191,16 +214,21 @@ _HOME = {
     "rates": "convert.rates",
     "correlations": "convert.correlations",
     "matched_pairs": "convert.matched_pairs",
+    "standardised_differences": "convert.reported_differences",
     "partial_correlations": "convert.associations",
     "reliabilities": "convert.associations",
     "squared_correlations": "convert.associations",
     "curve_hazard_ratio": "convert.curve_hazard_ratio",
     "survival_summary": "convert.summary_curve",
+    "restricted_means": "convert.estimates",
     "pool": "pooling.pool",
     "pool_bayes": "bayes.pool_bayes",
+    "plot_check": "plots.check",
     "plot_priors": "plots.densities",
     "prior_posterior": "plots.densities",
     "prior_sensitivity": "bayes.prior_sensitivity",
+    "RobustAverage": "bayes.robust_average",
+    "robust_average": "bayes.robust_average",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
     "proportions": "convert.proportions",
@@ -223,6 +251,8 @@ _HOME = {
     "proportion_beyond": "sensitivity.new_study",
     "e_value": "sensitivity.confounding",
     "worst_case": "sensitivity.worst_case",
+    "robustness": "sensitivity.robustness",
+    "overlaps": "sensitivity.overlap",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",
     "survival_rates": "convert.survival_rates",

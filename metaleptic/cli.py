@@ -104,6 +104,48 @@ def report(
     )
 
 
+@app.command()
+def sensitivity(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="An analysis.toml or its folder; the bundled evidence on intrathecal trastuzumab if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(help="Answer only this question of the analysis.", show_default=False)
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Write a figure of every check into this folder.", show_default=False)
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Ask of every answer of an analysis whether it is robust: who drives it, which choice moves it, what bias could do.
+
+    Example: metaleptic sensitivity my-review/analysis.toml --plots figures
+    """
+    from metaleptic import datasets
+    from metaleptic.reporting.robust import robust_answers, write_plots
+
+    with _plain_talk():
+        analysis = source if source is not None else datasets.load("intrathecal_trastuzumab").path
+        with _progress() as step:
+            found = robust_answers(analysis, question, step)
+        written = write_plots(found, plots) if plots is not None else []
+    if as_json:
+        record = {
+            name: [{"question": c.question, "answered": c.record is not None, "answer": c.sentence} for c in r.checks]
+            for name, r in found.items()
+        }
+        print(json.dumps(record, indent=1, ensure_ascii=False))
+        return
+    for name, result in found.items():
+        print(f"{name}\n" + "\n".join(f"  {c.question} {c.sentence}" for c in result.checks))
+    if written:
+        print(f"figures: {plots} ({len(written)} files)")
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
     """Show a progress bar on a terminal, nothing elsewhere."""
@@ -332,6 +374,94 @@ def audit(
         print(f"{len(findings)} findings, {worst} impossible" if findings else "no contradictions found")
     if any(f.severity == "impossible" for f in findings):
         raise typer.Exit(1)
+
+
+@app.command("reconstruct-table")
+def reconstruct_table(
+    file: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per patient.", show_default=False)],
+    printed: Annotated[
+        Path,
+        typer.Argument(
+            help="TOML file with what the text prints: [published.GROUP], [[contrasts]].", show_default=False
+        ),
+    ],
+    seconds: Annotated[float, typer.Option(help="Time after which the search stops and says so.")] = 60.0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the patients with their inferred events as CSV.", show_default=False),
+    ] = None,
+    as_json: JSON = False,
+) -> None:
+    """Infer from a table of times and the text around it who had the event.
+
+    Example: metaleptic reconstruct-table patients.csv text.toml --out inferred.csv
+    """
+    with _plain_talk():
+        rec = _reconstructed(file, printed, seconds)
+        if out is not None:
+            rec.to_frame().to_csv(out, index=False)
+    if as_json:
+        print(json.dumps(_table_record(rec), indent=1, ensure_ascii=False))
+        return
+    print(rec)
+    for line in rec.contradictions:
+        print(f"the times alone contradict: {line}")
+    if rec.assignments:
+        for c in rec.best.checks:
+            print(f"{c.fact}: printed {c.printed}, inferred {c.value}, {_AGREES[c.agrees]}")
+    for missed in rec.unreachable:
+        print(f"not reached: {missed}")
+
+
+_AGREES = {"rounded": "agrees", "truncated": "agrees if cut off", "no": "does not agree"}
+
+
+def _reconstructed(file: Path, printed: Path, seconds: float) -> Any:
+    import tomllib
+
+    import metaleptic as ml
+
+    try:
+        told = tomllib.loads(printed.read_text(encoding="utf-8"))
+        groups = {}
+        for name, values in told.pop("published", {}).items():
+            words: dict[str, Any] = {k: _by_time(v) if isinstance(v, dict) else v for k, v in values.items()}
+            groups[name] = ml.Published(**words)
+        contrasts = [ml.Contrast(**c) for c in told.pop("contrasts", [])]
+        return ml.reconstruct_table(file, groups, contrasts=contrasts, seconds=seconds, **told)
+    except tomllib.TOMLDecodeError as err:
+        raise OptionError(f"file '{printed}' is not valid TOML: {err}") from None
+    except (TypeError, AttributeError) as err:
+        raise OptionError(f"file '{printed}' has a key that is not understood: {err}") from None
+
+
+def _by_time(values: dict[str, Any]) -> dict[float, Any]:
+    try:
+        return {float(at): value for at, value in values.items()}
+    except ValueError as err:
+        raise OptionError(f"rates and numbers at risk need times as keys: {err}") from None
+
+
+def _table_record(rec: Any) -> dict[str, Any]:
+    def written(found: Any) -> list[dict[str, Any]]:
+        return [
+            {"event": list(a.event), "reproduced": a.reproduced, "printed": a.printed, "rule": a.rule, "ties": a.ties}
+            | {"checks": [asdict(c) for c in a.checks]}
+            for a in found
+        ]
+
+    return {
+        "complete": rec.complete,
+        "notes": list(rec.notes),
+        "contradictions": list(rec.contradictions),
+        "assignments": written(rec.assignments),
+        "repairs": [
+            {"patient": r.patient, "column": r.column, "printed": r.printed, "value": r.value}
+            | {"restores": list(r.restores), "assignments": written(r.assignments)}
+            for r in rec.repairs
+        ],
+        "unreachable": [asdict(u) for u in rec.unreachable],
+    }
 
 
 @app.command()

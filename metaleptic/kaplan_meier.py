@@ -96,7 +96,7 @@ INTERVALS: MappingProxyType[str, Band] = MappingProxyType(
 def band(survival: FloatArray, greenwood: FloatArray, interval: str, level: float) -> tuple[FloatArray, FloatArray]:
     """Return pointwise limits of survival; 1 to 1 before the first event, NaN once survival is 0."""
     if interval not in INTERVALS:
-        raise OptionError(f"interval {interval!r} is unknown. Choose one of: {', '.join(INTERVALS)}.")
+        raise OptionError(f"interval {interval!r} is unknown. Choose one of: {', '.join(INTERVAL_NAMES)}.")
     if not 0 < level < 1:
         raise OptionError(f"level {level!r} should be a proportion such as 0.95.")
     z = float(stats.norm.isf((1 - level) / 2))
@@ -107,6 +107,56 @@ def band(survival: FloatArray, greenwood: FloatArray, interval: str, level: floa
         np.where(gone, np.nan, np.where(whole, 1.0, low)),
         np.where(gone, np.nan, np.where(whole, 1.0, high)),
     )
+
+
+def beta_product(curve: Steps, level: float) -> tuple[FloatArray, FloatArray]:
+    """Return the beta product limits, shape (..., j + 1): from time 0, then from each distinct time on.
+
+    They keep their level in tiny series, where those above do not (Fay, Brittain & Proschan 2013, Biostatistics
+    14:723). The product of beta variables is replaced by the beta of the same mean and variance.
+    """
+    d, n = curve.events, curve.at_risk
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first = np.where(d > 0, (n - d + 1) / (n + 1), 1.0)
+        second = np.where(d > 0, (n - d + 1) * (n - d + 2) / ((n + 1) * (n + 2)), 1.0)
+    one = np.ones((*d.shape[:-1], 1))
+    m1 = np.concatenate([one, np.cumprod(first, axis=-1)], axis=-1)
+    m2 = np.concatenate([one, np.cumprod(second, axis=-1)], axis=-1)
+    left = np.append(n, 0.0)  # still at risk afterwards
+    low = _beta_quantile(m1 * left / (left + 1), m2 * left / (left + 2), (1 - level) / 2)
+    return low, _beta_quantile(m1, m2, (1 + level) / 2)
+
+
+def _beta_quantile(m1: FloatArray, m2: FloatArray, q: float) -> FloatArray:
+    variance = m2 - m1**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = m1 * (1 - m1) / variance - 1
+        value = stats.beta.ppf(q, size * m1, size * (1 - m1))
+    return np.where(m1 <= 0, 0.0, np.where(m1 >= 1, 1.0, value))
+
+
+INTERVAL_NAMES = (*INTERVALS, "beta-product")
+
+
+def limits(curve: Steps, interval: str, level: float) -> tuple[FloatArray, FloatArray]:
+    """Return the limits of survival from each distinct time on, by any kind of interval."""
+    if interval == "beta-product":
+        low, high = beta_product(curve, level)
+        return low[..., 1:], high[..., 1:]
+    return band(curve.survival, curve.greenwood, interval, level)
+
+
+def limits_at(curve: Steps, at: float, interval: str, level: float) -> tuple[FloatArray, FloatArray]:
+    """Return the limits of survival at one time, NaN where survival is not known."""
+    s, g = at_time(curve, at)
+    if interval != "beta-product":
+        low, high = band(s, g, interval, level)
+    else:
+        low, high = beta_product(curve, level)
+        place = np.searchsorted(curve.time, [at + TOLERANCE], side="right")
+        low, high = low[..., place], high[..., place]
+    unknown = np.isnan(s)
+    return np.where(unknown, np.nan, low)[..., 0], np.where(unknown, np.nan, high)[..., 0]
 
 
 # --- quantiles ----------------------------------------------------------------------------------
@@ -155,7 +205,7 @@ def quantile_interval(
     curve: Steps, dead: float = 0.5, *, interval: str = "log-log", level: float = 0.95
 ) -> tuple[FloatArray, FloatArray]:
     """Return the times at which the limits of survival cross the quantile (Brookmeyer and Crowley)."""
-    low, high = band(curve.survival, curve.greenwood, interval, level)
+    low, high = limits(curve, interval, level)
     return first_at_or_below(curve.time, low, 1 - dead), first_at_or_below(curve.time, high, 1 - dead)
 
 

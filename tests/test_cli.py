@@ -140,37 +140,6 @@ def test_help_names_every_command() -> None:
         assert run(command, "--help").exit_code == 0
 
 
-def test_reconstruct_prints_patients_as_csv(tmp_path: Path) -> None:
-    """Points and printed numbers in, one line per patient out; how faithful they are is talk."""
-    (tmp_path / "fig.csv").write_text("arm,time,surv\nA,0,1\nA,2,0.9\nA,5,0.8\nB,0,1\nB,1,0.75\nB,5,0.75\n")
-    (tmp_path / "fig.toml").write_text(
-        '[arms.A]\nn = 10\nevents = 2\nat_risk = {"0" = 10, "4" = 9}\n[arms.B]\nn = 4\n[[contrasts]]\narm = "B"\nversus = "A"\nhr = 1.4\n'
-    )
-    options = ("--published", tmp_path / "fig.toml", "--kind", "drops")
-    result = run("reconstruct", tmp_path / "fig.csv", *options, "--out", tmp_path / "rec.json")
-    assert result.exit_code == 0
-    lines = result.stdout.splitlines()
-    assert lines[0] == "time,event,arm"
-    assert lines[1] == "2,1,A"
-    assert len(lines) == 15
-    assert "printed numbers reproduced" in result.stderr
-    as_json = json.loads(run("reconstruct", tmp_path / "fig.csv", *options, "--json").stdout)
-    assert as_json == json.loads((tmp_path / "rec.json").read_text(encoding="utf-8"))
-
-
-def test_reconstruct_names_what_is_wrong(tmp_path: Path) -> None:
-    """Exit 1 for impossible numbers, 2 for options that do not fit."""
-    (tmp_path / "fig.csv").write_text("0,1\n2,0.9\n5,0.8\n")
-    result = run("reconstruct", tmp_path / "fig.csv", "--n", 10, "--events", 12)
-    assert result.exit_code == 1
-    assert "more events than patients" in result.stderr
-    assert run("reconstruct", tmp_path / "fig.csv", "--at-risk", "12").exit_code == 2
-    (tmp_path / "bad.toml").write_text("[arms.fig]\npatients = 3\n")
-    result = run("reconstruct", tmp_path / "fig.csv", "--published", tmp_path / "bad.toml")
-    assert result.exit_code == 1
-    assert "'patients' is unknown" in result.stderr
-
-
 def test_pool_bayes_prints_the_posterior_and_its_json_is_whole(trials: Path, tmp_path: Path) -> None:
     """Three lines, or a record with shrunken studies, probability and prior; --plot writes the figure."""
     result = run("pool-bayes", trials, "-c", "study=trial", "--plot", tmp_path / "forest.svg")
@@ -208,3 +177,34 @@ def test_a_prior_that_cannot_be_read_is_wrong_usage(trials: Path, prior: str, me
     result = run("pool-bayes", trials, "-c", "study=trial", "--tau", prior)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_reconstruct_prints_patients_as_csv(tmp_path: Path) -> None:
+    """Points and printed numbers in, one line per patient out; how faithful they are is talk."""
+    (tmp_path / "fig.csv").write_text("arm,time,surv\nA,0,1\nA,2,0.9\nA,5,0.8\nB,0,1\nB,1,0.75\nB,5,0.75\n")
+    (tmp_path / "fig.toml").write_text(
+        '[arms.A]\nn = 10\nevents = 2\nat_risk = {"0" = 10, "4" = 9}\n[arms.B]\nn = 4\n[[contrasts]]\narm = "B"\nversus = "A"\nhr = 1.4\n'
+    )
+    options = ("--published", tmp_path / "fig.toml", "--kind", "drops")
+    result = run("reconstruct", tmp_path / "fig.csv", *options, "--out", tmp_path / "rec.json")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "time,event,arm"
+    assert lines[1] == "2,1,A"
+    assert len(lines) == 15
+    assert "printed numbers reproduced" in result.stderr
+    as_json = json.loads(run("reconstruct", tmp_path / "fig.csv", *options, "--json").stdout)
+    assert as_json == json.loads((tmp_path / "rec.json").read_text(encoding="utf-8"))
+
+
+def test_reconstruct_names_what_is_wrong(tmp_path: Path) -> None:
+    """Exit 1 for impossible numbers, 2 for options that do not fit."""
+    (tmp_path / "fig.csv").write_text("0,1\n2,0.9\n5,0.8\n")
+    result = run("reconstruct", tmp_path / "fig.csv", "--n", 10, "--events", 12)
+    assert result.exit_code == 1
+    assert "more events than patients" in result.stderr
+    assert run("reconstruct", tmp_path / "fig.csv", "--at-risk", "12").exit_code == 2
+    (tmp_path / "bad.toml").write_text("[arms.fig]\npatients = 3\n")
+    result = run("reconstruct", tmp_path / "fig.csv", "--published", tmp_path / "bad.toml")
+    assert result.exit_code == 1
+    assert "'patients' is unknown" in result.stderr

@@ -69,6 +69,18 @@ def test_event_indicators_that_are_not_printed_stay_empty() -> None:
     ]
 
 
+def test_inferred_events_stand_beside_the_printed_table() -> None:
+    """They are for one paper only, and differ from its times in the one cell that cannot be right."""
+    table = rows("patients")
+    inferred = [r for r in table if r["os_event_inferred"]]
+    assert {r["study"] for r in inferred} == {"Trifanescu2023"}
+    assert [(r["patient"], r["os_months_inferred"]) for r in inferred if r["os_months_inferred"] != r["os_months"]] == [
+        ("8", "10")
+    ]
+    assert sum(int(r["os_event_inferred"]) for r in inferred) == 10
+    assert [r["patient"] for r in inferred if not r["pfs_event_inferred"]] == ["2"]
+
+
 def test_references_are_no_web_addresses() -> None:
     """Sources are cited by DOI, PMID or registry number, never by the address of some mirror."""
     for path in SET.path.glob("*.csv"):

@@ -77,6 +77,11 @@ def test_one_cell_changed_gives_one_assignment(overall: ml.TableReconstruction) 
     np.testing.assert_array_equal(overall.ipd.time, INFERRED["os"])
 
 
+def test_the_data_hold_what_is_inferred(overall: ml.TableReconstruction, table: Any) -> None:
+    assert tuple(int(e) for e in table["os_event_inferred"]) == overall.best.event
+    assert tuple(float(t) for t in table["os_months_inferred"]) == tuple(overall.ipd.time)
+
+
 def test_rates_that_no_such_assignment_reaches(overall: ml.TableReconstruction) -> None:
     missed = {u.fact: u for u in overall.unreachable}
     assert set(missed) == {"all: rate at 12", "all: rate at 24", "SOC: rate at 12"}

@@ -24,14 +24,14 @@ TABLES = {
 
 
 RANDOM = (
-    *("random", "binomial-normal", "poisson-normal"),
+    *("random", "binomial-normal", "poisson-normal", "beta-binomial"),
     *("conditional-exact", "conditional-approximate", "unconditional-fixed"),
 )
 
 
 def effects_for(model: str) -> ml.Effects:
     """Make effects that the model takes."""
-    if model in ("binomial-normal", "pooled-counts"):
+    if model in ("binomial-normal", "pooled-counts", "beta-binomial"):
         return ml.proportions({"study": list("abc"), "events": [5, 9, 2], "n": [7, 26, 30]})
     if model == "poisson-normal":
         return ml.rates({"study": list("abc"), "events": [5, 9, 2], "time": [70, 26, 30]})

@@ -108,8 +108,8 @@ EXACT = MappingProxyType(
 
 def exact_model(key: str) -> ExactModel:
     """Look a model up by its key."""
-    if key == "t":
-        raise OptionError('model "t" is sampled, not solved: say method="nuts".')
+    if key in ("t", "selection"):
+        raise OptionError(f'model "{key}" is sampled, not solved: say method="nuts".')
     if key not in EXACT:
         raise OptionError(f"model {key!r} is unknown. Choose one of: {', '.join(EXACT)}.")
     return EXACT[key]

@@ -40,6 +40,7 @@ NEGLIGIBLE = 1e-14  # nodes of tau that carry less of the likeliest node's proba
 FLAT_BELOW = 1e-4  # of the narrowest study: below it the likelihood changes by less than 1e-8 with tau
 NODES, WIDTH = 11, 1.2  # of a panel; the width of those of larger tau
 T_REACH = 30.0  # scales of a Student t prior on mu that the grid reserves for it
+AT_ONCE, COSTLY = 5_000_000, 1_500_000_000  # elements of a kernel; of all of them together
 REACH = 8.6  # standard deviations of a normal density beyond which 1e-17 of it is left
 FAR, HEAVY = 1e3, 21.0  # beyond 1000 times the widest study tau is only followed until exp(-21) = 1e-9 is left
 NEVER = 32.0  # a log posterior this far below its top is left out
@@ -159,8 +160,14 @@ def latent(
     log_theta = study.log(theta_grid.x[None])
     log_mu = np.zeros_like(m) if effect is None else log_effect(effect, m)
     parts = []
-    for start in range(0, tau.size, NODES):  # by panels: one kernel may take 20 MB
-        some, at = tau[start : start + NODES], slice(start, start + NODES)
+    size = theta_grid.xi.size * m.size
+    if size * int((~small).sum()) > COSTLY:
+        raise NotEstimableError(
+            'the studies differ so much in size that the grid of this model would take minutes: say method="nuts".'
+        )
+    few = max(1, min(NODES, AT_ONCE // size))  # nodes at once: one kernel takes 40 MB at most, or one node's
+    for start, stop in _chunks(small, few):
+        some, at = tau[start:stop], slice(start, stop)
         if small[at].all():
             log_some = between.log_small(study, m, some, narrow)
             parts.append(
@@ -217,6 +224,12 @@ def latent(
         joint=joint,
         log_study=matrix @ log_study,
     )
+
+
+def _chunks(small: Any, few: int) -> list[tuple[int, int]]:
+    """Cut the nodes of tau: small ones by panels, large ones a few at once."""
+    ends = [(i, i + NODES) for i in range(0, int(small.sum()), NODES)]
+    return ends + [(i, min(i + few, small.size)) for i in range(int(small.sum()), small.size, few)]
 
 
 def log_effect(effect: EffectPrior, m: FloatArray) -> FloatArray:
@@ -306,6 +319,10 @@ def _ranges(
     inner = (float(whole.mean[0, at_low:].min()), float(whole.mean[0, at_low:].max()))
     near = REACH * float(whole.sd[0, at_low])
     lowest, highest = min(inner[0] - reach, middle - near), max(inner[1] + reach, middle + near)
+    centre = float(whole.mean[0, at_low])  # where mu lies for small tau: only there must the grid be fine
+    near_width = max(25 * float(whole.sd[0, at_low]), 25 * step, float(np.ptp(whole.mean[0, at_low:])))
+    if near_width < width / 3:
+        return low, high, sinh_grid(centre, near_width, step, lowest, highest)
     return low, high, sinh_grid(middle, max(width, 8 * step), step, lowest, highest)
 
 

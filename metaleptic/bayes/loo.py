@@ -140,8 +140,8 @@ def _without(fit: PooledBayes, i: int) -> float:
 def log_likelihood(fit: SampledBayes) -> FloatArray:
     """Return the log-likelihood of each study for each draw of (mu, tau), its true effect integrated out."""
     e, mu, tau = fit.effects, fit.draws["mu"].reshape(-1), fit.draws["tau"].reshape(-1)
-    if fit.model == "t":
-        raise OptionError('loo is not available for model "t".')
+    if fit.model in ("t", "selection"):
+        raise OptionError(f'the likelihood of model "{fit.model}" with true effects integrated out is not at hand.')
     if fit.model == "normal-normal":
         total = e.v + tau[:, None] ** 2
         return np.asarray(-0.5 * ((e.y - mu[:, None]) ** 2 / total + np.log(2 * np.pi * total)))

@@ -148,6 +148,12 @@ def from_density(
     """
     if hasattr(density, "logpdf"):
         function, log = density.logpdf, True
+        if hasattr(density, "support"):
+            start, end = (float(x) for x in density.support())
+            upper = min(upper, end)
+            breaks = (*breaks, start) if start > 0 else breaks
+        if name == "custom":
+            name = str(getattr(getattr(density, "dist", None), "name", name))
     elif callable(density):
         function = density
     else:

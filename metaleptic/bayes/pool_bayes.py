@@ -12,6 +12,7 @@ from metaleptic.bayes.exact import Exact, exact_effect, tau_density
 from metaleptic.bayes.marginal import Marginal, mixture_marginals, tau_marginal
 from metaleptic.bayes.moderators import CoefficientPriors, pool_moderators
 from metaleptic.bayes.normal_normal import study_given_tau, weight_given_tau
+from metaleptic.bayes.own_priors import from_density
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import Nodes, PooledBayes
@@ -75,9 +76,10 @@ def pool_bayes(
         ``"normal-normal"``: effects with standard errors. ``"binomial-normal"``: proportions by the exact likelihood of
         their counts, without the half added to 0 of n; ``"beta-binomial"``: the same, true proportions scattering by a
         beta distribution. ``"poisson-normal"``: rates by events and time at risk.
-        ``"t"`` (only with ``method="nuts"``): effects with standard errors, true effects scattering by a Student t(4).
+        ``"t"`` (only with ``method="nuts"``): effects with standard errors, true effects scattering by a Student t(4);
+        ``"selection"``: results that are not significant may have stayed unreported.
     tau : Prior, optional
-        Prior on the heterogeneity, from ``ml.priors``. By default half-normal: scale 0.5 for ratios, medians and
+        Prior on the heterogeneity, from ``ml.priors``, or a distribution of ``scipy.stats``. By default half-normal: scale 0.5 for ratios, medians and
         survival, 1 for logits; differences have no default, because it depends on their unit.
     mu : (mean, sd) or EffectPrior, optional
         Normal prior on the pooled effect, analysis scale, or one of ``priors.normal``, ``priors.student_t``,
@@ -220,6 +222,8 @@ def checked_prior(tau: Prior | None, effects: Effects) -> Prior:
     """Return the prior asked for, or the measure's default."""
     if tau is None:
         return default_prior(effects.measure)
+    if hasattr(tau, "logpdf"):
+        return from_density(tau)
     if not isinstance(tau, Prior):
         raise OptionError(f"tau takes a prior, not {type(tau).__name__}: for example tau=priors.half_normal(0.5).")
     return tau

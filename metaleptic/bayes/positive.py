@@ -115,7 +115,7 @@ class PositiveDensity:
 
     def shortest(self, level: float) -> tuple[float, float]:
         """Return the shortest interval that holds ``level``: from 0 where the density falls from there."""
-        found = [(0.0, float(self.quantile(level)))]
+        found = [(self._bottom(), float(self.quantile(level)))]
         if self._top() < np.inf:
             found.append((float(self.quantile(1 - level)), self._top()))
         inner = self._balanced(level)
@@ -128,6 +128,14 @@ class PositiveDensity:
 
     def _over_u(self, u: FloatArray) -> FloatArray:
         return self.log_density(u) - self.log_total
+
+    def _bottom(self) -> float:
+        """Return where the support begins: 0, or the last edge below which there is nothing at all."""
+        nothing = self.edges[:-1][(self.cumulative[1:] > 0) & (self.cumulative[:-1] == 0)]
+        masses = self.weight.reshape(-1, NODES.size)
+        first = int(np.argmax(self.cumulative[1:] > 0))
+        sharp = bool(nothing.size) and masses[first, 0] > 0 and first > 0 and masses[first - 1, -1] == 0
+        return float(np.exp(self.edges[first])) if sharp and self.edges[first] > LOWEST / 2 else 0.0
 
     def _top(self) -> float:
         return float(np.exp(self.edges[-1])) if self.edges[-1] < 300 else np.inf
@@ -158,6 +166,11 @@ class PositiveDensity:
                 break
             x = centre + half * _CHEBYSHEV
             f = self._over_u(x) - x
+            if not np.isfinite(
+                f
+            ).all():  # the density jumps from 0: its highest point is a node or just inside the jump
+                near = np.append(self.edges[(self.edges >= low) & (self.edges <= high)] + 1e-12, middle)
+                return float(near[np.argmax(self._over_u(near) - near)])
             slope = np.polynomial.chebyshev.Chebyshev(
                 np.polynomial.chebyshev.chebfit(_CHEBYSHEV, f - f.max(), 12)
             ).deriv()
@@ -192,8 +205,9 @@ class PositiveDensity:
             over_u = self._over_u(points)
             log_f = over_u - points
             g = np.exp(over_u[:2])
-            slope = (log_f[4:] - log_f[2:4]) / (2 * _STEP)
-            lack, tilt = level - (mass[1] - mass[0]), log_f[0] - log_f[1]
+            with np.errstate(invalid="ignore"):  # beyond the support the density is 0
+                slope = (log_f[4:] - log_f[2:4]) / (2 * _STEP)
+                lack, tilt = level - (mass[1] - mass[0]), log_f[0] - log_f[1]
             det = g[1] * slope[0] - g[0] * slope[1]
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 step = np.array([slope[1] * lack - g[1] * tilt, slope[0] * lack - g[0] * tilt]) / det

@@ -60,6 +60,8 @@ class PredictiveCheck:
         The same for each study.
     prior : bool
         Whether the draws are from the prior alone.
+    counted : bool
+        Whether proportions or rates were observed, printed scale, instead of effects on the analysis scale.
     method : str
         The model in words.
     """
@@ -70,6 +72,7 @@ class PredictiveCheck:
     statistics: Mapping[str, tuple[float, float, float, float]]
     study_p: FloatArray
     prior: bool
+    counted: bool
     method: str
 
     def to_frame(self) -> Any:
@@ -127,7 +130,8 @@ def predictive_check(fit: PooledBayes, *, prior: bool = False, draws: int = 4000
     rng = np.random.default_rng(seed)
     mu, tau = from_prior(fit, draws, rng) if prior else from_posterior(fit, draws, rng)
     observed, replicated = _replicate(fit, mu, tau, rng)
-    table = COUNTED if model_of(fit) in ("binomial-normal", "beta-binomial", "poisson-normal") else STATISTICS
+    counted = model_of(fit) in ("binomial-normal", "beta-binomial", "poisson-normal")
+    table = COUNTED if counted else STATISTICS
     found = {}
     for name, function in table.items():
         value, many = float(function(observed)), function(replicated)
@@ -140,6 +144,7 @@ def predictive_check(fit: PooledBayes, *, prior: bool = False, draws: int = 4000
         MappingProxyType(found),
         frozen_array(_share(replicated, observed)),
         prior,
+        counted,
         fit.method,
     )
 
@@ -186,6 +191,10 @@ def _replicate(
     if model == "medians":
         raise OptionError(
             "predictive_check is not available for pool_bayes_medians: how long patients were followed is not known."
+        )
+    if model == "selection":
+        raise OptionError(
+            'predictive_check is not available for model "selection": unreported studies are not at hand.'
         )
     shape = (mu.size, len(e))
     if model == "beta-binomial":

@@ -102,7 +102,9 @@ class Prior:
 
     @property
     def call(self) -> str:
-        """The call that makes it again."""
+        """The call that makes it again; a density of one's own goes by its name."""
+        if self.key == "from_density":
+            return f"priors.from_density(..., name={self.name!r})"
         return f"priors.{self.key}({', '.join(f'{key}={value!r}' for key, value in self.parameters)})"
 
     def _variances(self, v: Any) -> FloatArray:

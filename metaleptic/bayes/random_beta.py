@@ -25,6 +25,7 @@ _Z = np.arange(-10.5, 10.6, 0.6)
 
 def shapes(m: Any, tau: Any) -> tuple[Any, Any]:
     """Return a and b."""
+    m = np.clip(m, -300, 300)
     p, q = special.expit(m), special.expit(-m)
     return 1 / (tau * tau * q), 1 / (tau * tau * p)
 

@@ -18,9 +18,11 @@ from metaleptic.bayes.exact_models import counts, events_in_time
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.random_beta import shapes
 from metaleptic.bayes.sampled_priors import mu_variable, tau_variable
+from metaleptic.errors import DataError
 from metaleptic.types import Effects, FloatArray
 
 T_DF = 4  # of random effects with heavy tails
+Z_LIMIT = 1.959963984540054  # beyond it a result is significant
 TINY = 1e-8  # added to tau2 where its inverse is needed
 
 
@@ -124,6 +126,47 @@ def t_new(rng: np.random.Generator, draws: Draws, effects: Effects) -> dict[str,
     return {"new": draws["mu"] + draws["tau"] * rng.standard_t(T_DF, draws["mu"].shape)}
 
 
+def selection(pm: Any, pt: Any, effects: Effects, prior: Prior, mu: EffectPrior | None) -> None:
+    """Define y ~ N(mu, v + tau^2), reported with probability 1 if significant in the studies' direction, omega if not."""
+    y, v = effects.y, effects.v
+    way = direction(effects)
+    mean = mu_variable(pm, mu, float(np.average(y, weights=1 / v)), float(np.sqrt(np.mean(v))))
+    tau = tau_variable(pm, pt, prior, v)
+    omega = pm.Uniform("omega", 0.0, 1.0)
+    sd = pt.sqrt(v + tau**2)
+    significant = way * y > Z_LIMIT * np.sqrt(v)
+    chance = 0.5 * pt.erfc(-(way * mean - Z_LIMIT * np.sqrt(v)) / sd / np.sqrt(2.0))
+    density = -0.5 * ((y - mean) / sd) ** 2 - pt.log(sd) - 0.5 * np.log(2 * np.pi)
+    weight = pt.log(pt.where(significant, 1.0, omega)) - pt.log(chance + omega * (1 - chance))
+    pm.Potential("y", pt.sum(density + weight))
+
+
+def direction(effects: Effects) -> float:
+    """Return the direction in which results are thought to have been reported: that of the common effect.
+
+    Raises
+    ------
+    DataError
+        If the measure has no value of "no effect".
+    """
+    null = effects.measure.to_analysis(effects.measure.null) if effects.measure.has_null else np.nan
+    if effects.measure.key == "GEN" or null == 0:
+        return 1.0 if np.average(effects.y, weights=1 / effects.v) >= 0 else -1.0
+    raise DataError(
+        f"a {effects.measure.label.lower()} has no value of 'no effect' to be significant against: model \"selection\" is for "
+        "comparisons (HR, OR, RR, differences)."
+    )
+
+
+def selected_new(rng: np.random.Generator, draws: Draws, effects: Effects) -> dict[str, FloatArray]:
+    """Draw the studies' true effects: given y the selection says no more of them."""
+    mean, tau2 = draws["mu"][..., None], draws["tau"][..., None] ** 2
+    pull = effects.v / (effects.v + tau2)
+    z = rng.standard_normal((*draws["mu"].shape, len(effects)))
+    theta = pull * mean + (1 - pull) * effects.y + np.sqrt(pull * tau2) * z
+    return {"theta": theta, **normal_new(rng, draws, effects)}
+
+
 BETA_BINOMIAL = "Griffiths DA. Biometrics 1973;29:637-648"
 SAMPLED = MappingProxyType(
     {
@@ -136,6 +179,14 @@ SAMPLED = MappingProxyType(
             SampledModel("beta-binomial", "beta-binomial", BETA_BINOMIAL, beta_binomial, ("mu", "tau"), beta_new),
             SampledModel(
                 "poisson-normal", "Poisson-normal", "Stijnen T et al. Stat Med 2010;29:3046-3067", poisson_normal
+            ),
+            SampledModel(
+                "selection",
+                "selected normal",
+                "Vevea JL, Hedges LV. Psychometrika 1995;60:419-435",
+                selection,
+                ("mu", "tau", "omega"),
+                selected_new,
             ),
             SampledModel("t", "Student t(4)", "Lee KJ, Thompson SG. Stat Med 2008;27:418-434", t_normal, finish=t_new),
         )

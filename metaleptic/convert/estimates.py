@@ -6,6 +6,7 @@ Sources: Tierney JF et al. Trials 2007;8:16; Altman DG, Bland JM. BMJ 2011;343:d
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,79 @@ def estimates(
     table, names = open_table(data, study, sheet)
     value = find_column(table, estimate, "estimate", needed_for="the estimates")
     return _contrasts(table, names, measure, value, low, high, se, p, n, level)
+
+
+def restricted_means(
+    data: Any,
+    *,
+    horizon: float,
+    study: str | None = None,
+    rmst: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    se: str | None = None,
+    p: str | None = None,
+    n: str | None = None,
+    difference: bool = False,
+    time_unit: str = "months",
+    label: str | None = None,
+    level: float | str = 0.95,
+    sheet: str | int | None = None,
+) -> Effects:
+    """Turn restricted mean survival times of single arms, or differences of them, into effects to pool.
+
+    Parameters
+    ----------
+    data : DataFrame, mapping, str or Path
+        One row per study.
+    horizon : float
+        The time up to which survival was averaged; only values at one common horizon can be pooled.
+    study, rmst, low, high, se, p, n : str, optional
+        Columns; left out, the columns of these very names are taken if they are there. ``p`` serves differences only.
+    difference : bool, default False
+        Whether ``rmst`` holds differences between two arms (null 0) instead of single arms.
+    time_unit : str, default "months"
+        Unit of the times.
+    label, level, sheet
+        As in ``ml.estimates``.
+
+    Returns
+    -------
+    Effects
+        On the scale of time.
+
+    Raises
+    ------
+    DataError
+        If a restricted mean lies outside 0 to the horizon, or an interval is upside down.
+
+    Notes
+    -----
+    Values at several horizons of one study are correlated: pool one horizon, or all with ``ml.pool_multilevel`` and their
+    covariances. From patients or a reconstruction: ``ml.km(...).restricted_mean(horizon)``. Source: Royston P, Parmar
+    MKB. BMC Med Res Methodol 2013;13:152.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.restricted_means({"study": ["A"], "rmst": [18.2], "se": [1.1]}, horizon=24)
+    >>> e.measure.heading
+    'Restricted mean survival to 24 months, months'
+    """
+    if not 0 < horizon < np.inf:
+        raise OptionError(f"horizon {horizon!r} is not a time after the start.")
+    table, names = open_table(data, study, sheet)
+    value = find_column(table, rmst, "rmst", needed_for="the restricted means")
+    limit = numbers(table, value, names)
+    for i in np.flatnonzero((np.abs(limit) > horizon) | (not difference) & (limit < 0)).tolist():
+        raise DataError(
+            f"{where(names[i], i + 1)}: column '{value}' holds {limit[i]:g}, but a restricted mean to {horizon:g} lies "
+            f"between {-horizon if difference else 0:g} and {horizon:g}. Is it in another unit?"
+        )
+    base = MEASURES["RMSTD" if difference else "RMST"]
+    words = f"{base.label} to {horizon:g} {time_unit}"
+    measure = replace(labelled(base, label or words), unit=time_unit)
+    return _contrasts(table, names, measure, value, low, high, se, p if difference else None, n, level)
 
 
 def _contrasts(

@@ -1,8 +1,7 @@
 """One arm's whole survival summary (median, interval, landmark rates) fitted jointly by a parametric curve.
 
-Weibull: cloglog S(t) = shape (log t - log scale); log-normal: probit S(t) = (mu - log t)/sigma. Each printed number is a
-normal term on its transformed scale, the errors of the terms correlated as on a Kaplan-Meier curve (a later point carries the
-error of an earlier one), or independent on request. Source of the covariance: Kalbfleisch JD, Prentice RL 2002, section 1.4.
+Weibull: cloglog S(t) = shape (log t - log scale); log-normal: probit S(t) = (mu - log t)/sigma. The likelihood is that of the
+deaths between the printed points (see ``summary_likelihood``); on request the printed numbers are independent normal terms.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import optimize, special
 
+from metaleptic.convert.summary_likelihood import effective_sizes, fit, numbers_at_risk, points_of
 from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, NotEstimableError, OptionError
 from metaleptic.types import Estimate, FloatArray, frozen_array
@@ -51,7 +51,7 @@ class SurvivalSummary:
     model : str
         "weibull" or "log-normal".
     misfit : float
-        Sum of squared standardised differences between printed and fitted numbers.
+        How far the printed numbers are from the curve: deviance (sum of squared standardised differences if independent).
     level : float
         Level of the interval.
     """
@@ -84,6 +84,7 @@ def survival_summary(
     rates: Mapping[float, float] | None = None,
     at_risk: Mapping[float, float] | None = None,
     model: str = "weibull",
+    not_reached_at: float | None = None,
     independent: bool = False,
     level: float = 0.95,
 ) -> SurvivalSummary:
@@ -101,8 +102,10 @@ def survival_summary(
         Numbers at risk at these times, for the error of the rates; without them n serves (no censoring).
     model : {"weibull", "log-normal"}, default "weibull"
         Shape of the curve.
+    not_reached_at : float, optional
+        Time by which the median was not reached, in place of ``median``: it bounds the curve from below.
     independent : bool, default False
-        Treat the printed numbers as independent, as some authors do: too sure.
+        Treat the printed numbers as independent normal terms, as some authors do: too sure.
     level : float, default 0.95
         Level of the printed and of the returned interval.
 
@@ -119,7 +122,11 @@ def survival_summary(
 
     Notes
     -----
-    The median carries the error of its interval (log scale), a rate that of Greenwood by its number at risk.
+    The likelihood is that of a life table: of those at risk at one printed point a share lives to the next, a binomial
+    observation of the life-table size (at risk less half the censored). So the points may hang together as on a Kaplan-Meier
+    curve they do, and numbers at risk, where printed, weaken the late ones. The interval of the median is checked, not used: it
+    repeats what n and the curve say. With ``independent=True`` the median carries the error of its interval (log scale) and a
+    rate that of Greenwood by its number at risk. Source: Efron B. J Am Stat Assoc 1988;83:414-425.
 
     Examples
     --------
@@ -131,37 +138,24 @@ def survival_summary(
     check_level(level)
     if model not in MODELS:
         raise OptionError(f"model {model!r} is unknown. Choose one of: {', '.join(MODELS)}.")
-    times, observed, se, log_s = _terms(n, median, low, high, rates or {}, at_risk or {}, level)
-    if len(times) < 2:
+    times, observed, se = _terms(n, median, low, high, rates or {}, at_risk or {}, level)
+    known = len(times) + (not_reached_at is not None)
+    if known < 2:
         raise NotEstimableError(
             "a curve of two parameters needs at least two numbers: a median with its interval, rates."
         )
-    direction = np.full(len(times), -1.0)
-    direction[0] = -1.0 if median is None else 1.0
-    weight = np.linalg.inv(_covariance(se, log_s, direction, independent))
-    curve = MODELS[model]
-
-    def residual(parameters: FloatArray) -> FloatArray:
-        with np.errstate(divide="ignore"):
-            fitted = np.log(-np.log(np.clip(curve(times, parameters), 1e-300, 1 - 1e-16)))
-        gap = observed - fitted
-        if median is not None:  # the median enters as log time, the way its interval is printed
-            gap[0] = np.log(median) - _log_median(model, parameters)
-        return gap
-
-    root = np.linalg.cholesky(weight).T
-    start = np.array([0.0, float(np.log(np.median(times)))])
-
-    def weighted(parameters: FloatArray) -> FloatArray:
-        return np.asarray(root @ residual(parameters))
-
-    found = optimize.least_squares(weighted, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
-    if not found.success:
-        raise NotEstimableError("the curve could not be fitted to these numbers: they contradict each other.")
-    jacobian = np.asarray(found.jac, dtype=np.float64)
-    cov = np.linalg.inv(jacobian.T @ jacobian)
-    log_median = _log_median(model, found.x)
-    gradient = _median_gradient(model, found.x)
+    if not_reached_at is not None and (median is not None or not not_reached_at > 0):
+        raise DataError(
+            "not_reached_at is the time, above 0, by which a median was not reached: then there is no median."
+        )
+    if independent:
+        if not_reached_at is not None:
+            raise OptionError("not_reached_at belongs to the likelihood: leave independent=True out.")
+        parameters, cov, misfit = _fit_independent(model, times, observed, se, median)
+    else:
+        parameters, cov, misfit = _fit_jointly(model, n, median, rates or {}, at_risk or {}, not_reached_at)
+    log_median = _log_median(model, parameters)
+    gradient = _median_gradient(model, parameters)
     spread = float(np.sqrt(gradient @ cov @ gradient))
     half = float(special.ndtri(0.5 + level / 2)) * spread
     bounds = [float(np.exp(log_median + side * half)) for side in (-1, 1)]
@@ -169,11 +163,59 @@ def survival_summary(
         log_median=log_median,
         log_median_se=spread,
         median=Estimate(float(np.exp(log_median)), bounds[0], bounds[1], level),
-        parameters=frozen_array(found.x),
+        parameters=frozen_array(parameters),
         cov=frozen_array(cov),
         model=model,
-        misfit=float(2 * found.cost),
+        misfit=misfit,
         level=level,
+    )
+
+
+def _fit_jointly(
+    model: str,
+    n: float,
+    median: float | None,
+    rates: Mapping[float, float],
+    at_risk: Mapping[float, float],
+    not_reached_at: float | None,
+) -> tuple[FloatArray, FloatArray, float]:
+    """Maximise the likelihood of what happened between the printed points."""
+    times, survival = points_of(median, rates)
+    lives, size = effective_sizes(n, survival, numbers_at_risk(n, times, survival, at_risk))
+    middle = float(np.median(times)) if len(times) else float(not_reached_at or 1.0)
+    s = float(np.median(survival)) if len(times) else 0.6
+    scale = np.log(middle) - np.log(-np.log(s)) if model == "weibull" else np.log(middle) + special.ndtri(s)
+    late = None
+    if not_reached_at is not None:
+        reach = np.concatenate([times, [not_reached_at]])
+        still = numbers_at_risk(n, reach, np.append(survival, min(s, 0.6)), at_risk)
+        late = (not_reached_at, float(max(still[-1] / 0.6, 1.0)))
+    return fit(MODELS[model], np.array([0.0, float(scale)]), times, lives, size, late)
+
+
+def _fit_independent(
+    model: str, times: FloatArray, observed: FloatArray, se: FloatArray, median: float | None
+) -> tuple[FloatArray, FloatArray, float]:
+    """Fit by least squares of transformed numbers, each weighted by its own error."""
+    curve = MODELS[model]
+
+    def weighted(parameters: FloatArray) -> FloatArray:
+        with np.errstate(divide="ignore"):
+            fitted = np.log(-np.log(np.clip(curve(times, parameters), 1e-300, 1 - 1e-16)))
+        gap = observed - fitted
+        if median is not None:  # the median enters as log time, the way its interval is printed
+            gap[0] = np.log(median) - _log_median(model, parameters)
+        return np.asarray(gap / se)
+
+    start = np.array([0.0, float(np.log(np.median(times)))])
+    found = optimize.least_squares(weighted, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    if not found.success:
+        raise NotEstimableError("the curve could not be fitted to these numbers: they contradict each other.")
+    jacobian = np.asarray(found.jac, dtype=np.float64)
+    return (
+        np.asarray(found.x),
+        np.asarray(np.linalg.inv(jacobian.T @ jacobian), dtype=np.float64),
+        float(2 * found.cost),
     )
 
 
@@ -197,18 +239,16 @@ def _terms(
     rates: Mapping[float, float],
     at_risk: Mapping[float, float],
     level: float,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return times, observed log(-log S), standard errors (the median first, on the log time scale), and those of log S."""
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return times, observed log(-log S) and standard errors (the median first, on the log time scale)."""
     z = float(special.ndtri(0.5 + level / 2))
     times: list[float] = []
     observed: list[float] = []
     se: list[float] = []
-    log_s: list[float] = []
     if median is not None:
         times.append(median)
         observed.append(float(np.log(np.log(2))))
         se.append(_median_se(n, median, low, high, z))
-        log_s.append(1 / float(np.sqrt(n)))
     for t, s in sorted(rates.items()):
         if not 0 < s < 1 or t <= 0:
             raise DataError(f"the rate {s:g} at time {t:g} must lie between 0 and 1, at a time above 0.")
@@ -217,8 +257,7 @@ def _terms(
         times.append(float(t))
         observed.append(float(np.log(-np.log(s))))
         se.append(float(np.sqrt(variance) / abs(np.log(s))))
-        log_s.append(float(np.sqrt(variance)))
-    return np.array(times), np.array(observed), np.array(se), np.array(log_s)
+    return np.array(times), np.array(observed), np.array(se)
 
 
 def _median_se(n: float, median: float, low: float | None, high: float | None, z: float) -> float:
@@ -231,16 +270,3 @@ def _median_se(n: float, median: float, low: float | None, high: float | None, z
     if low is not None and low < median:
         return float(np.log(median / low)) / z
     return 1.4427 / float(np.sqrt(n))
-
-
-def _covariance(se: FloatArray, log_s: FloatArray, direction: FloatArray, independent: bool) -> FloatArray:
-    """Return the covariance of the terms.
-
-    On a Kaplan-Meier curve Cov(log S(t1), log S(t2)) = Var(log S(t1)) for t1 < t2, so that the correlation is the ratio of
-    the standard errors ``log_s`` of log S; a higher curve raises the median and lowers log(-log S) (``direction``).
-    """
-    if independent:
-        return np.diag(se**2)
-    ratio = np.minimum.outer(log_s, log_s) / np.maximum.outer(log_s, log_s)
-    correlation = np.where(np.eye(len(se)) > 0, 1.0, np.minimum(ratio, 0.99)) * np.outer(direction, direction)
-    return np.outer(se, se) * correlation

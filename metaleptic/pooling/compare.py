@@ -58,7 +58,7 @@ def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regressi
     Parameters
     ----------
     larger, smaller : Pooled, Regression or Multilevel
-        Two fits of the same effects, the second a special case of the first. Models that differ in moderators must be
+        Two fits of the same effects, one a special case of the other (in either order). Models that differ in moderators must be
         fitted by maximum likelihood (``tau2="ML"``, ``method="ML"``): restricted likelihoods of different designs cannot
         be compared. To test a variance of a multilevel model hold it: ``sigma2=[0, None]``.
 
@@ -73,7 +73,7 @@ def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regressi
     DataError
         If the effects differ.
     OptionError
-        If the fits have no common likelihood, or the first has not more parameters than the second.
+        If the fits have no common likelihood, or have as many parameters.
 
     Notes
     -----
@@ -87,6 +87,8 @@ def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regressi
     >>> round(ml.compare(*fits).p, 4)
     0.0014
     """
+    if getattr(larger, "parameters", 0) < getattr(smaller, "parameters", 0):
+        larger, smaller = smaller, larger
     if isinstance(larger, Multilevel) or isinstance(smaller, Multilevel):
         r = likelihood_ratio(larger, smaller)
         return Comparison(r.statistic, r.df, r.p, r.larger, r.smaller, np.nan, r.note, r.p_boundary)
@@ -96,9 +98,9 @@ def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regressi
     ):
         raise DataError("the two fits are of different effects: nothing can be compared.")
     df = larger.parameters - smaller.parameters
-    if df <= 0:
+    if df == 0:
         raise OptionError(
-            f"the first fit has {larger.parameters} parameters, the second {smaller.parameters}: give the larger model first."
+            "both fits have as many parameters: neither is a special case of the other. Compare their AICc."
         )
     same_design = a.x.shape == b.x.shape and np.allclose(a.x, b.x)
     _check_likelihoods(a, b, same_design)

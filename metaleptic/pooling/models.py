@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from metaleptic.errors import OptionError
+from metaleptic.pooling.beta_binomial import beta_binomial
 from metaleptic.pooling.count_glmm import (
     conditional_approximate,
     conditional_exact,
@@ -83,6 +84,13 @@ MODELS = MappingProxyType(
                 poisson_normal,
                 ("z", "t"),
                 "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
+            ),
+            Model(
+                "beta-binomial",
+                "beta-binomial model",
+                beta_binomial,
+                ("z", "t"),
+                "Kuss O. Stat Med 2015;34:1097-1116",
             ),
             Model(
                 "pooled-counts",

@@ -72,6 +72,7 @@ def pool(
     model : str, default "random"
         ``"random"``: true effects differ between studies (normal-normal). ``"common"``: one true effect.
         ``"binomial-normal"``: random effects for proportions with the exact likelihood of the counts.
+        ``"beta-binomial"``: the same with a beta distribution of the true proportions.
         ``"pooled-counts"``: one true proportion, counts summed, exact interval.
         ``"mantel-haenszel"`` and ``"peto"``: one true effect of two-by-two tables with rare events.
         ``"conditional-exact"``, ``"conditional-approximate"``, ``"unconditional-fixed"``: random effects of odds ratios (or rate
@@ -177,7 +178,7 @@ def _refuse_with_moderators(model: str, prediction: str | None, weights: Any) ->
 
 RANDOM = frozenset(
     {
-        *("random", "binomial-normal", "poisson-normal"),
+        *("random", "binomial-normal", "poisson-normal", "beta-binomial"),
         *("conditional-exact", "conditional-approximate", "unconditional-fixed"),
     }
 )

@@ -92,6 +92,21 @@ class Robust:
         return len(self.effects)
 
     @property
+    def sentence(self) -> str:
+        """What was done to the standard errors, as a methods section says it, with sources."""
+        used = TYPES[self.kind]
+        degrees = {
+            "satterthwaite": "Satterthwaite degrees of freedom",
+            "t": f"t with {len(self.clusters) - len(self.beta)} degrees of freedom",
+            "naive-t": f"t with {len(self.clusters) - 1} degrees of freedom",
+            "z": "the normal distribution",
+        }[self.test]
+        return (
+            f"Standard errors are robust to dependence within {len(self.clusters)} clusters ({self.kind}: {used.name}); tests and "
+            f"intervals use {degrees} [{used.source}]"
+        )
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the coefficients."""
         return self.design.names

@@ -7,8 +7,9 @@ of several coefficients).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from scipy import special
@@ -16,13 +17,36 @@ from scipy import special
 from metaleptic.pooling.multilevel.blocks import IntArray
 from metaleptic.types import FloatArray
 
-TYPES = {
-    "CR0": "no correction",
-    "CR1": "m / (m - 1)",
-    "CR1p": "m / (m - p)",
-    "CR1S": "m (k - 1) / ((m - 1) (k - p))",
-    "CR2": "bias-reduced linearisation",
-}
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One small-sample correction: key, name, source."""
+
+    key: str
+    name: str
+    source: str
+
+
+TYPES = MappingProxyType(
+    {
+        c.key: c
+        for c in (
+            Correction(
+                "CR2",
+                "bias-reduced linearisation: unbiased if the model of the fit is right",
+                "Pustejovsky JE, Tipton E. J Bus Econ Stat 2018;36:672-683",
+            ),
+            Correction("CR1", "times m / (m - 1)", "Hedges LV, Tipton E, Johnson MC. Res Synth Methods 2010;1:39-65"),
+            Correction("CR1p", "times m / (m - p)", "Hedges LV, Tipton E, Johnson MC. Res Synth Methods 2010;1:39-65"),
+            Correction(
+                "CR1S",
+                "times m (k - 1) / ((m - 1) (k - p))",
+                "Cameron AC, Miller DL. J Hum Resour 2015;50:317-372",
+            ),
+            Correction("CR0", "none", "Liang KY, Zeger SL. Biometrika 1986;73:13-22"),
+        )
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,11 +129,25 @@ def _pieces(clusters: Sequence[Cluster], found: Sandwich, rows: FloatArray) -> t
 def satterthwaite(clusters: Sequence[Cluster], found: Sandwich, c: FloatArray, rows: FloatArray) -> FloatArray:
     """Degrees of freedom of each combination of coefficients."""
     own, through = _pieces(clusters, found, rows)
-    out = np.empty(len(rows))
-    for s in range(len(rows)):
-        p = np.diag(own[:, s, s]) - through[:, s] @ c @ through[:, s].T
-        out[s] = np.trace(p) ** 2 / np.sum(p * p)
-    return out
+    products = _products(own, through, c)
+    mean = own.sum(axis=0).diagonal() - np.einsum("isp,pr,isr->s", through, c, through)
+    return np.asarray(mean**2 / np.array([products(s, s, s, s) for s in range(len(rows))]))
+
+
+def _products(own: FloatArray, through: FloatArray, c: FloatArray) -> Callable[[int, int, int, int], float]:
+    """Return the sum over pairs of clusters of P_st P_uv, where P_st = diag(b' Phi b) - X'b C (X'b)'.
+
+    Nothing of the size of clusters times clusters is made.
+    """
+    tied = np.einsum("isp,pr,itr->ist", through, c, through)  # diagonal of the second part
+    cross = np.einsum("isp,itr->stpr", through, through)
+
+    def product(s: int, t: int, u: int, v: int) -> float:
+        first, second = own[:, s, t], own[:, u, v]
+        diagonal = np.sum(first * second - first * tied[:, u, v] - second * tied[:, s, t])
+        return float(diagonal + np.trace(cross[s, u].T @ c @ cross[t, v] @ c.T))
+
+    return product
 
 
 def hotelling(
@@ -123,16 +161,8 @@ def hotelling(
     root = (direction / np.sqrt(size)) @ direction.T
     own = root @ own @ root
     through = np.einsum("ab,ibp->iap", root, through)
-    m = len(clusters)
-    total = 0.0
-    pairs: dict[tuple[int, int], FloatArray] = {}
-    for s in range(q):
-        for t in range(q):
-            pairs[s, t] = -(through[:, s] @ c @ through[:, t].T)
-            pairs[s, t][np.arange(m), np.arange(m)] += own[:, s, t]
-    for s in range(q):
-        for t in range(q):
-            total += float(np.sum(pairs[s, s] * pairs[t, t]) + np.sum(pairs[s, t] * pairs[t, s]))
+    products = _products(own, through, c)
+    total = sum(products(s, s, t, t) + products(s, t, t, s) for s in range(q) for t in range(q))
     eta = q * (q + 1) / total
     difference = rows @ beta
     wald = float(difference @ np.linalg.solve(rows @ found.cov @ rows.T, difference))

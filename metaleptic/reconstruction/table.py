@@ -64,7 +64,7 @@ class _Found:
 
 def reconstruct_table(
     table: Any,
-    published: Mapping[str, Published] | Published,
+    published: Mapping[str, Published | Contrast] | Published,
     *,
     contrasts: Sequence[Contrast] = (),
     means: Mapping[str, Any] | None = None,
@@ -96,7 +96,7 @@ def reconstruct_table(
         One row per patient.
     published : mapping of str to Published, or Published
         What is printed about each group: ``"all"``, the name of an arm, or ``"column=value"`` for the patients with that
-        value in another column. Use ``median=float("inf")`` for "not reached". Write numbers as text where the last
+        value in another column (a ``Contrast`` may stand here too, under any key). Use ``median=float("inf")`` for "not reached". Write numbers as text where the last
         zero counts (``"0.60"``); rates are taken to be printed to two decimals at least.
     contrasts : sequence of Contrast
         Hazard ratios with interval and p between two such groups. A p may be that of the Wald, likelihood ratio,
@@ -152,7 +152,12 @@ def reconstruct_table(
     """
     _check_options(rules, ties, rounding)
     data = read_table(table)
-    told = {EVERYBODY: published} if isinstance(published, Published) else dict(published)
+    given = {EVERYBODY: published} if isinstance(published, Published) else dict(published)
+    told = {group: p for group, p in given.items() if isinstance(p, Published)}
+    contrasts = (*(c for c in given.values() if isinstance(c, Contrast)), *contrasts)
+    strange = [group for group, p in given.items() if not isinstance(p, Published | Contrast)]
+    if strange:
+        raise OptionError(f"group {strange[0]!r}: give what is printed as ml.Published(median=..., rates={{12: ...}}).")
     patients = _patients(data, time, event, arm, patient, at_least, at_most)
     facts = gather_facts(patients, told, tuple(contrasts), rounding)
     if not facts:
@@ -176,7 +181,15 @@ def reconstruct_table(
     clean = tuple(_assignment(case, patients.time, f) for f in best)
     spent = budget.spent()
     return TableReconstruction(
-        clean, repairs, unreachable, contradictions, budget.complete and not notes, budget.branches, spent, tuple(notes)
+        clean,
+        repairs,
+        unreachable,
+        contradictions,
+        budget.complete and not notes,
+        budget.branches,
+        spent,
+        tuple(notes),
+        patients.name,
     )
 
 
@@ -370,20 +383,38 @@ def _repairs(
 
 
 def _still(contradiction: str, left: tuple[str, ...]) -> bool:
-    head = contradiction.partition(" (")[0].partition(":")[0]
-    return any(c.partition(" (")[0].partition(":")[0] == head for c in left)
+    return _topic(contradiction) in {_topic(c) for c in left}
+
+
+def _topic(contradiction: str) -> str:
+    """Return a contradiction without the value of the times, which changes with the cell."""
+    words, brackets, _ = contradiction.partition(" (the times give")
+    return words if brackets else words.partition(":")[0]
 
 
 def _other_values(case: _Case, data: Table, i: int) -> NDArray[np.float64]:
     """Return what a cell may have been: every printed value up to the longest time, or the ones that matter."""
     p = case.patients
-    unit = 10.0 ** -decimals(list(p.time.tolist()))
-    grid = np.round(np.arange(0, p.time.max() + 2 * unit, unit) / unit) * unit
-    if len(grid) > 60:
+    unit = 10.0 ** -decimals(np.round(p.time, 6).tolist())
+    if p.time.max() / unit <= 60:
+        grid = np.arange(round(p.time.max() / unit) + 2) * unit
+    else:
         spots = np.unique(np.concatenate([p.time, [f.at for f in case.facts if f.kind == "rate"], _told(case)]))
-        near = np.concatenate([spots, spots - unit, spots + unit, 0.5 * (spots[1:] + spots[:-1])])
+        own, implied = p.time[i], _implied_by_means(case, i)
+        slips = [10 * own, own / 10, *(implied + k * unit for k in range(-5, 6))]
+        near = np.concatenate([spots, spots - unit, spots + unit, 0.5 * (spots[1:] + spots[:-1]), slips])
         grid = np.unique(np.round(near[near >= 0] / unit) * unit)
     return np.asarray(grid[np.abs(grid - p.time[i]) > 1e-9])
+
+
+def _implied_by_means(case: _Case, i: int) -> float:
+    """Return the time of a patient that gives a printed mean of her group, if one is missed; else her own."""
+    time = case.patients.time
+    for f in case.time_facts:
+        if f.kind == "mean" and f.window is not None and f.members[i] and f.window.verdict(f.value(time)) == "no":
+            middle = 0.5 * (f.window.low + f.window.rounded)
+            return float(time[i] + (middle - f.value(time)) * f.members.sum())
+    return float(time[i])
 
 
 def _told(case: _Case) -> list[float]:

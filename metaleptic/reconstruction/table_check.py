@@ -91,4 +91,4 @@ def _values(
     if fact.kind == "median":
         return [("", [kernel.quantile(curve, rule=rule)])]
     side = 0 if fact.kind == "median low" else 1
-    return [(name, [kernel.quantile_interval(curve, interval=name)[side]]) for name in kernel.INTERVALS]
+    return [(name, [kernel.quantile_interval(curve, interval=name)[side]]) for name in kernel.INTERVAL_NAMES]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from metaleptic.errors import NotEstimableError
 from metaleptic.patients import IPD
 from metaleptic.reconstruction.table_check import Check
 
@@ -148,6 +149,8 @@ class TableReconstruction:
         Time spent.
     notes : tuple of str
         What limited the search, in words.
+    patients : tuple of str
+        Names of the patients, in the order of the table.
     """
 
     assignments: tuple[Assignment, ...]
@@ -158,10 +161,19 @@ class TableReconstruction:
     branches: int
     seconds: float
     notes: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
 
     @property
     def best(self) -> Assignment:
-        """The best assignment: of the best repair if there is one, else of the table as printed."""
+        """The best assignment: of the best repair if there is one, else of the table as printed.
+
+        Raises
+        ------
+        NotEstimableError
+            If the search was cut short before it found any.
+        """
+        if not self.repairs and not self.assignments:
+            raise NotEstimableError("no assignment was found: " + ("; ".join(self.notes) or "see .unreachable") + ".")
         return self.repairs[0].assignments[0] if self.repairs else self.assignments[0]
 
     @property
@@ -190,6 +202,7 @@ class TableReconstruction:
         same = [sum(p.event[i] == best.event[i] for p in peers) / len(peers) for i in range(len(best.ipd))]
         return to_frame(
             {
+                "patient": list(self.patients),
                 "arm": best.ipd.arm.tolist(),
                 "time": best.ipd.time,
                 "event_inferred": list(best.event),

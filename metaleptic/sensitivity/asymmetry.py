@@ -88,7 +88,9 @@ def begg(e: Effects, *, exact: bool = False) -> Asymmetry:
 
 def _rank(x: FloatArray, y: FloatArray, exact: bool = False) -> Asymmetry:
     k = kendall(x, y, exact=exact)
-    return Asymmetry(k.score / k.score_se, float("inf"), k.p, k.score, k.score_se, x=y, y=x)
+    return Asymmetry(
+        k.score / k.score_se, float("inf"), k.p, k.score, k.score_se, x=stats.rankdata(y), y=stats.rankdata(x)
+    )
 
 
 def macaskill(e: Effects) -> Asymmetry:

@@ -8,7 +8,7 @@ import numpy as np
 
 from metaleptic.types import FloatArray
 
-ROUNDS = 200
+ROUNDS = 80
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -61,7 +61,7 @@ class TrimAndFill:
         if self.missing == 0:
             return f"Trim and fill ({self.estimator}) finds no studies missing on the {self.side} of the funnel."
         return (
-            f"A symmetric funnel would have {studies(self.missing)} more on the {self.side} ({self.estimator}); with them, "
+            f"A symmetric funnel would have {studies(self.missing)} more on the {self.side} ({self.estimator}); with {'it' if self.missing == 1 else 'them'}, "
             f"{with_small_letter(m.label)} would be {value_words(m, now.value, now.low, now.high, now.level)} instead of "
             f"{m.format(was.value)}. This is a what-if, not a correction."
         )

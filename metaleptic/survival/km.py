@@ -27,7 +27,7 @@ class KaplanMeier:
         The patients.
     curves : mapping of arm to Steps
         Times, numbers at risk, events, survival and Greenwood's sum of each arm.
-    interval : {"log-log", "log", "plain", "logit", "arcsine"}
+    interval : {"log-log", "log", "plain", "logit", "arcsine", "beta-product"}
         Scale on which intervals are made.
     rule : {"midpoint", "first", "strict"}
         What a median is when survival is exactly one half for a while.
@@ -85,7 +85,7 @@ class KaplanMeier:
             name: [] for name in ("arm", "time", "at_risk", "events", "censored", "survival", "low", "high")
         }
         for arm, curve in self.curves.items():
-            low, high = kernel.band(curve.survival, curve.greenwood, self.interval, self.level)
+            low, high = kernel.limits(curve, self.interval, self.level)
             leaving = curve.at_risk - np.append(curve.at_risk[1:], 0.0)
             values = {
                 "arm": [arm] * len(curve.time),
@@ -111,9 +111,8 @@ class KaplanMeier:
         return Estimate(value, float(low), float(high), self.level)
 
     def _at(self, curve: kernel.Steps, time: float) -> Estimate:
-        s, g = kernel.at_time(curve, time)
-        low, high = kernel.band(s, g, self.interval, self.level)
-        return Estimate(float(s[0]), float(low[0]), float(high[0]), self.level)
+        low, high = kernel.limits_at(curve, time, self.interval, self.level)
+        return Estimate(float(kernel.at_time(curve, time)[0][0]), float(low), float(high), self.level)
 
     def _mean(self, curve: kernel.Steps, until: float) -> Estimate:
         mean, variance = kernel.restricted_mean(curve, until)
@@ -155,9 +154,10 @@ def km(
         1 (or True) for an event at that time, 0 for a patient who was still without one.
     arm : array-like, optional
         Arm of each patient; one curve each.
-    interval : {"log-log", "log", "plain", "logit", "arcsine"}
-        Scale of the intervals (all with Greenwood's variance); those of medians are Brookmeyer and Crowley's. Programs
-        differ: R takes "log" unless told otherwise, SAS and Stata "log-log"; "plain" is Brookmeyer and Crowley's own.
+    interval : {"log-log", "log", "plain", "logit", "arcsine", "beta-product"}
+        Scale of the intervals, all but the last with Greenwood's variance; those of medians are Brookmeyer and
+        Crowley's. Programs differ: R takes "log" unless told otherwise, SAS and Stata "log-log"; "plain" is Brookmeyer
+        and Crowley's own. "beta-product" keeps its level in tiny series (Fay 2013).
     rule : {"midpoint", "first", "strict"}
         The median when survival is exactly 1/2 for a while: the middle of that while (R, SAS), its beginning (SPSS,
         Stata), or its end.
@@ -187,8 +187,8 @@ def km(
     0.6429 (95% CI 0.1515 to 0.9017)
     """
     ipd = _patients(times, events, arm)
-    if interval not in kernel.INTERVALS:
-        raise OptionError(f"interval {interval!r} is unknown. Choose one of: {', '.join(kernel.INTERVALS)}.")
+    if interval not in kernel.INTERVAL_NAMES:
+        raise OptionError(f"interval {interval!r} is unknown. Choose one of: {', '.join(kernel.INTERVAL_NAMES)}.")
     if rule not in kernel.QUANTILE_RULES:
         raise OptionError(f"rule {rule!r} is unknown. Choose one of: {', '.join(kernel.QUANTILE_RULES)}.")
     if not 0 < level < 1:

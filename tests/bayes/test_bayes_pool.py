@@ -49,7 +49,7 @@ def test_result_fits_the_protocol_and_prints_three_lines() -> None:
         post.level = 0.9  # type: ignore[misc]
 
 
-BOUNDED = {"IRS", "PAS", "PFT", "SURVAS"}  # a printed scale that begins at 0: negative draws are cut there
+BOUNDED = {"IRS", "PAS", "PFT", "SURVAS", "ZR2"}  # a printed scale that begins at 0: negative draws are cut there
 
 
 @pytest.mark.parametrize("key", [key for key in ml.MEASURES if key not in BOUNDED])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+import metaleptic as ml
 from metaleptic.bayes import empirical_tables, priors
 from metaleptic.bayes.prior import Prior, density_of
 from metaleptic.errors import NotEstimableError, OptionError
@@ -102,6 +103,25 @@ def test_a_sentence_becomes_a_prior() -> None:
     assert float(prior.cdf(np.log(1.5) / 1.959963984540054)) == pytest.approx(0.9)
     with pytest.raises(OptionError, match="either tau"):
         priors.in_words(probability=0.9)
+
+
+def test_distributions_of_scipy_are_priors_as_they_are() -> None:
+    """Bounds of the support are kept; the name is scipy's."""
+    e = ml.effects([0.1, 0.4, -0.2], [0.04, 0.1, 0.05])
+    for theirs, ours in (
+        (stats.halfnorm(scale=0.5), priors.half_normal(0.5)),
+        (stats.uniform(0, 0.8), priors.uniform(0.8)),
+        (stats.lognorm(0.8, scale=np.exp(-1)), priors.log_normal(-1, 0.8)),
+    ):
+        a, b = ml.pool_bayes(e, tau=theirs), ml.pool_bayes(e, tau=ours)
+        assert a.mu.central == pytest.approx(b.mu.central, abs=1e-9)
+        assert a.tau.central == pytest.approx(b.tau.central, abs=1e-9)
+        assert a.log_integral == pytest.approx(b.log_integral, abs=1e-9)
+    assert "halfnorm prior on tau" in ml.pool_bayes(e, tau=stats.halfnorm(scale=0.5)).method
+    shifted = ml.pool_bayes(e, tau=stats.uniform(0.2, 0.3))
+    assert 0.2 < shifted.tau.quantile(1e-6) < shifted.tau.quantile(1 - 1e-6) < 0.5
+    assert shifted.tau.mode == pytest.approx(0.2, abs=1e-9)
+    assert shifted.tau.hpd == pytest.approx((0.2, shifted.tau.quantile(0.95)))
 
 
 def test_any_density_will_do() -> None:

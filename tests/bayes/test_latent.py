@@ -262,3 +262,13 @@ def test_poisson_normal_needs_events_and_time():
 def test_contrasts_need_the_joint_posterior():
     with pytest.raises(ml.errors.OptionError, match=r"method=.nuts."):
         ml.pool_bayes(SMALL, model="binomial-normal").contrast({"a": 1, "b": -1})
+
+
+def test_studies_of_very_different_size_are_solved_or_refused_not_attempted_for_ever():
+    far = ml.effects([0.5, 0.1, 0.5], [0.2, 0.002, 0.4])
+    one = ml.pool_bayes(far, tau=ml.priors.half_normal(0.5))
+    two = pool_latent(far, EXACT["normal-normal"], ml.priors.half_normal(0.5), None, 0.95)
+    assert two.mu.central == pytest.approx(one.mu.central, abs=2e-8)
+    huge = ml.proportions({"study": ["a", "b"], "events": [1, 900_000], "n": [3, 3_000_000]})
+    with pytest.raises(ml.errors.NotEstimableError, match="differ so much in size"):
+        ml.pool_bayes(huge, model="binomial-normal")

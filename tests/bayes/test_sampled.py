@@ -169,3 +169,40 @@ def test_t_random_effects_agree_with_quadrature_and_resist_an_outlier():
     assert abs(fit.mu.mean - mean) < 4 * diagnostics.mcse_mean(fit.draws["mu"])
     assert abs(fit.tau.mean - spread) < 4 * diagnostics.mcse_mean(fit.draws["tau"])
     assert fit.mu.mean < ml.pool_bayes(far, **options).mu.mean
+
+
+@pytest.mark.long
+def test_the_selection_model_agrees_with_quadrature():
+    y, v = np.array([0.9, 0.5, 0.62, 0.3, 0.75, 0.1]), np.array([0.12, 0.05, 0.08, 0.02, 0.1, 0.01])
+    e = ml.effects(y, v)
+    options = {"tau": ml.priors.half_normal(0.3), "mu": (0.0, 0.5)}
+    fit = ml.pool_bayes(e, model="selection", method="nuts", draws=2500, chains=4, seed=8, **options)
+    assert fit.diagnostics.problems == ()
+    nodes, w = np.polynomial.legendre.leggauss(60)
+    tau, wt = 0.9 * (nodes + 1), 0.9 * w
+    omega, wo = (nodes + 1) / 2, w / 2
+    m = np.linspace(-1.5, 1.8, 331)
+    mu, t, o = m[:, None, None], tau[:, None], omega
+    log = stats.norm(0, 0.5).logpdf(mu) + stats.halfnorm(0, 0.3).logpdf(t)
+    for one, var in zip(y, v, strict=True):
+        sd = np.sqrt(var + t**2)
+        limit = stats.norm.ppf(0.975) * np.sqrt(var)
+        chance = stats.norm.sf((limit - mu) / sd)
+        log = (
+            log
+            + stats.norm.logpdf(one, mu, sd)
+            + np.where(one > limit, 0, np.log(o))
+            - np.log(chance + o * (1 - chance))
+        )
+    joint = np.exp(log - log.max()) * wt[:, None] * wo
+    joint /= joint.sum()
+    for name, x in (("mu", mu), ("tau", t), ("omega", o)):
+        assert abs(fit.draws[name].mean() - (joint * x).sum()) < 4 * diagnostics.mcse_mean(fit.draws[name]), name
+    assert fit.mu.mean < ml.pool_bayes(e, **options).mu.mean
+
+
+def test_selection_needs_a_null():
+    with pytest.raises(ml.errors.DataError, match="no value of 'no effect'"):
+        ml.pool_bayes(SMALL, model="selection", method="nuts")
+    with pytest.raises(ml.errors.OptionError, match="sampled, not solved"):
+        ml.pool_bayes(RATIOS, model="selection")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import metaleptic as ml
 from metaleptic import conversions as cv
 from metaleptic.conversions.quantile_fits import quantile_estimation
 from metaleptic.conversions.quantile_formulas import expected_range
@@ -106,3 +107,44 @@ def test_slips_are_refused() -> None:
         cv.mean_sd_from_quantiles(6, 50, q1=0, q3=10, method="box-cox")
     with pytest.raises(OptionError, match="Choose one of: luo-wan-shi"):
         cv.mean_sd_from_quantiles(6, 50, q1=1, q3=10, method="luo")
+
+
+ASAT = json.loads((Path(__file__).parent / "golden" / "asat.json").read_text(encoding="utf-8"))
+
+
+def _arm(group: str) -> dict[str, np.ndarray]:
+    return {
+        key.split(".")[0]: np.array([np.nan if x is None else float(x) for x in column])
+        for key, column in ASAT["data"].items()
+        if key.endswith(f".{group}")
+    }
+
+
+@pytest.mark.parametrize(("method", "key"), [("wan", "wan"), ("luo-wan-shi", "luo")])
+def test_differences_of_26_studies_agree_with_metamedian(method: str, key: str) -> None:
+    """Means from medians and quartiles, or as printed, in two groups: study differences to 1e-12, pooled to R's tolerance."""
+    y, v = np.zeros(26), np.zeros(26)
+    for group, sign in (("g1", 1), ("g2", -1)):
+        x = _arm(group)
+        mean, sd = cv.mean_sd_from_quantiles(x["med"], x["n"], q1=x["q1"], q3=x["q3"], method=method)
+        y += sign * np.where(np.isnan(mean), x["mean"], mean)
+        v += np.where(np.isnan(sd), x["sd"], sd) ** 2 / x["n"]
+    expected = ASAT[key]
+    np.testing.assert_allclose(y, expected["yi"], rtol=1e-12)
+    np.testing.assert_allclose(np.sqrt(v), expected["sei"], rtol=1e-12)
+    fit = ml.pool(ml.effects(y, v), test="z")
+    assert (fit.beta[0], fit.se[0], float(fit.tau2)) == pytest.approx(
+        (expected["b"], expected["se"], expected["tau2"]), rel=1e-6
+    )
+
+
+def test_differences_of_medians_agree_with_metamedian() -> None:
+    """Quantile estimation in two groups, pooled: within what R's bounded fits leave (0.3%)."""
+    y, v = np.zeros(26), np.zeros(26)
+    for group, sign in (("g1", 1), ("g2", -1)):
+        x = _arm(group)
+        table = {"study": [str(i) for i in range(26)], "median": x["med"], "q1": x["q1"], "q3": x["q3"]}
+        e = ml.medians(table | {"mean": x["mean"], "sd": x["sd"], "n": x["n"]})
+        y, v = y + sign * e.y, v + e.v
+    fit = ml.pool(ml.effects(y, v), test="z")
+    assert (fit.beta[0], fit.se[0]) == pytest.approx((ASAT["qe"]["b"], ASAT["qe"]["se"]), rel=0.01)

@@ -76,6 +76,11 @@ CONVERTERS = {
             "n2": [22, 30, 48],
         },
     ),
+    "standardised_differences": Converter(
+        ml.standardised_differences,
+        {},
+        {"study": STUDIES, "t": [1.5, -2.1, 0.4], "n1": [20, 35, 50], "n2": [22, 30, 48]},
+    ),
     "paired_means": Converter(
         ml.paired_means,
         {"measure": "SMCR"},

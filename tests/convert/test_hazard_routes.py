@@ -184,3 +184,16 @@ def test_numbers_at_risk_give_a_larger_error_than_n() -> None:
     found = ml.survival_rates(t, at=12)
     assert found.v[0] > found.v[1]
     assert "at risk" in found.how[0]
+
+
+def test_restricted_means_stay_within_their_horizon() -> None:
+    t = {"study": ["A", "B"], "rmst": [18.2, 20.0], "se": [1.1, 0.9]}
+    found = ml.restricted_means(t, horizon=24)
+    assert found.y.tolist() == [18.2, 20.0]
+    assert np.allclose(found.v, [1.21, 0.81])
+    assert not found.measure.has_null
+    with pytest.raises(DataError, match="another unit"):
+        ml.restricted_means({"study": ["A"], "rmst": [540], "se": [20]}, horizon=24)
+    difference = ml.restricted_means({"study": ["A"], "rmst": [-1.4], "p": [0.02]}, horizon=24, difference=True)
+    assert difference.measure.null == 0
+    assert "p value" in difference.how[0]

@@ -23,18 +23,18 @@ from metaleptic.pooling.design import design_matrix
 HERE = Path(__file__).parent
 SOURCES = {
     "assink2016": "Assink M, Wibbelink CJM. Quant Methods Psychol 2016;12:154-174",
-    "bakdash2021": "Bakdash JZ, Marusich LR et al. Theor Issues Ergon Sci 2022;23:1-27",
+    "bakdash2021": "Bakdash JZ et al. The validity of situation awareness for performance: a meta-analysis. 2021; doi:10.24433/CO.1682542.v4",
     "berkey1998": "Berkey CS et al. Stat Med 1998;17:2537-2550",
     "bornmann2007": "Bornmann L, Mutz R, Daniel HD. J Informetr 2007;1:226-238",
     "craft2003": "Craft LL et al. J Sport Exerc Psychol 2003;25:44-65",
-    "curtis1998_ml": "Curtis PS, Wang X. Oecologia 1998;113:299-313",
-    "demir2022": "Demir S et al. J Psychosom Res 2022; reliability generalisation of the maternal-foetal attachment scale",
+    "curtis1998_ml": "Curtis PS, Wang X. Oecologia 1998;113:299-313; data of Hedges LV, Gurevitch J, Curtis PS. Ecology 1999;80:1150-1156",
+    "demir2022": "Demir E, Öz S, Aral N, Gürsoy F. Psychol Rep 2022;127:447-464",
     "hasselblad1998_nma": "Hasselblad V. Med Decis Making 1998;18:37-43",
     "kearon1998_diag": "Kearon C et al. Ann Intern Med 1998;128:663-677",
     "konstantopoulos2011": "Konstantopoulos S. Res Synth Methods 2011;2:61-76",
-    "lehmann2018_ml": "Lehmann GK, Elliot AJ, Calin-Jageman RJ. Evol Psychol 2018;16:1-27",
+    "lehmann2018_ml": "Lehmann GK, Elliot AJ, Calin-Jageman RJ. Evol Psychol 2018;16(4)",
     "lim2014": "Lim JN, Senior AM, Nakagawa S. Evolution 2014;68:2306-2318",
-    "maire2019": "Maire A, Thierry E, Viechtbauer W, Daufresne M. Freshw Biol 2019;64:1400-1411",
+    "maire2019": "Maire A, Thierry E, Viechtbauer W, Daufresne M. Freshw Biol 2019;64:1143-1156",
     "senn2013_nma": "Senn S et al. Stat Methods Med Res 2013;22:169-189",
 }
 UNIVARIATE = {

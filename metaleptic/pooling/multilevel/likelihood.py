@@ -155,17 +155,22 @@ def loglik_and_slope(problem: Problem, theta: FloatArray) -> tuple[float, FloatA
         if problem.restricted:
             wx = w @ batch.x
             a += wx @ done.cov @ wx.swapaxes(-1, -2)
-        for g, code, shared, loading in zip(grads, batch.codes, batch.shared, batch.loadings, strict=True):
-            if shared is not None:
-                g += 0.5 * np.vdot(a, shared)
-            elif loading is not None:
-                g += 0.5 * np.einsum("bia,bij,bjc->ac", loading, np.where(code == 0, a, 0.0), loading, optimize=True)
-            else:
-                size = g.size
-                g += 0.5 * np.bincount(code.ravel(), weights=a.ravel(), minlength=size + 1)[:size].reshape(g.shape)
+        gather(grads, batch, a)
     slopes = [c.pull(t, g) for c, t, g in zip(problem.covariances, problem.split(theta), grads, strict=True)]
     value = done.loglik_reml if problem.restricted else done.loglik_ml
     return value, np.concatenate(slopes) if slopes else np.empty(0)
+
+
+def gather(grads: Sequence[FloatArray], batch: Batch, a: FloatArray) -> None:
+    """Add to the slope of each G its share of twice the slope with respect to M."""
+    for g, code, shared, loading in zip(grads, batch.codes, batch.shared, batch.loadings, strict=True):
+        if shared is not None:
+            g += 0.5 * np.vdot(a, shared)
+        elif loading is not None:
+            g += 0.5 * np.einsum("bia,bij,bjc->ac", loading, np.where(code == 0, a, 0.0), loading, optimize=True)
+        else:
+            size = g.size
+            g += 0.5 * np.bincount(code.ravel(), weights=a.ravel(), minlength=size + 1)[:size].reshape(g.shape)
 
 
 def row_of_blocks(problem: Problem, stacked: Sequence[FloatArray]) -> NDArray[np.float64]:

@@ -84,14 +84,13 @@ def likelihood_ratio(larger: Any, smaller: Any) -> Ratio:
     if joined > large.x.shape[1]:
         raise OptionError("the models are not nested: the smaller one has moderators that the larger one lacks.")
     df = large.parameters - small.parameters
-    if df <= 0:
+    if df == 0:
         raise OptionError(
-            f"the first fit has {large.parameters} parameters, the second {small.parameters}: give the larger model first; "
-            "of models that are not nested compare the AICc."
+            "both fits have as many parameters: neither is a special case of the other. Compare their AICc."
         )
     statistic = 2 * (large.loglik - small.loglik)
     if statistic < -1e-6:
-        raise OptionError("the first model has the lower likelihood: the second is not a special case of it.")
+        raise OptionError("the larger model has the lower likelihood: the other is not a special case of it.")
     p = float(special.chdtrc(df, max(statistic, 0.0)))
     added = large.spreads - small.spreads
     boundary = p / 2 if added == 1 and df == 1 and same else float("nan")

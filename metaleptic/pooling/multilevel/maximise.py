@@ -118,7 +118,7 @@ def polish(objective: Objective, start: FloatArray, space: Space) -> Peak:
         theta, value, slope, uphill, best = new, new_value, new_slope, new_uphill, flat
         if done:
             break
-    return Peak(theta, value, best, converged=best < 1e-5 * max(1.0, abs(value)))
+    return Peak(theta, value, best, converged=best < 1e-6 * max(1.0, abs(value)))
 
 
 def highest(objective: Objective, starts: Sequence[FloatArray], space: Space) -> Peak:

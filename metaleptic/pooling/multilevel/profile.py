@@ -14,6 +14,7 @@ from metaleptic.errors import OptionError
 from metaleptic.pooling.multilevel.build import Built, make_problem
 from metaleptic.pooling.multilevel.fit import Scaled
 from metaleptic.pooling.multilevel.likelihood import Problem, loglik_and_slope
+from metaleptic.pooling.multilevel.low_rank import LowRank
 from metaleptic.pooling.multilevel.maximise import climb, polish
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.multilevel.structures import DISTANCES, lower_pairs
@@ -109,7 +110,8 @@ def _places(fit: Multilevel) -> dict[str, tuple[int, int, str]]:
 def _bounds(fit: Multilevel, term: int, place: int, kind: str, drop: float) -> tuple[float, float]:
     """Return the bounds of one component."""
     problem, scaled, index = _arranged(fit, term, place, kind)
-    curve = _Curve(problem, scaled, index, fit.loglik - drop)
+    parts = fit.state.parts if problem is fit.state.problem else None
+    curve = _Curve(problem, scaled, index, fit.loglik - drop, parts)
     centre = float(scaled.theta[index])
     if kind == "deviation":
         centre = abs(centre)
@@ -149,8 +151,10 @@ def _outwards(curve: Callable[[float], float], centre: float, step: float, addit
 class _Curve:
     """The profile likelihood above its target, as a function of one parameter; each maximum starts from the last."""
 
-    def __init__(self, problem: Problem, scaled: Scaled, index: int, target: float) -> None:
-        self.problem, self.index, self.target = problem, index, target
+    def __init__(
+        self, problem: Problem, scaled: Scaled, index: int, target: float, parts: LowRank | None = None
+    ) -> None:
+        self.problem, self.index, self.target, self.parts = problem, index, target, parts
         free = scaled.free.copy()
         free[index] = False
         self.scaled = replace(scaled, free=free)
@@ -162,7 +166,7 @@ class _Curve:
         if not self.scaled.free.any():
             return loglik_and_slope(self.problem, theta)[0] - self.target
         held = replace(self.scaled, theta=theta)
-        objective, space = held.objective(self.problem), held.space
+        objective, space = held.objective(self.problem, self.parts), held.space
         start = theta[held.free]
         start = np.where(np.abs(start) < 0.05 * space.scale, 0.05 * space.scale, start)  # an edge is a saddle
         peak = polish(objective, climb(objective, start, space, 1e-3)[0], space)

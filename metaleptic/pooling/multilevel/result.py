@@ -14,6 +14,8 @@ from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.pooling.multilevel.build import Built
 from metaleptic.pooling.multilevel.fit import Scaled
 from metaleptic.pooling.multilevel.likelihood import Problem
+from metaleptic.pooling.multilevel.low_rank import LowRank
+from metaleptic.pooling.multilevel.words import methods_sentence
 from metaleptic.pooling.result import format_p
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance
 
@@ -75,6 +77,7 @@ class State:
     scaled: Scaled
     v: FloatArray
     columns: Mapping[str, Sequence[Any]]
+    parts: LowRank | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,6 +189,20 @@ class Multilevel:
     def names(self) -> tuple[str, ...]:
         """Names of the coefficients."""
         return self.design.names
+
+    @property
+    def sentence(self) -> str:
+        """What was done, as a methods section says it, with sources."""
+        return methods_sentence(
+            self.k,
+            self.state.built,
+            self.method_key,
+            self.test,
+            self.dfs,
+            self.df,
+            self.state.v.ndim == 2,
+            len(self.beta),
+        )
 
     @property
     def criteria(self) -> Criteria:

@@ -118,16 +118,11 @@ def _free_pull(phi: FloatArray, d: FloatArray, grad: FloatArray) -> FloatArray:
     at = 0
     for i in range(1, j):
         sines, cosines = np.sin(phi[at : at + i]), np.cos(phi[at : at + i])
-        for m in range(i):
-            factors = sines.copy()
-            factors[m] = cosines[m]
-            before = np.prod(sines[:m])
-            slope = np.zeros(i + 1)
-            slope[m] = -before * sines[m]
-            tail = np.concatenate([[1.0], np.cumprod(sines[m + 1 :])]) * before * cosines[m]
-            tail[:-1] *= cosines[m + 1 :]
-            slope[m + 1 :] = tail
-            found[at + m] = down[i, : i + 1] @ slope
+        turned = np.where(np.eye(i) == 1, cosines, sines)  # row m: the sines with the m-th differentiated
+        slope = np.triu(np.concatenate([np.ones((i, 1)), np.cumprod(turned, axis=1)], axis=1), 1)
+        slope[:, :i] *= cosines
+        slope[np.arange(i), np.arange(i)] = -np.cumprod(np.concatenate([[1.0], sines[:-1]])) * sines
+        found[at : at + i] = slope @ down[i, : i + 1]
         at += i
     return found
 

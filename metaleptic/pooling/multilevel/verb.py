@@ -17,6 +17,7 @@ from metaleptic.pooling.multilevel.assemble import assemble
 from metaleptic.pooling.multilevel.build import Built, build_term, make_problem, sampling_covariance
 from metaleptic.pooling.multilevel.fit import Scaled, lower_bounds, maximise, starting_points
 from metaleptic.pooling.multilevel.likelihood import solve
+from metaleptic.pooling.multilevel.low_rank import find_low_rank
 from metaleptic.pooling.multilevel.result import Multilevel, State
 from metaleptic.pooling.multilevel.structures import DISTANCES
 from metaleptic.pooling.multilevel.terms import column_of, parse
@@ -139,7 +140,8 @@ def pool_multilevel(
     starts, scale = starting_points(built, y, x, v) if built else ([np.empty(0)], np.empty(0))
     scaled = _hold(built, starts, scale, sigma2, tau2, rho)
     problem = make_problem(y, x, v, built, method == "REML")
-    theta, peak = maximise(problem, scaled, built, [np.where(scaled.free, s, scaled.theta) for s in starts])
+    parts = find_low_rank(y, x, v, [b.term for b in built], [b.covariance.levels for b in built]) if built else None
+    theta, peak = maximise(problem, scaled, built, [np.where(scaled.free, s, scaled.theta) for s in starts], parts)
     solved = solve(problem, theta)
     if solved is None or not peak.converged:
         warn(
@@ -149,7 +151,7 @@ def pool_multilevel(
         )
     if solved is None:
         raise DataError("the covariance matrix of the effects is not positive definite at the values that are held.")
-    state = State(problem, built, replace(scaled, theta=theta), v, extra)
+    state = State(problem, built, replace(scaled, theta=theta), v, extra, parts)
     text = f"ml.pool_multilevel(effects, random={random!r}, struct={struct!r}, method={method!r}, test={test!r}, dfs={dfs!r}, level={level:g})"
     return assemble(effects, design, state, solved, peak, method, test, dfs, level, text, random)
 

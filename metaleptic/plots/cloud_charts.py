@@ -1,0 +1,111 @@
+"""Charts of many analyses: the cloud of all subsets, the specification curve."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metaleptic.plots.chart import Area, Chart, ChartAxis, Dots, Path, Words, effect_axis, strip, upright_axis
+from metaleptic.plots.styles import Style
+from metaleptic.sensitivity.all_subsets import AllSubsets
+from metaleptic.sensitivity.multiverse import Multiverse
+
+CELLS = 60
+RAMP = ("#e3ebf2", "#bfd2e3", "#93b4d1", "#6493bc", "#3b72a1", "#1f4e79", "#12304c")
+MOST_SHOWN = 600
+
+
+def all_subsets_chart(record: AllSubsets, style: Style) -> Chart:
+    """Density of effects against I2, one cell for all subsets that fall into it."""
+    m = record.fit.effects.measure
+    usable = record.k >= 2
+    effect, i2 = record.estimate[usable], record.i2[usable]
+    low, high = np.quantile(effect, [0.0005, 0.9995])
+    x = effect_axis(m, np.r_[low, high, record.fit.beta[0]])
+    y = upright_axis(np.r_[0.0, max(float(i2.max()), 1.0)], "I², %", zero=True, pad=0.04)
+    counts, xs, ys = np.histogram2d(effect, i2, bins=CELLS, range=[[x.low, x.high], [0.0, y.high]])
+    with np.errstate(divide="ignore"):
+        depth = np.log1p(counts) / np.log1p(counts.max())
+    areas = []
+    for i in range(CELLS):
+        for j in range(CELLS):
+            if counts[i, j] > 0:
+                colour = RAMP[min(len(RAMP) - 1, int(depth[i, j] * len(RAMP)))]
+                cell = strip(*(float(v) for v in (x.at(xs[i]), x.at(xs[i + 1]), y.at(ys[j]), y.at(ys[j + 1]))))
+                areas.append(Area(cell, colour))
+    whole = Dots((float(x.at(record.fit.beta[0])), float(y.at(record.fit.i2))), 3.6, "alarm")
+    middle = float(x.at(np.median(effect)))
+    paths = (Path(((middle, 0.0), (middle, 1.0)), "muted", 0.8, dashed=True),)
+    legend = (
+        (RAMP[1], "area", "few subsets"),
+        (RAMP[5], "area", "many"),
+        ("alarm", "dot", "all studies"),
+        ("muted", "dash", "median"),
+    )
+    return Chart("All subsets", x, y, tuple(areas), paths, (whole,), legend=legend, alt=record.sentence, style=style)
+
+
+def multiverse_chart(record: Multiverse, style: Style) -> Chart:
+    """Show the specification curve: effects in order of size above, the choices behind each below."""
+    m = record.effects.measure
+    total = len(record.value)
+    order = np.argsort(record.beta, kind="stable")
+    shown = order[np.unique(np.linspace(0, total - 1, min(total, MOST_SHOWN)).astype(int))]
+    n = len(shown)
+    across = (np.arange(n) + 0.5) / n
+    lines = sum(len(o) for o in record.options) + len(record.options)
+    rows = lines + 0.6
+    share = min(0.72, max(0.25, 0.028 * lines))  # part of the frame that the choices take
+    low, high = (np.asarray(m.to_analysis(v)) for v in (record.low[shown], record.high[shown]))
+    bounds = np.sort(np.stack([low, high]), axis=0)
+    # A few huge intervals are cut, so that the curve stays readable.
+    reach = np.quantile(bounds, [0.02, 0.98])
+    base = effect_axis(m, np.r_[record.beta, np.clip(bounds, *reach).ravel()], room=60.0, pad=0.1)
+
+    def up(v: float) -> float:
+        return share + (1 - share) * float(np.clip(base.at(v), 0.0, 1.0))
+
+    conclusion = record.conclusion[shown]
+    paths, dots = [], []
+    for t, i in enumerate(shown.tolist()):
+        role = "main" if conclusion[t] else "muted"
+        paths.append(Path(((float(across[t]), up(bounds[0, t])), (float(across[t]), up(bounds[1, t]))), "pale", 0.8))
+        dots.append(Dots((float(across[t]), up(float(record.beta[i]))), float(np.clip(120 / n, 1.2, 2.7)), role))
+    if m.has_null and base.low <= float(m.to_analysis(m.null)) <= base.high:
+        level = up(float(m.to_analysis(m.null)))
+        paths.append(Path(((0.0, level), (1.0, level)), "ink", 0.8))
+    paths.append(Path(((0.0, share), (1.0, share)), "muted", 0.5))
+    ticks = [share + (1 - share) * t for t in base.ticks]
+    labels = list(base.labels)
+    at, words = share, [Words((0.005, 0.985), base.title, "ink")]
+    step = share / rows
+    for j, name in enumerate(record.dimensions):
+        at -= step
+        words.append(Words((0.005, at), name[:1].upper() + name[1:], "ink"))
+        for i, option in enumerate(record.options[j]):
+            at -= step
+            ticks.append(at)
+            labels.append(option if len(option) <= 26 else option[:25] + "…")
+            for t in np.flatnonzero(record.chosen[shown, j] == i).tolist():
+                role = "main" if conclusion[t] else "muted"
+                place = float(across[t])
+                ends = ((place, at - 0.33 * step), (place, at + 0.33 * step))
+                paths.append(Path(ends, role, max(0.5, 250 / n)))
+    y = ChartAxis(0.0, 1.0, tuple(ticks), tuple(labels), "")
+    note = f"{total:,} analyses in order of the effect" + (f", {n} of them drawn" if n < total else "")
+    x = ChartAxis(0.0, 1.0, (), (), note)
+    legend = (
+        (("main", "dot", "interval excludes no effect"), ("muted", "dot", "interval includes it")) if m.has_null else ()
+    )
+    return Chart(
+        "Specification curve",
+        x,
+        y,
+        (),
+        tuple(paths),
+        tuple(dots),
+        tuple(words),
+        legend=legend,
+        alt=record.sentence,
+        height=0.42 + 0.03 * lines,
+        style=style,
+    )

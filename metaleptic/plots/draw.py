@@ -1,0 +1,130 @@
+"""The verb ``plot``: any record of a sensitivity analysis in, its own plot out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from metaleptic.errors import OptionError
+from metaleptic.plots.bias_charts import (
+    excess_chart,
+    limit_chart,
+    pet_peese_chart,
+    selection_chart,
+    small_study_chart,
+    trim_and_fill_chart,
+    worst_case_chart,
+)
+from metaleptic.plots.chart import Chart
+from metaleptic.plots.chart_scene import chart_scene
+from metaleptic.plots.cloud_charts import all_subsets_chart, multiverse_chart
+from metaleptic.plots.forest import forest
+from metaleptic.plots.influence_charts import (
+    baujat_chart,
+    influence_chart,
+    radial_chart,
+    residuals_chart,
+    shrinkage_chart,
+)
+from metaleptic.plots.plot import Plot, finish
+from metaleptic.plots.refits import as_result
+from metaleptic.plots.styles import Style, style_named
+from metaleptic.sensitivity.all_subsets import AllSubsets
+from metaleptic.sensitivity.baujat import Baujat
+from metaleptic.sensitivity.cumulative import Cumulative
+from metaleptic.sensitivity.excess import ExcessSignificance
+from metaleptic.sensitivity.influence import Influence
+from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.limit import LimitMetaAnalysis
+from metaleptic.sensitivity.multiverse import Multiverse
+from metaleptic.sensitivity.pet_peese import PetPeese
+from metaleptic.sensitivity.radial import Radial
+from metaleptic.sensitivity.residuals import Residuals
+from metaleptic.sensitivity.selection_model import SelectionModel
+from metaleptic.sensitivity.shrinkage import Shrinkage
+from metaleptic.sensitivity.small_study import SmallStudy
+from metaleptic.sensitivity.trim_and_fill import TrimAndFill
+from metaleptic.sensitivity.worst_case import WorstCase
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PAGE = 5.4  # inches
+
+CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType(
+    {
+        AllSubsets: all_subsets_chart,
+        Baujat: baujat_chart,
+        ExcessSignificance: excess_chart,
+        Influence: influence_chart,
+        LimitMetaAnalysis: limit_chart,
+        Multiverse: multiverse_chart,
+        PetPeese: pet_peese_chart,
+        Radial: radial_chart,
+        Residuals: residuals_chart,
+        SelectionModel: selection_chart,
+        Shrinkage: shrinkage_chart,
+        SmallStudy: small_study_chart,
+        TrimAndFill: trim_and_fill_chart,
+        WorstCase: worst_case_chart,
+    }
+)
+
+
+def plot(
+    record: Any,
+    *,
+    style: str | Style = "plain",
+    width: float | None = None,
+    ax: Axes | None = None,
+    path: str | Path | None = None,
+) -> Plot[Any]:
+    """Draw what a sensitivity analysis found.
+
+    Parameters
+    ----------
+    record : LeaveOneOut, Cumulative, Influence, Baujat, Radial, AllSubsets, Multiverse, SmallStudy, ...
+        What ``ml.leave_one_out``, ``ml.influence`` and their kin return.
+    style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
+        House style of a journal.
+    width : float, optional
+        Width in inches.
+    ax : matplotlib.axes.Axes, optional
+        Draw in the area of these axes instead of on a new figure.
+    path : str or Path, optional
+        Write to this .png (300 dpi), .pdf or .svg file.
+
+    Returns
+    -------
+    Plot
+        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+
+    Raises
+    ------
+    OptionError
+        If there is no plot of this kind of record.
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.effects([0.1, 0.2, 0.15, 0.12, 2.0], [0.02] * 5, study=list("ABCDE"))
+    >>> plot(ml.baujat(ml.pool(e, model="common"))).alt
+    'E adds most to the heterogeneity (80% of it) and moves the result most.'
+    """
+    if isinstance(record, LeaveOneOut | Cumulative):
+        return forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
+    lay_out = CHARTS.get(type(record))
+    if lay_out is None:
+        names = ", ".join(sorted(t.__name__ for t in CHARTS))
+        raise OptionError(
+            f"there is no plot of {type(record).__name__}. ml.plot draws: Cumulative, LeaveOneOut, {names}; "
+            "a pooled result is drawn by ml.forest and ml.funnel."
+        )
+    chart = lay_out(record, style_named(style))
+    page = 72 * (PAGE if width is None else width)
+    if page < 72:
+        raise OptionError(f"width {width:g} is in inches: give at least 1.")
+    return finish(chart.name, chart, chart.alt, partial(chart_scene, chart), page, fixed=True, ax=ax, path=path)

@@ -1,0 +1,187 @@
+"""Charts of who drives the result: influence, Baujat, radial, quantiles of residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special
+
+from metaleptic.plots.chart import (
+    Area,
+    Chart,
+    ChartAxis,
+    Dots,
+    Path,
+    effect_axis,
+    few_labels,
+    plain_axis,
+    spots,
+    strip,
+    upright_axis,
+)
+from metaleptic.plots.styles import Style
+from metaleptic.sensitivity.baujat import Baujat
+from metaleptic.sensitivity.influence import Influence
+from metaleptic.sensitivity.radial import Radial
+from metaleptic.sensitivity.residuals import Residuals
+from metaleptic.sensitivity.shrinkage import Shrinkage
+
+
+def baujat_chart(record: Baujat, style: Style) -> Chart:
+    """Contribution to heterogeneity across, influence on the result up."""
+    x = plain_axis(
+        record.heterogeneity, "Contribution to heterogeneity (squared Pearson residual)", zero=True, pad=0.09
+    )
+    y = upright_axis(record.influence, "Influence on the pooled effect", zero=True, pad=0.09)
+    score = record.heterogeneity / record.heterogeneity.max() + record.influence / record.influence.max()
+    labels = few_labels(record.fit.effects.study, score)
+    dots = [
+        Dots((float(x.at(a)), float(y.at(b))), label=name)
+        for a, b, name in zip(record.heterogeneity, record.influence, labels, strict=True)
+    ]
+    return Chart("Baujat plot", x, y, dots=tuple(dots), alt=record.sentence, style=style)
+
+
+def influence_chart(record: Influence, style: Style) -> Chart:
+    """One row per study, one column per diagnostic; limits as lines, influential studies in red."""
+    k, limits = len(record.hat), record.limits
+    columns = [
+        ("rstudent", record.rstudent, (-1.96, 1.96)),
+        ("DFFITS", record.dffits, (-limits["dffits"], limits["dffits"])),
+        ("Cook's D", record.cook, (limits["cook"],)),
+        ("cov. ratio", record.covariance_ratio, (1.0,)),
+        ("τ² without", record.tau2, (record.fit.tau2,)),
+        ("Q without", record.q, ()),
+        ("hat", record.hat, (limits["hat"],)),
+    ]
+    wide = 1 / len(columns)
+    y = ChartAxis(
+        0.0, 1.0, tuple(1 - (i + 0.5) / k for i in range(k)), tuple(str(s) for s in record.fit.effects.study), ""
+    )
+    stripes = [Area(strip(0.0, 1.0, 1 - (i + 1) / k, 1 - i / k), "stripe") for i in range(0, k, 2)]
+    paths, dots, ticks, words = [], [], [], []
+    for j, (name, values, lines) in enumerate(columns):
+        shown = [v for v in lines if min(values) - np.ptp(values) <= v <= max(values) + np.ptp(values)]
+        low, high = min([*values, *shown]), max([*values, *shown])
+        span = high - low or 1.0
+        left, right = (j + 0.12) * wide, (j + 0.88) * wide
+
+        def at(v: float, low: float = low, span: float = span, left: float = left, right: float = right) -> float:
+            return left + (v - low) / span * (right - left)
+
+        if j:
+            paths.append(Path(((j * wide, 0.0), (j * wide, 1.0)), "muted", 0.4))
+        for v in shown:
+            paths.append(Path(((at(v), 0.0), (at(v), 1.0)), "muted", 0.8, dashed=True))
+        row = [(at(float(v)), 1 - (i + 0.5) / k) for i, v in enumerate(values)]
+        paths.append(Path(tuple(row), "pale", 0.7))
+        dots += [Dots(s, role="alarm" if f else "main", radius=2.4) for s, f in zip(row, record.flagged, strict=True)]
+        ticks.append((j + 0.5) * wide)
+        words.append(name)
+    x = ChartAxis(0.0, 1.0, tuple(ticks), tuple(words), "")
+    legend = (("main", "dot", "study"), ("alarm", "dot", "influential"), ("muted", "dash", "limit, or value with all"))
+    return Chart(
+        "Influence plot",
+        x,
+        y,
+        tuple(stripes),
+        tuple(paths),
+        tuple(dots),
+        legend=legend,
+        alt=record.sentence,
+        height=max(0.25, 0.033 * k + 0.08),
+        style=style,
+    )
+
+
+def radial_chart(record: Radial, style: Style) -> Chart:
+    """Standardised effect against precision, the pooled effect as a slope with its band."""
+    z = float(special.ndtri(0.5 + record.fit.level / 2))
+    mu, far = float(record.fit.beta[0]), 1.05 * float(record.precision.max())
+    x = plain_axis(np.r_[0.0, far], "Precision, 1 / √(v + τ²)", zero=True)
+    ends = np.r_[record.z, -z, z, mu * far - z, mu * far + z]
+    y = upright_axis(ends, "Standardised effect, z")
+    along = np.array([0.0, far])
+
+    def line(shift: float) -> tuple[tuple[float, float], ...]:
+        return spots(x.at(along), y.at(mu * along + shift))
+
+    band = Area((*line(-z), *line(z)[::-1]), "stripe")
+    paths = [Path(line(0.0)), Path(line(-z), dashed=True), Path(line(z), dashed=True)]
+    outside = set(record.outside)
+    dots = [
+        Dots(
+            (float(x.at(p)), float(y.at(v))), role="alarm" if s in outside else "main", label=s if s in outside else ""
+        )
+        for p, v, s in zip(record.precision, record.z, record.fit.effects.study, strict=True)
+    ]
+    m, e = record.fit.effects.measure, record.fit.estimate
+    level = f"{100 * record.fit.level:g}%"
+    legend = (
+        ("line", "line", f"pooled {m.format(e.value)}"),
+        ("line", "dash", f"{level} band"),
+        ("alarm", "dot", "outside"),
+    )
+    return Chart(
+        "Radial plot", x, y, (band,), tuple(paths), tuple(dots), legend=legend, alt=record.sentence, style=style
+    )
+
+
+def residuals_chart(record: Residuals, style: Style) -> Chart:
+    """Studentised residuals against the normal quantiles of their ranks."""
+    k = len(record.raw)
+    x = plain_axis(record.expected, "Expected from a normal distribution", pad=0.08)
+    order = np.argsort(record.expected)
+    rank = np.arange(1, k + 1)
+    low, high = (special.ndtri(special.betaincinv(rank, k + 1 - rank, q)) for q in (0.025, 0.975))
+    y = upright_axis(np.r_[record.studentized, low, high], "Studentised deleted residual")
+    place = x.at(record.expected[order])
+    band = Area((*spots(place, y.at(low)), *spots(place, y.at(high))[::-1]), "stripe")
+    ends = np.array([float(record.expected.min()), float(record.expected.max())])
+    away = np.abs(record.studentized) > 1.96
+    dots = [
+        Dots((float(x.at(a)), float(y.at(b))), role="alarm" if f else "main", label=s if f else "")
+        for a, b, f, s in zip(record.expected, record.studentized, away, record.fit.effects.study, strict=True)
+    ]
+    return Chart(
+        "Normal quantile plot",
+        x,
+        y,
+        (band,),
+        (Path(spots(x.at(ends), y.at(ends))),),
+        tuple(dots),
+        legend=(("stripe", "area", "95% of each rank under normality"), ("alarm", "dot", "|t| > 1.96")),
+        alt=record.sentence,
+        style=style,
+    )
+
+
+def shrinkage_chart(record: Shrinkage, style: Style) -> Chart:
+    """As printed (rings) and as estimated (dots), one row per study."""
+    e = record.fit.effects
+    x = effect_axis(e.measure, np.r_[e.y, record.low, record.high])
+    k = len(e)
+    rows = [1 - (i + 0.5) / k for i in range(k)]
+    y = ChartAxis(0.0, 1.0, tuple(rows), tuple(e.study), "")
+    paths = [
+        Path(((float(x.at(a)), r), (float(x.at(b)), r)), "main", 1.0)
+        for a, b, r in zip(record.low, record.high, rows, strict=True)
+    ]
+    paths.insert(
+        0, Path(((float(x.at(np.mean(record.fit.beta[0]))), 0.0), (float(x.at(record.fit.beta[0])), 1.0)), dashed=True)
+    )
+    dots = [Dots((float(x.at(v)), r), role="muted", hollow=True) for v, r in zip(e.y, rows, strict=True)]
+    dots += [Dots((float(x.at(v)), r)) for v, r in zip(record.effect, rows, strict=True)]
+    stripes = tuple(Area(strip(0.0, 1.0, 1 - (i + 1) / k, 1 - i / k), "stripe") for i in range(0, k, 2))
+    legend = (("muted", "ring", "as printed"), ("main", "dot", "true effect, estimated"), ("line", "dash", "pooled"))
+    return Chart(
+        "Shrinkage plot",
+        x,
+        y,
+        stripes,
+        tuple(paths),
+        tuple(dots),
+        legend=legend,
+        alt=record.sentence,
+        height=max(0.25, 0.035 * k + 0.05),
+        style=style,
+    )

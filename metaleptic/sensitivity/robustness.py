@@ -1,0 +1,125 @@
+"""All checks that suit a fit in one call: what a careful reader would ask of it, answered in sentences."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from metaleptic.errors import FewStudiesWarning, MetalepticError
+from metaleptic.frames import to_frame
+from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.baujat import baujat
+from metaleptic.sensitivity.confounding import e_value
+from metaleptic.sensitivity.henmi_copas import henmi_copas
+from metaleptic.sensitivity.influence import influence
+from metaleptic.sensitivity.leave_one_out import leave_one_out
+from metaleptic.sensitivity.multiverse import multiverse
+from metaleptic.sensitivity.new_study import proportion_beyond
+from metaleptic.sensitivity.small_study import small_study
+from metaleptic.sensitivity.subset_fits import refuse_others
+from metaleptic.sensitivity.trim_and_fill import trim_and_fill
+from metaleptic.sensitivity.worst_case import worst_case
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Check:
+    """One check: the question, the record that answers it (None if it could not be made), the answer or the reason."""
+
+    question: str
+    record: Any
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Robustness:
+    """All checks of a fit.
+
+    Attributes
+    ----------
+    fit : Pooled
+        The fit.
+    checks : tuple of Check
+        In the order of the questions.
+    """
+
+    fit: Pooled
+    checks: tuple[Check, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The answers, one after the other."""
+        return "\n".join(f"{c.question} {c.sentence}" for c in self.checks)
+
+    def to_frame(self) -> Any:
+        """Return a row per check; ``answered`` is False where it could not be made, with the reason as the answer."""
+        return to_frame(
+            {
+                "question": [c.question for c in self.checks],
+                "answered": [c.record is not None for c in self.checks],
+                "answer": [c.sentence for c in self.checks],
+            },
+            self.fit.effects.frame_kind,
+        )
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def _choices(fit: Pooled) -> Any:
+    return multiverse(fit.effects, level=fit.level)
+
+
+CHECKS: tuple[tuple[str, Callable[[Pooled], Any], bool], ...] = (
+    ("Does it hang on one study?", leave_one_out, False),
+    ("Is a study influential?", influence, False),
+    ("Which study makes the heterogeneity?", baujat, False),
+    ("Does it hang on how it was analysed?", _choices, False),
+    ("Do small studies show other effects?", small_study, False),
+    ("What if studies are missing?", trim_and_fill, False),
+    ("What if small studies counted less?", henmi_copas, False),
+    ("What if affirmative studies were published more often?", worst_case, True),
+    ("In how many settings is there an effect?", proportion_beyond, True),
+    ("Could confounding explain it?", e_value, True),
+)
+
+
+def robustness(fit: Pooled) -> Robustness:
+    """Ask a result everything a careful reader would: who drives it, which choice moves it, what bias could do.
+
+    Parameters
+    ----------
+    fit : Pooled
+        From ``ml.pool``.
+
+    Returns
+    -------
+    Robustness
+        ``.checks`` holds the records, each of which ``ml.plot`` draws; a check that could not be made says why.
+
+    Notes
+    -----
+    Questions about "no effect" are left out for measures without a null (medians, proportions).
+
+    Examples
+    --------
+    >>> import metaleptic as ml
+    >>> e = ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], study=list("ABCD"), measure="HR")
+    >>> ml.robustness(ml.pool(e)).checks[0].sentence
+    'Leaving out one study at a time moves hazard ratio between 0.76 (without B) and 0.84 (without C); the conclusion hangs on B.'
+    """
+    fit = refuse_others(fit, "robustness")
+    checks = []
+    for question, function, needs_null in CHECKS:
+        if needs_null and not fit.effects.measure.has_null:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FewStudiesWarning)  # the sentences say it
+            try:
+                record = function(fit)
+            except MetalepticError as reason:
+                checks.append(Check(question, None, f"Not answered: {reason}"))
+            else:
+                checks.append(Check(question, record, record.sentence))
+    return Robustness(fit, tuple(checks))
