@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,8 +16,11 @@ from metaleptic.reconstruction.expected import Expected, expect
 from metaleptic.reconstruction.lattice import Path, Stages, best_path, forced, noisy_stages, patients, stages
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.reconstruction.printed import half_unit
-from metaleptic.reconstruction.steps import pin_median
+from metaleptic.reconstruction.steps import pin_median, steps
 from metaleptic.types import FloatArray
+
+# Where nothing but the curve tells when patients were censored: more of them late than early, as follow-up ends.
+LATE = 1.0
 
 # Reading error times patients below which single deaths can be told apart.
 RESOLVED = 0.65
@@ -83,7 +86,36 @@ def recut(arm: Arm) -> Arm:
 
 
 def solve(arm: Arm, *, single_deaths: bool = True) -> None:
-    """Find the arm's patients from its own curve and numbers; ``single_deaths`` tells them apart where points allow."""
+    """Find the arm's patients from its own curve and numbers; ``single_deaths`` tells them apart where points allow.
+
+    Where the median comes out on the wrong side of a number at risk, the curve is read one or two errors higher or lower.
+    """
+    _solve(arm, single_deaths)
+    if arm.target.exact or not _median_missed(arm):
+        return
+    target, cells = arm.target, arm.cells
+    for errors in (1.0, -1.0, 2.0, -2.0):
+        shifted = np.clip(target.survival + errors * target.error, 0.0, 1.0)
+        shifted = np.where((target.survival <= 0) | (target.survival >= 1), target.survival, shifted)
+        arm.target = replace(target, survival=shifted)
+        _solve(recut(arm), single_deaths)
+        if not _median_missed(arm):
+            arm.target = target
+            return
+    arm.target, arm.cells = target, cells
+    _solve(arm, single_deaths)
+
+
+def _median_missed(arm: Arm) -> bool:
+    p = arm.published
+    median = to_number(p.median, "median")
+    if median is None or not np.isfinite(median):
+        return False
+    half = half_unit((p.median, p.median_low, p.median_high))
+    return abs(steps(arm.events, arm.censored).median() - median) > half * (1 + 1e-6) + 1e-9
+
+
+def _solve(arm: Arm, single_deaths: bool) -> None:
     cells, ticks = arm.cells, arm.target.ticks
     arm.theta = _censoring_shape(arm)
     if arm.luck is not None:
@@ -114,8 +146,10 @@ def _censoring_shape(arm: Arm) -> FloatArray:
     """Even censoring, but where a total of events and no table is printed: as early or late as that total needs."""
     cells, events = arm.cells, arm.published.events
     theta = np.zeros(len(cells.n_start))
-    if len(theta) > 1 or events is None or arm.target.ticks is not None:
+    if len(theta) > 1 or arm.target.ticks is not None:
         return theta
+    if events is None:
+        return np.full(1, LATE)
     low, high = -8.0, 8.0
     for _ in range(20):
         theta[0] = 0.5 * (low + high)

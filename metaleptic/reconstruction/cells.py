@@ -168,7 +168,10 @@ def _hold(
 
     Two clicks nearer than the error of times are the two corners of one drop: it lies between them.
     """
-    here = np.exp(np.interp(t, risk_time, np.log(at_risk)))
+    # At risk = S times the share not censored, which is taken to fall evenly between counts and to nobody at the end.
+    alive = np.maximum(np.interp(risk_time, t, s), 1e-9)
+    kept = np.append(at_risk / alive, 0.0)
+    here = np.maximum(s * np.interp(t, np.append(risk_time, max(t[-1], risk_time[-1])), kept), 1.0)
     one = s[:-1] / np.maximum(here[1:], 1.0)
     fall, width = s[:-1] - s[1:], np.diff(t)
     deaths = np.where(one > 0, fall / np.maximum(one, 1e-12), 0.0)

@@ -57,7 +57,7 @@ def _misread(arm: Arm, rng: np.random.Generator) -> Target:
     t, s = target.time.copy(), target.survival.copy()
     # The error of a trace is that of its calibration: common to all points. Points clicked far apart leave more open.
     size = len(t) - 1 if arm.corners else 1
-    error = target.error * (1.1 if arm.corners else 1.0)
+    error = 1.25 * target.error
     t[1:] += rng.normal(0, error * target.end, size)
     s[1:] += rng.normal(0, error, size) + (rng.normal(0, 0.3 * error) if arm.corners else 0.0)
     t = np.sort(np.clip(t, 0.0, target.end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,20 +82,37 @@ def pin_median(events: FloatArray, censored: FloatArray, median: float, half: fl
     found = steps(events, censored).median()
     if abs(found - median) <= half * (1 + 1e-6) or not len(events):
         return events
-    moved = np.sort(events)
-    at = steps(moved, censored)
-    crossing = np.flatnonzero(at.survival <= 0.5 + 1e-9)
     first = float(edges[edges <= median].max())
     later = edges[edges > median]
     stop = float(later.min()) if len(later) else np.inf
+    best, off = events, abs(found - median)
+    for moved in _candidates(np.sort(events), censored, median, first, stop):
+        now = abs(steps(moved, censored).median() - median)
+        if now < off - 1e-12:
+            best, off = moved, now
+        if off <= half * (1 + 1e-6) + 1e-9:
+            break
+    return best
+
+
+def _candidates(
+    events: FloatArray, censored: FloatArray, median: float, first: float, stop: float
+) -> Iterator[FloatArray]:
+    """Ways to move deaths between ``first`` and ``stop`` so that one half is crossed at the median, mildest first."""
+    at = steps(events, censored)
+    crossing = np.flatnonzero(at.survival <= 0.5 + 1e-9)
     if not len(crossing):
-        return events
-    t = at.time[crossing[0]]
-    if found > median:
-        late = (moved <= t) & (moved > median) & (moved < stop)
-        moved = np.where(late, median, moved)
+        return
+    i = int(crossing[0])
+    t = float(at.time[i])
+    following = float(at.time[i + 1]) if i + 1 < len(at.time) else np.inf
+    if abs(at.survival[i] - 0.5) < 1e-9 and np.isfinite(following):
+        # S rests at exactly one half: the median is the middle of that step.
+        end = 2 * median - t
+        if median < end < stop and following < stop:
+            yield np.where((events >= min(following, end)) & (events <= max(following, end)), end, events)
+        yield np.where((events >= max(t, first)) & (events <= following) & (events < stop), median, events)
+    if t > median:
+        yield np.where((events <= t) & (events > median) & (events < stop), median, events)
     else:
-        early = (moved >= t) & (moved < median) & (moved >= first)
-        moved = np.where(early, median, moved)
-    better = abs(steps(moved, censored).median() - median) < abs(found - median)
-    return moved if better else events
+        yield np.where((events >= t) & (events < median) & (events >= first), median, events)
