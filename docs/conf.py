@@ -61,7 +61,7 @@ html_theme_options = {
 html_sidebars = {"index": [], "changelog": []}
 
 # Pages whose code draws the figures that they show, into the folder "generated" beside them.
-WITH_FIGURES = ("index.md", "how-to/forest-plot.md")
+WITH_FIGURES = ("index.md", "how-to/forest-plot.md", "how-to/publication-bias.md", "how-to/robustness.md")
 
 
 def prepare(app: object) -> None:
@@ -69,10 +69,11 @@ def prepare(app: object) -> None:
     for notebook in sorted((HERE.parent / "notebooks").glob("*.ipynb")):
         _update(HERE / "tutorial" / "generated" / notebook.name, _with_alternative_texts(notebook).encode())
     _update(HERE / "reference" / "generated" / "tables.md", registry_tables.page().encode())
+    for folder in sorted({(HERE / name).parent / "generated" for name in WITH_FIGURES}):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
     for name in WITH_FIGURES:
         figures = (HERE / name).parent / "generated"
-        shutil.rmtree(figures, ignore_errors=True)
-        figures.mkdir()
         for _ in page_code.run_python(HERE / name, figures):
             pass
 

@@ -40,7 +40,6 @@ def methods_sentence(fit: Pooled | Regression) -> MethodsText:
     Returns
     -------
     MethodsText
-    -------
         ``.text`` with numbered citations, ``.sources`` in their order.
 
     Raises
