@@ -167,9 +167,12 @@ def _notes(fit: CountFit, k: int, silent: int, random: bool, se: float, test: st
     if random and test == "z" and k < FEW:
         notes.append('The interval takes tau as known; with so few studies test="t" is the more cautious choice.')
     if silent:
-        notes.append(
-            f"{silent} studies without events, or with events only, say nothing about a ratio: they do not change it."
+        who, verbs = (
+            ("1 study", "says nothing about a ratio: it does")
+            if silent == 1
+            else (f"{silent} studies", "say nothing about a ratio: they do")
         )
+        notes.append(f"{who} without events, or with events only, {verbs} not change it.")
     if not fit.converged:
         notes.insert(0, "The likelihood was not maximised to full precision: read the estimate with care.")
     return tuple(notes)
