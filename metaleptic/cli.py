@@ -382,7 +382,7 @@ def reconstruct_table(
     printed: Annotated[
         Path,
         typer.Argument(
-            help="TOML file with what the text prints: [published.GROUP], [[contrasts]].", show_default=False
+            help="TOML file with what the text prints: tables published.GROUP and contrasts.", show_default=False
         ),
     ],
     seconds: Annotated[float, typer.Option(help="Time after which the search stops and says so.")] = 60.0,
@@ -474,7 +474,7 @@ def reconstruct(
     ],
     published: Annotated[
         Path | None,
-        typer.Option(help="TOML file with what is printed: [arms.NAME] tables and [[contrasts]].", show_default=False),
+        typer.Option(help="TOML file with what is printed: tables arms.NAME and contrasts.", show_default=False),
     ] = None,
     n: Annotated[int | None, typer.Option(help="Patients, for a single curve.", show_default=False)] = None,
     events: Annotated[int | None, typer.Option(help="Total of events, for a single curve.", show_default=False)] = None,
