@@ -17,9 +17,9 @@ from metaleptic.bayes.panels import Panels, first_edges, integrate
 from metaleptic.bayes.positive import PositiveDensity
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.regression_result import RegressionBayes
+from metaleptic.design import Design, design_of
 from metaleptic.errors import OptionError
 from metaleptic.measures import MEASURES
-from metaleptic.pooling.design import Design, design_of
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, FloatArray
 

@@ -16,7 +16,7 @@ from metaleptic.types import Effects, FloatArray, Provenance, count_studies
 
 if TYPE_CHECKING:
     from metaleptic.bayes.moderators import ExactRegression
-    from metaleptic.pooling.design import Design
+    from metaleptic.design import Design
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ class RegressionBayes:
             Whether to predict the true effect of a new study instead of the mean of all such studies.
         """
         from metaleptic.bayes.moderators import marginals
-        from metaleptic.pooling.design import new_rows
+        from metaleptic.design import new_rows
 
         rows = new_rows(self.design, new)
         names = [f"at row {i + 1}" for i in range(len(rows))]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metaleptic.design import Design
 from metaleptic.errors import OptionError
-from metaleptic.pooling.design import Design
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import Effects, FloatArray, frozen_array

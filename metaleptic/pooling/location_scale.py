@@ -12,9 +12,9 @@ import numpy as np
 from scipy import optimize, special
 
 from metaleptic.convert.units import check_level
+from metaleptic.design import Design, design_of
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
-from metaleptic.pooling.design import Design, design_of
 from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression import WaldTest, wald_test, well_scaled

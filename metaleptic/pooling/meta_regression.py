@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from metaleptic.design import Design, design_of
 from metaleptic.errors import OptionError
-from metaleptic.pooling.design import Design, design_of
 from metaleptic.pooling.heterogeneity import cochran_q, tau2_estimator
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression import RegressionFit, WaldTest, fit_regression, wald_test, well_scaled

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.units import check_level
+from metaleptic.design import new_rows
 from metaleptic.frames import to_frame
 from metaleptic.pooling.anatomy import anatomy
-from metaleptic.pooling.design import new_rows
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.design import Design
 from metaleptic.frames import to_frame
-from metaleptic.pooling.design import Design
 from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.pooling.result import format_p
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance, count_studies

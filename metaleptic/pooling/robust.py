@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.units import check_level
+from metaleptic.design import Design
 from metaleptic.errors import DataError, FewStudiesWarning, NotEstimableError, OptionError, SuspiciousDataWarning
 from metaleptic.frames import to_frame
 from metaleptic.pooling.anatomy import anatomy
 from metaleptic.pooling.build import NAN, printed_estimate
-from metaleptic.pooling.design import Design
 from metaleptic.pooling.multilevel.assemble import critical, joint_test, two_sided
 from metaleptic.pooling.multilevel.likelihood import spread
 from metaleptic.pooling.multilevel.result import Multilevel

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import metaleptic as ml
-from metaleptic.pooling.design import design_matrix
+from metaleptic.design import design_matrix
 
 HERE = Path(__file__).parent
 SOURCES = {

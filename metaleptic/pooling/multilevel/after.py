@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.units import check_level
+from metaleptic.design import new_rows
 from metaleptic.errors import OptionError
-from metaleptic.pooling.design import new_rows
 from metaleptic.pooling.multilevel.assemble import critical
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.predict import Predictions, row_labels

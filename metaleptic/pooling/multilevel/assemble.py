@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from metaleptic.design import Design
 from metaleptic.pooling.build import NAN, printed_estimate
-from metaleptic.pooling.design import Design
 from metaleptic.pooling.multilevel.blups import random_effects, rowwise
 from metaleptic.pooling.multilevel.build import Built, make_problem
 from metaleptic.pooling.multilevel.likelihood import Solved, row_of_blocks, solve

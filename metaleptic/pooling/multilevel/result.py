@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.design import Design
 from metaleptic.frames import to_frame
-from metaleptic.pooling.design import Design
 from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.pooling.multilevel.build import Built
 from metaleptic.pooling.multilevel.fit import Scaled

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from metaleptic.convert.units import check_level
+from metaleptic.design import Design, design_of
 from metaleptic.errors import DataError, MetalepticWarning, OptionError, SuspiciousDataWarning
 from metaleptic.frames import read_table
-from metaleptic.pooling.design import Design, design_of
 from metaleptic.pooling.multilevel.assemble import assemble
 from metaleptic.pooling.multilevel.build import Built, build_term, make_problem, sampling_covariance
 from metaleptic.pooling.multilevel.fit import Scaled, lower_bounds, maximise, starting_points
