@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.errors import DataError, OptionError
+from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
 from metaleptic.frames import to_frame, where
 from metaleptic.types import Effects, FloatArray, frozen_array
+from metaleptic.warn import warn
 
 COLLINEAR = 1e-10  # smallest singular value of the standardised design, relative to the largest
 
@@ -79,6 +80,7 @@ def design_matrix(effects: Effects, formula: str) -> Design:
         raise DataError(f"the formula {formula!r} cannot be applied to these studies: {error}") from None
     names = tuple("intercept" if str(c) == "Intercept" else str(c) for c in made.columns)
     spec = made.model_spec
+    _check_levels(effects, spec, table)
     terms = tuple(
         ("intercept" if str(term) == "1" else str(term), tuple(indices)) for term, indices in spec.term_indices.items()
     )
@@ -122,6 +124,24 @@ def new_rows(design: Design, new: Any) -> FloatArray:
     _check_known_levels(design, found)
     made = design.spec.get_model_matrix(to_frame(found, "pandas"), output="pandas", na_action="raise")
     return frozen_array(made.to_numpy(dtype=float))
+
+
+def _check_levels(effects: Effects, spec: Any, table: Any) -> None:
+    """Refuse categories that do not vary; warn of levels that only one study has."""
+    for factor, (kind, state) in spec.encoder_state.items():
+        name, levels = str(factor), state.get("categories") if isinstance(state, dict) else None
+        if levels is None or "categorical" not in str(kind).lower() or name not in table.columns:
+            continue
+        values = [str(x) for x in table[name]]
+        if len(levels) == 1:
+            raise DataError(f"moderator '{name}' is '{levels[0]}' in all studies: it explains nothing. Drop it.")
+        for level in levels:
+            if values.count(str(level)) == 1:
+                only = effects.study[values.index(str(level))]
+                warn(
+                    SuspiciousDataWarning,
+                    f"only one study ({only}) has {name} = {level}: its coefficient is that study's own result.",
+                )
 
 
 def _check_known_levels(design: Design, table: Mapping[str, Any]) -> None:

@@ -101,8 +101,9 @@ def expect(cells: Cells, theta: FloatArray, ticks: FloatArray | None = None) -> 
     s_b = np.where(dead, np.maximum(_before_zero(cells, first, last), _TINY), s_b)
     n_b = np.where(dead, np.maximum(cells.n_stop, 1.0), cells.n_stop)
     # Ticks on the very end of a block leave after its last drop.
-    total = total + np.maximum(1.0 - u1[last], 0.0) / s_b
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(over="ignore"):  # a block whose heights are all 0 says nothing of its censorings
+        total = total + np.maximum(1.0 - u1[last], 0.0) / s_b
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         censored = np.where(total > 0, (start - n_b / s_b) / total, 0.0)
     leave = cells.n_start - cells.n_stop
     censored = np.clip(np.nan_to_num(censored, posinf=0.0), 0.0, np.where(dead, np.maximum(leave - 1, 0), leave))

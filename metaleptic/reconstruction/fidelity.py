@@ -16,6 +16,8 @@ from metaleptic.reconstruction.printed import half_unit
 from metaleptic.reconstruction.steps import Steps, steps
 from metaleptic.reconstruction.two_groups import compare, risk_sets
 
+FAR = 0.1  # survival: root mean square that no reading error reaches, so that counts and curve must disagree
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -109,8 +111,21 @@ def judge(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> Fidelity:
     by_name = {a.name: a for a in arms}
     for c in contrasts:
         numbers += _contrast_numbers(c, by_name[c.arm], by_name[c.versus])
-    clashes = [f"{a.name}: {text}" if a.name else text for a in arms for text in contradictions(a)]
+    clashes = [
+        f"{a.name}: {text}" if a.name else text
+        for a in arms
+        for text in contradictions(a) or _far_off(a, *distances[a.name])
+    ]
     return Fidelity(max(d[0] for d in distances.values()), rms, distances, tuple(numbers), tuple(clashes))
+
+
+def _far_off(arm: Arm, distance: float, rms: float) -> list[str]:
+    """Say that curve and counts contradict each other where even the nearest patients are far from the points."""
+    if distance <= max(2 * FAR, 10 * arm.target.error) or rms <= FAR + 0.5 / arm.n:
+        return []
+    p = arm.published
+    counts = [f"n {p.n}"] + [f"events {p.events}"] * (p.events is not None) + ["the numbers at risk"] * bool(p.at_risk)
+    return [f"the curve and {', '.join(counts)}: the nearest patients are {distance:.2g} off the points"]
 
 
 def _distance(arm: Arm) -> tuple[float, float]:

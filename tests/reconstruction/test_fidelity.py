@@ -138,3 +138,12 @@ def test_files_without_points_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("0,1\n3,o.8\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"bad\.csv, line 2: 'o\.8' is not a number"):
         ml.read_clicks(tmp_path / "bad.csv")
+
+
+def test_a_curve_that_no_such_patients_can_have_is_called_that() -> None:
+    """Two deaths of ten cannot halve survival while nine are still at risk."""
+    with pytest.warns(ml.errors.SuspiciousDataWarning, match="nearest patients are 0.3 off the points"):
+        rec = ml.reconstruct(
+            ml.Curve([0, 1, 2, 3], [1, 0.8, 0.5, 0.5]), ml.Published(n=10, events=2, at_risk={0: 10, 2: 9})
+        )
+    assert len(rec.fidelity.contradictions) == 1
