@@ -48,9 +48,9 @@ def influence_chart(record: Influence, style: Style) -> Chart:
         ("rstudent", record.rstudent, (-1.96, 1.96)),
         ("DFFITS", record.dffits, (-limits["dffits"], limits["dffits"])),
         ("Cook's D", record.cook, (limits["cook"],)),
-        ("cov. ratio", record.covariance_ratio, (1.0,)),
-        ("τ² without", record.tau2, (record.fit.tau2,)),
-        ("Q without", record.q, ()),
+        ("cov. r", record.covariance_ratio, (1.0,)),
+        ("τ² del.", record.tau2, (record.fit.tau2,)),
+        ("Q del.", record.q, ()),
         ("hat", record.hat, (limits["hat"],)),
     ]
     wide = 1 / len(columns)
