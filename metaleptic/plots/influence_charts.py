@@ -32,7 +32,7 @@ def baujat_chart(record: Baujat, style: Style) -> Chart:
         record.heterogeneity, "Contribution to heterogeneity (squared Pearson residual)", zero=True, pad=0.09
     )
     y = upright_axis(record.influence, "Influence on the pooled effect", zero=True, pad=0.09)
-    score = record.heterogeneity / record.heterogeneity.max() + record.influence / record.influence.max()
+    score = record.heterogeneity / np.nanmax(record.heterogeneity) + record.influence / np.nanmax(record.influence)
     labels = few_labels(record.fit.effects.study, score)
     dots = [
         Dots((float(x.at(a)), float(y.at(b))), label=name)

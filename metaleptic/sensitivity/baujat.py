@@ -11,7 +11,7 @@ from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
-from metaleptic.sensitivity.deletion import deletion_diagnostics
+from metaleptic.sensitivity.deletion import deletion_diagnostics, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.types import FloatArray, frozen_array
 
@@ -38,7 +38,7 @@ class Baujat:
     def sentence(self) -> str:
         """What the plot shows, in plain words."""
         study = self.fit.effects.study
-        i, j = int(np.argmax(self.heterogeneity)), int(np.argmax(self.influence))
+        i, j = int(np.nanargmax(self.heterogeneity)), int(np.nanargmax(self.influence))
         share = 100 * self.heterogeneity[i] / self.heterogeneity.sum()
         if i == j:
             return f"{study[i]} adds most to the heterogeneity ({share:.0f}% of it) and moves the result most."
@@ -93,6 +93,7 @@ def baujat(fit: Pooled | Regression) -> Baujat:
     if k < p + 2:
         raise NotEstimableError(f"a Baujat plot needs at least {p + 2} studies for this model; there are {k}.")
     d = deletion_diagnostics(s.y, s.v, s.x, tau2=s.tau2, test=s.test)
+    say_what_is_essential(d.essential, fit.effects.study)
     step = np.einsum("ij,ij->i", s.x, fit.beta - d.beta)
     spread = np.einsum("ij,ijk,ik->i", s.x, d.cov, s.x)
     own = (s.y - s.x @ fit.beta) ** 2 / (s.v + fit.tau2)

@@ -12,16 +12,20 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from metaleptic.errors import FewStudiesWarning
 from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.regression import RegressionFit, fit_regression
+from metaleptic.sensitivity.words import listed
 from metaleptic.types import BoolArray, FloatArray
+from metaleptic.warn import warn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deletion:
     """One number per study; ``dfbetas`` and ``beta`` have shape (k, p).
 
-    ``flagged`` is the rule of the source: a large DFFITS, Cook's distance, hat value or DFBETAS.
+    ``flagged`` is the rule of the source: a large DFFITS, Cook's distance, hat value or DFBETAS. ``essential`` are studies
+    without which the model cannot be fitted (the only one of a category); what needs a fit without them is NaN.
     """
 
     rstudent: FloatArray
@@ -38,14 +42,16 @@ class Deletion:
     beta: FloatArray
     cov: FloatArray
     flagged: BoolArray
+    essential: BoolArray
 
 
 def deletion_diagnostics(y: Any, v: Any, x: Any, *, tau2: str | None, test: str) -> Deletion:
     """Return the diagnostics of a fit with design ``x`` of shape (k, p); a column of ones for a pooled mean."""
     k, p = x.shape
-    keep = 1.0 - np.eye(k)
+    essential = (np.linalg.qr(x)[0] ** 2).sum(axis=-1) > 1 - 1e-9
+    keep = np.where(essential[:, None], 1.0, 1.0 - np.eye(k))
     full = _fit(y, v, x, tau2, test, 1.0)
-    without = _fit(y, v, x, tau2, test, keep)
+    without = _fit(y, v, x, tau2, test, keep).emptied(essential)
     total, total_del = v + full.tau2, v + without.tau2[:, None]
     w = 1 / total
     inverse = np.linalg.inv(x.T @ (w[:, None] * x))
@@ -71,13 +77,15 @@ def deletion_diagnostics(y: Any, v: Any, x: Any, *, tau2: str | None, test: str)
         | (hat > 3 * p / k)
         | (np.abs(dfbetas) > 1).any(axis=-1)
     )
+    with np.errstate(invalid="ignore"):
+        covariance_ratio = np.linalg.det(without.cov) / np.linalg.det(full.cov)
     return Deletion(
         rstudent=residual / residual_se,
         residual=residual,
         residual_se=residual_se,
         dffits=dffits,
         cook=cook,
-        covariance_ratio=np.linalg.det(without.cov) / np.linalg.det(full.cov),
+        covariance_ratio=covariance_ratio,
         tau2=without.tau2,
         q=without.q,
         hat=hat,
@@ -86,6 +94,7 @@ def deletion_diagnostics(y: Any, v: Any, x: Any, *, tau2: str | None, test: str)
         beta=without.beta,
         cov=without.cov,
         flagged=flagged,
+        essential=essential,
     )
 
 
@@ -96,6 +105,22 @@ class _Fit:
     tau2: FloatArray
     q: FloatArray
     scale: FloatArray
+
+    def emptied(self, rows: BoolArray) -> _Fit:
+        """Return the fits with NaN in those rows."""
+        arrays = (self.beta, self.cov, self.tau2, self.q, self.scale)
+        return _Fit(*(np.where(rows.reshape(-1, *[1] * (a.ndim - 1)), np.nan, a) for a in arrays))
+
+
+def say_what_is_essential(essential: BoolArray, study: tuple[str, ...]) -> None:
+    """Warn which studies have no deletion diagnostics, and why."""
+    if essential.any():
+        names = listed([s for s, e in zip(study, essential, strict=True) if e])
+        warn(
+            FewStudiesWarning,
+            f"{names}: each alone determines a coefficient, so that the model cannot be fitted without it; "
+            "what needs that fit is NaN.",
+        )
 
 
 def _fit(y: Any, v: Any, x: Any, tau2: str | None, test: str, keep: Any) -> _Fit:

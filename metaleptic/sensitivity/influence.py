@@ -11,7 +11,7 @@ from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
-from metaleptic.sensitivity.deletion import deletion_diagnostics
+from metaleptic.sensitivity.deletion import deletion_diagnostics, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.sensitivity.words import listed
 from metaleptic.types import BoolArray, FloatArray, frozen_array
@@ -84,7 +84,7 @@ class Influence:
             text = f"{listed(names)} {'is' if len(names) == 1 else 'are'} influential: without "
             text += "it the result is another." if len(names) == 1 else "any of them the result is another."
         else:
-            text = f"No study is influential by the usual limits (largest Cook's distance {self.cook.max():.2f}: {study[int(np.argmax(self.cook))]})."
+            text = f"No study is influential by the usual limits (largest Cook's distance {np.nanmax(self.cook):.2f}: {study[int(np.nanargmax(self.cook))]})."
         expected = 0.05 * len(study)
         if away:
             text += f" Further from the others than chance would have it (|t| > 1.96): {listed(away)}; about {expected:.1f} of {len(study)} would be so by chance."
@@ -150,6 +150,7 @@ def influence(fit: Pooled | Regression) -> Influence:
     if k < p + 2:
         raise NotEstimableError(f"influence needs at least {p + 2} studies for this model; there are {k}.")
     d = deletion_diagnostics(s.y, s.v, s.x, tau2=s.tau2, test=s.test)
+    say_what_is_essential(d.essential, fit.effects.study)
     flagged = d.flagged.copy()
     flagged.flags.writeable = False
     return Influence(

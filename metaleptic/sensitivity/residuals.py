@@ -12,7 +12,7 @@ from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
-from metaleptic.sensitivity.deletion import deletion_diagnostics
+from metaleptic.sensitivity.deletion import deletion_diagnostics, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.sensitivity.words import listed
 from metaleptic.types import FloatArray, frozen_array
@@ -61,9 +61,7 @@ class Residuals:
         study, z = self.fit.effects.study, self.studentized
         away = [f"{s} ({x:+.1f})".replace("-", "−") for s, x in zip(study, z, strict=True) if abs(x) > 1.96]
         if not away:
-            return (
-                f"No study lies further from the others than chance would have it (largest |t| {np.abs(z).max():.1f})."
-            )
+            return f"No study lies further from the others than chance would have it (largest |t| {np.nanmax(np.abs(z)):.1f})."
         return (
             f"{len(away)} of {len(z)} studies lie further from the others than |t| = 1.96 ({listed(away)}); "
             f"{0.05 * len(z):.1f} would by chance."
@@ -122,6 +120,7 @@ def residuals(fit: Pooled | Regression) -> Residuals:
     if k < p + 2:
         raise NotEstimableError(f"residuals need at least {p + 2} studies for this model; there are {k}.")
     d = deletion_diagnostics(s.y, s.v, s.x, tau2=s.tau2, test=s.test)
+    say_what_is_essential(d.essential, fit.effects.study)
     total = s.v + fit.tau2
     fitted = s.x @ fit.beta
     raw = s.y - fitted

@@ -79,3 +79,15 @@ def test_radial_and_residuals_count_who_is_outside() -> None:
     assert np.allclose(r.distance, ml.residuals(fit).pearson)
     assert len(r.outside) == int((np.abs(r.distance) > 1.959964).sum())
     assert ml.residuals(fit).expected.sum() == pytest.approx(0, abs=1e-9)
+
+
+def test_study_that_alone_determines_a_coefficient_has_no_deletion_diagnostics() -> None:
+    rows = {"route": ["a", "a", "a", "b", "a", "a"]}
+    with pytest.warns(UserWarning, match="one study"):
+        fit = ml.pool(ml.effects([0.1, 0.2, 0.15, 0.5, 0.3, 0.6], [0.02] * 6, columns=rows), moderators="~ route")
+    with pytest.warns(UserWarning, match="cannot be fitted without it"):
+        found = ml.influence(fit)
+    alone = np.arange(6) == 3
+    assert (np.isnan(found.cook) == alone).all()
+    assert np.isfinite(found.hat).all()
+    assert "Cook" in found.sentence or "influential" in found.sentence
