@@ -31,15 +31,20 @@ from metaleptic.plots.influence_charts import (
 )
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.refits import as_result
+from metaleptic.plots.selection_charts import copas_chart, fragility_chart, p_curve_chart, p_uniform_chart
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.baujat import Baujat
+from metaleptic.sensitivity.copas import Copas
 from metaleptic.sensitivity.cumulative import Cumulative
 from metaleptic.sensitivity.excess import ExcessSignificance
+from metaleptic.sensitivity.fragility import Fragility
 from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.limit import LimitMetaAnalysis
 from metaleptic.sensitivity.multiverse import Multiverse
+from metaleptic.sensitivity.p_curve import PCurve
+from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.pet_peese import PetPeese
 from metaleptic.sensitivity.radial import Radial
 from metaleptic.sensitivity.residuals import Residuals
@@ -58,10 +63,14 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
     {
         AllSubsets: all_subsets_chart,
         Baujat: baujat_chart,
+        Copas: copas_chart,
         ExcessSignificance: excess_chart,
+        Fragility: fragility_chart,
         Influence: influence_chart,
         LimitMetaAnalysis: limit_chart,
         Multiverse: multiverse_chart,
+        PCurve: p_curve_chart,
+        PUniform: p_uniform_chart,
         PetPeese: pet_peese_chart,
         Radial: radial_chart,
         Residuals: residuals_chart,
