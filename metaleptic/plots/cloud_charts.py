@@ -48,7 +48,7 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     """Show the specification curve: effects in order of size above, the choices behind each below."""
     m = record.effects.measure
     total = len(record.value)
-    order = np.argsort(record.beta, kind="stable")
+    order = np.argsort(record.effect, kind="stable")
     shown = order[np.unique(np.linspace(0, total - 1, min(total, MOST_SHOWN)).astype(int))]
     n = len(shown)
     across = (np.arange(n) + 0.5) / n
@@ -59,7 +59,7 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     bounds = np.sort(np.stack([low, high]), axis=0)
     # A few huge intervals are cut, so that the curve stays readable.
     reach = np.quantile(bounds, [0.02, 0.98])
-    base = effect_axis(m, np.r_[record.beta, np.clip(bounds, *reach).ravel()], room=60.0, pad=0.1)
+    base = effect_axis(m, np.r_[record.effect, np.clip(bounds, *reach).ravel()], room=60.0, pad=0.1)
 
     def up(v: float) -> float:
         return share + (1 - share) * float(np.clip(base.at(v), 0.0, 1.0))
@@ -69,7 +69,7 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     for t, i in enumerate(shown.tolist()):
         role = "main" if conclusion[t] else "muted"
         paths.append(Path(((float(across[t]), up(bounds[0, t])), (float(across[t]), up(bounds[1, t]))), "pale", 0.8))
-        dots.append(Dots((float(across[t]), up(float(record.beta[i]))), float(np.clip(120 / n, 1.2, 2.7)), role))
+        dots.append(Dots((float(across[t]), up(float(record.effect[i]))), float(np.clip(120 / n, 1.2, 2.7)), role))
     if m.has_null and base.low <= float(m.to_analysis(m.null)) <= base.high:
         level = up(float(m.to_analysis(m.null)))
         paths.append(Path(((0.0, level), (1.0, level)), "ink", 0.8))

@@ -71,7 +71,7 @@ def fit_subsets(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | 
     A subset of one study is that study with its z interval.
     """
     if fit.model in ("random", "common") and fit.test in BROADCAST:
-        return _broadcast(fit, keep, progress)
+        return normal_subsets(fit.effects.y, fit.effects.v, keep, fit.tau2_method, fit.test, fit.level, progress)
     rows, reasons = [], []
     for row in keep:
         try:
@@ -89,19 +89,29 @@ def _record(columns: FloatArray, reason: tuple[str, ...] = ()) -> SubsetFits:
     return SubsetFits(k, beta, se, statistic, p, low, high, tau2, i2, h2, q, q_p, reason)
 
 
-def _broadcast(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | None) -> SubsetFits:
-    y, v = fit.effects.y, fit.effects.v
+def normal_subsets(
+    y: FloatArray,
+    v: FloatArray,
+    keep: BoolArray,
+    tau2: str,
+    test: str,
+    level: float,
+    progress: Callable[[int], None] | None = None,
+) -> SubsetFits:
+    """Fit the random-effects model (the common-effect one where ``tau2`` is "") to each row of ``keep``.
+
+    ``y`` and ``v`` are those of all rows, shape (k,), or of each, shape (m, k).
+    """
+    y, v = np.broadcast_to(y, keep.shape), np.broadcast_to(v, keep.shape)
     count = np.add.reduce(keep, axis=-1)
     out = np.empty((len(COLUMNS), len(keep)))
     alone = np.flatnonzero(count == 1)
-    out[:, alone] = _single(y, v, np.argmax(keep[alone], axis=-1), fit.level)
+    out[:, alone] = _single(y, v, alone, np.argmax(keep[alone], axis=-1), level)
     several = np.flatnonzero(count > 1)
-    step = max(1, CHUNK // (len(y) * (48 if fit.tau2_method in ("ML", "REML") else 1)))
+    step = max(1, CHUNK // (y.shape[-1] * (48 if tau2 in ("ML", "REML") else 1)))
     for start in range(0, len(several), step):
         at = several[start : start + step]
-        f = fit_normal(
-            y, v, tau2=fit.tau2_method or None, test=fit.test, level=fit.level, keep=keep[at].astype(np.float64)
-        )
+        f = fit_normal(y[at], v[at], tau2=tau2 or None, test=test, level=level, keep=keep[at].astype(np.float64))
         columns = (count[at], f.mu, f.se, f.statistic, f.p, f.low, f.high, f.tau2, f.i2, f.h2, f.q)
         out[:-1, at] = np.stack([np.broadcast_to(c, at.shape) for c in columns])
         out[-1, at] = special.chdtrc(count[at] - 1, f.q)
@@ -110,9 +120,9 @@ def _broadcast(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | N
     return _record(out)
 
 
-def _single(y: FloatArray, v: FloatArray, at: Any, level: float) -> FloatArray:
+def _single(y: FloatArray, v: FloatArray, rows: Any, at: Any, level: float) -> FloatArray:
     """Return the columns of subsets that hold one study."""
-    mu, se = y[at], np.sqrt(v[at])
+    mu, se = y[rows, at], np.sqrt(v[rows, at])
     half = float(quantile(np.float64(np.inf), level)) * se
     one, zero = np.ones_like(mu), np.zeros_like(mu)
     p = 2 * special.ndtr(-np.abs(mu / se))
