@@ -38,6 +38,8 @@ from metaleptic.sensitivity.cumulative import Cumulative
 from metaleptic.sensitivity.excess import ExcessSignificance
 from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes
+from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients
 from metaleptic.sensitivity.limit import LimitMetaAnalysis
 from metaleptic.sensitivity.multiverse import Multiverse
 from metaleptic.sensitivity.pet_peese import PetPeese
@@ -72,6 +74,8 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
         WorstCase: worst_case_chart,
     }
 )
+
+FORESTS = (LeaveOneOut, LeaveOneOutBayes, LeaveOneOutCoefficients, Cumulative)
 
 
 def plot(
@@ -114,13 +118,13 @@ def plot(
     >>> plot(ml.baujat(ml.pool(e, model="common"))).alt
     'E adds most to the heterogeneity (80% of it) and moves the result most.'
     """
-    if isinstance(record, LeaveOneOut | Cumulative):
+    if isinstance(record, FORESTS):
         return forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
     lay_out = CHARTS.get(type(record))
     if lay_out is None:
-        names = ", ".join(sorted(t.__name__ for t in CHARTS))
+        names = ", ".join(sorted(t.__name__ for t in (*CHARTS, *FORESTS)))
         raise OptionError(
-            f"there is no plot of {type(record).__name__}. ml.plot draws: Cumulative, LeaveOneOut, {names}; "
+            f"there is no plot of {type(record).__name__}. ml.plot draws: {names}; "
             "a pooled result is drawn by ml.forest and ml.funnel."
         )
     chart = lay_out(record, style_named(style))

@@ -56,12 +56,30 @@ class SubsetFits:
         return measure.to_printed(self.beta), low, high
 
 
+def what_to_do(fit: object) -> str:
+    """Say which analyses there are for a result that an analysis does not take."""
+    pooled = "pool the same effects without moderators and grouping: ml.pool(fit.effects)"
+    said = {
+        "Effects": "Make it first with ml.pool(effects).",
+        "Regression": f"ml.leave_one_out, ml.influence, ml.residuals and ml.baujat take fits with moderators; for this one {pooled}.",
+        "RegressionBayes": f"ml.leave_one_out takes Bayesian fits with moderators; for this one {pooled}.",
+        "Multilevel": f"ml.leave_one_out and ml.multilevel_influence take multilevel fits; for this one {pooled}.",
+        "PooledBayes": "ml.leave_one_out, ml.cumulative, ml.multiverse(fit.effects), ml.prior_sensitivity and ml.loo say how robust "
+        "a Bayesian fit is; for this one pool the same effects by ml.pool(fit.effects).",
+        "Subgroups": "Take the pooled result inside it: .overall, or one of .groups.",
+        "Robust": f"ml.leave_one_out takes the fit from which it was made; for this one {pooled}.",
+        "LocationScale": f"Its scale depends on moderators; for this one {pooled}.",
+    }
+    for kind in type(fit).__mro__:
+        if kind.__name__ in said:
+            return said[kind.__name__]
+    return "Make one with ml.pool(effects)."
+
+
 def refuse_others(fit: object, verb: str) -> Pooled:
     """Return the fit if it is one of ``ml.pool``; say what to do if not."""
     if not isinstance(fit, Pooled):
-        raise OptionError(
-            f"{verb} takes a pooled result, not {type(fit).__name__}. Make it first with ml.pool(effects)."
-        )
+        raise OptionError(f"{verb} takes a pooled result, not {type(fit).__name__}. {what_to_do(fit)}")
     return fit
 
 
@@ -80,10 +98,10 @@ def fit_subsets(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | 
         except NotEstimableError as error:
             rows.append((float(row.sum()), *([np.nan] * (len(COLUMNS) - 1))))
             reasons.append(str(error))
-    return _record(np.array(rows).T, tuple(reasons) if any(reasons) else ())
+    return subset_record(np.array(rows).T, tuple(reasons) if any(reasons) else ())
 
 
-def _record(columns: FloatArray, reason: tuple[str, ...] = ()) -> SubsetFits:
+def subset_record(columns: FloatArray, reason: tuple[str, ...] = ()) -> SubsetFits:
     """Build the record from rows in the order of COLUMNS."""
     k, beta, se, statistic, p, low, high, tau2, i2, h2, q, q_p = (frozen_array(c) for c in columns)
     return SubsetFits(k, beta, se, statistic, p, low, high, tau2, i2, h2, q, q_p, reason)
@@ -117,7 +135,7 @@ def normal_subsets(
         out[-1, at] = special.chdtrc(count[at] - 1, f.q)
         if progress is not None:
             progress(len(at))
-    return _record(out)
+    return subset_record(out)
 
 
 def _single(y: FloatArray, v: FloatArray, rows: Any, at: Any, level: float) -> FloatArray:
