@@ -21,6 +21,13 @@ from metaleptic.plots.bias_charts import (
 from metaleptic.plots.chart import Chart
 from metaleptic.plots.chart_scene import chart_scene
 from metaleptic.plots.cloud_charts import all_subsets_chart, multiverse_chart
+from metaleptic.plots.context_charts import (
+    e_value_chart,
+    fail_safe_chart,
+    multilevel_influence_chart,
+    overlaps_chart,
+    proportion_beyond_chart,
+)
 from metaleptic.plots.forest import forest
 from metaleptic.plots.influence_charts import (
     baujat_chart,
@@ -34,17 +41,24 @@ from metaleptic.plots.refits import as_result
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.baujat import Baujat
+from metaleptic.sensitivity.confounding import EValue
 from metaleptic.sensitivity.cumulative import Cumulative
 from metaleptic.sensitivity.excess import ExcessSignificance
+from metaleptic.sensitivity.fail_safe import FailSafeN
+from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes
 from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients
 from metaleptic.sensitivity.limit import LimitMetaAnalysis
+from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
 from metaleptic.sensitivity.multiverse import Multiverse
+from metaleptic.sensitivity.new_study import ProportionBeyond
+from metaleptic.sensitivity.overlap import Overlaps
 from metaleptic.sensitivity.pet_peese import PetPeese
 from metaleptic.sensitivity.radial import Radial
 from metaleptic.sensitivity.residuals import Residuals
+from metaleptic.sensitivity.robustness import Robustness
 from metaleptic.sensitivity.selection_model import SelectionModel
 from metaleptic.sensitivity.shrinkage import Shrinkage
 from metaleptic.sensitivity.small_study import SmallStudy
@@ -61,6 +75,11 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
         AllSubsets: all_subsets_chart,
         Baujat: baujat_chart,
         ExcessSignificance: excess_chart,
+        EValue: e_value_chart,
+        FailSafeN: fail_safe_chart,
+        MultilevelInfluence: multilevel_influence_chart,
+        Overlaps: overlaps_chart,
+        ProportionBeyond: proportion_beyond_chart,
         Influence: influence_chart,
         LimitMetaAnalysis: limit_chart,
         Multiverse: multiverse_chart,
@@ -75,7 +94,7 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
     }
 )
 
-FORESTS = (LeaveOneOut, LeaveOneOutBayes, LeaveOneOutCoefficients, Cumulative)
+FORESTS = (LeaveOneOut, LeaveOneOutBayes, LeaveOneOutCoefficients, Cumulative, HenmiCopas, Robustness)
 
 
 def plot(
