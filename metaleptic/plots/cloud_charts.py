@@ -55,6 +55,7 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     lines = sum(len(o) for o in record.options) + len(record.options)
     rows = lines + 0.6
     share = min(0.72, max(0.25, 0.028 * lines))  # part of the frame that the choices take
+    top = 1 - 0.02 / (0.42 + 0.03 * lines) * 1.2  # the title stands above the highest line
     low, high = (np.asarray(m.to_analysis(v)) for v in (record.low[shown], record.high[shown]))
     bounds = np.sort(np.stack([low, high]), axis=0)
     # A few huge intervals are cut, so that the curve stays readable.
@@ -62,7 +63,7 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     base = effect_axis(m, np.r_[record.effect, np.clip(bounds, *reach).ravel()], room=60.0, pad=0.1)
 
     def up(v: float) -> float:
-        return share + (1 - share) * float(np.clip(base.at(v), 0.0, 1.0))
+        return share + (top - share) * float(np.clip(base.at(v), 0.0, 1.0))
 
     conclusion = record.conclusion[shown]
     paths, dots = [], []
@@ -74,9 +75,9 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
         level = up(float(m.to_analysis(m.null)))
         paths.append(Path(((0.0, level), (1.0, level)), "ink", 0.8))
     paths.append(Path(((0.0, share), (1.0, share)), "muted", 0.5))
-    ticks = [share + (1 - share) * t for t in base.ticks]
+    ticks = [share + (top - share) * t for t in base.ticks]
     labels = list(base.labels)
-    at, words = share, [Words((0.005, 0.985), base.title, "ink")]
+    at, words = share, [Words((0.005, (1 + top) / 2), base.title, "ink")]
     step = share / rows
     for j, name in enumerate(record.dimensions):
         at -= step
