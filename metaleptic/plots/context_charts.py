@@ -127,8 +127,8 @@ def fail_safe_chart(record: FailSafeN, style: Style) -> Chart:
         elif record.method == "rosenberg":
             value = 2 * special.ndtr(special.ndtri(record.p / 2) * np.sqrt(share))
         else:  # between the two fits that were made
-            n = np.array([0.0, float(record.n)])
-            value = np.array([record.p, record.p_then])
+            n = np.array([0.0, float(max(record.n, 1))])
+            value = np.array([record.p, record.p if record.n == 0 else record.p_then])
     x = plain_axis(np.r_[n, float(record.n)], "Unpublished studies with no effect", zero=True)
     y = upright_axis(np.r_[value, limit, 0.0], title)
     level = float(y.at(limit))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from metaleptic.bayes.result import PooledBayes
-from metaleptic.errors import OptionError
+from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.measures import same
 from metaleptic.pooling.result import Pooled
 from metaleptic.provenance import provenance
@@ -36,6 +36,7 @@ class Refits:
     provenance: Provenance
 
 
+MOST_ROWS = 80  # of a forest on one page
 Forests = LeaveOneOut | LeaveOneOutBayes | LeaveOneOutCoefficients | Cumulative | HenmiCopas | Robustness
 
 
@@ -68,6 +69,13 @@ def as_result(record: Forests) -> Refits:
         f = record.fits
         beta, se, low, high = f.beta, f.se, f.low, f.high
     known = np.flatnonzero(np.isfinite(beta))
+    if len(known) == 0:
+        raise NotEstimableError("nothing is left to draw: without any of them the model cannot be fitted.")
+    note = "All studies: " + fit.method
+    if len(known) > MOST_ROWS and not isinstance(record, Cumulative):
+        order = known[np.argsort(beta[known], kind="stable")]
+        note += f" ({MOST_ROWS} of {len(known):,} rows: those with the lowest and the highest result)"
+        known = np.r_[order[: MOST_ROWS // 2], order[-MOST_ROWS // 2 :]]
     m = len(known)
     blank = frozen_array(np.full(m, np.nan))
     effects = replace(
@@ -93,7 +101,7 @@ def as_result(record: Forests) -> Refits:
         None,
         Estimate(np.nan, np.nan, np.nan, fit.level),
         blank,
-        "All studies: " + fit.method,
+        note,
         fit.provenance,
     )
 

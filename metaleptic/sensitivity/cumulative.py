@@ -87,6 +87,8 @@ class Cumulative:
         columns: dict[str, Any] = dict(zip(names, values, strict=True))
         if isinstance(self.fit, PooledBayes):
             del columns["i2"]  # a Bayesian fit has tau alone
+        if np.isnan(f.p).all():
+            del columns["p"]  # the model tests nothing: the measure has no null
         if self.fits.reason:
             columns["reason"] = self.fits.reason
         return to_frame(columns, self.fit.effects.frame_kind)

@@ -145,7 +145,8 @@ def _tested(beta: Any, se: Any, df: Any, level: float) -> tuple[Any, Any, Any]:
     """Return bounds and p of coefficients: t with ``df``, z where it is infinite."""
     df = np.broadcast_to(df, np.shape(beta))
     half = np.asarray(quantile(df, level)) * se
-    statistic = -np.abs(beta / se)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = -np.where((se == 0) & (beta == 0), 0.0, np.abs(beta / se))
     p = 2 * np.where(np.isinf(df), special.ndtr(statistic), special.stdtr(np.where(np.isinf(df), 1.0, df), statistic))
     return beta - half, beta + half, p
 

@@ -130,7 +130,9 @@ def normal_subsets(
     for start in range(0, len(several), step):
         at = several[start : start + step]
         f = fit_normal(y[at], v[at], tau2=tau2 or None, test=test, level=level, keep=keep[at].astype(np.float64))
-        columns = (count[at], f.mu, f.se, f.statistic, f.p, f.low, f.high, f.tau2, f.i2, f.h2, f.q)
+        nothing = (f.se == 0) & (f.mu == 0)  # effects that are all exactly 0 say nothing against 0
+        statistic, p = np.where(nothing, 0.0, f.statistic), np.where(nothing, 1.0, f.p)
+        columns = (count[at], f.mu, f.se, statistic, p, f.low, f.high, f.tau2, f.i2, f.h2, f.q)
         out[:-1, at] = np.stack([np.broadcast_to(c, at.shape) for c in columns])
         out[-1, at] = special.chdtrc(count[at] - 1, f.q)
         if progress is not None:
