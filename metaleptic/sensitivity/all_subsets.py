@@ -20,7 +20,7 @@ from metaleptic.types import BoolArray, FloatArray, frozen_array
 EXHAUSTIVE = 20
 SAMPLE = 1 << 20
 BY_SUMS = ("", "DL", "REML", "ML")
-CHUNK = 1 << 15
+CHUNK = 1 << 13
 CLOUD = 4000
 APART = 3.0
 SPLITS = 0.4  # correlation of a study's presence with the group, from which it counts as splitting the cloud
@@ -230,7 +230,10 @@ def _estimates(fit: Pooled, keep: FloatArray) -> dict[str, FloatArray]:
 def _codes(keep: FloatArray) -> IntArray:
     """Return subsets as numbers, in two halves so that no digit is lost above 52 studies."""
     k = keep.shape[1]
-    cut = min(k, 31)
+    if k <= 52:
+        whole: IntArray = (keep @ 2.0 ** np.arange(k - 1, -1, -1)).astype(np.int64)
+        return whole
+    cut = 31
     high = (keep[:, : k - cut] @ 2.0 ** np.arange(k - cut - 1, -1, -1)).astype(np.int64)
     low = (keep[:, k - cut :] @ 2.0 ** np.arange(cut - 1, -1, -1)).astype(np.int64)
     code: IntArray = (high << cut) | low
