@@ -49,10 +49,11 @@ class Residuals:
     @property
     def expected(self) -> FloatArray:
         """Normal quantile that each studentised residual would have by its rank (Blom's positions below 11 studies)."""
-        k = len(self.raw)
+        there = ~np.isnan(self.studentized)
+        k = int(there.sum())
         shift = 3 / 8 if k <= 10 else 0.5
-        rank = np.empty(k)
-        rank[np.argsort(self.studentized, kind="stable")] = np.arange(1, k + 1)
+        rank = np.full(len(there), np.nan)
+        rank[np.argsort(self.studentized, kind="stable")[:k]] = np.arange(1, k + 1)
         return frozen_array(special.ndtri((rank - shift) / (k + 1 - 2 * shift)))
 
     @property
