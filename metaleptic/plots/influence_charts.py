@@ -32,11 +32,12 @@ def baujat_chart(record: Baujat, style: Style) -> Chart:
         record.heterogeneity, "Contribution to heterogeneity (squared Pearson residual)", zero=True, pad=0.09
     )
     y = upright_axis(record.influence, "Influence on the pooled effect", zero=True, pad=0.09)
-    score = record.heterogeneity / np.nanmax(record.heterogeneity) + record.influence / np.nanmax(record.influence)
+    score = sum(np.nan_to_num(a / (np.nanmax(a) or 1.0)) for a in (record.heterogeneity, record.influence))
     labels = few_labels(record.fit.effects.study, score)
     dots = [
         Dots((float(x.at(a)), float(y.at(b))), label=name)
         for a, b, name in zip(record.heterogeneity, record.influence, labels, strict=True)
+        if np.isfinite(a) and np.isfinite(b)
     ]
     return Chart("Baujat plot", x, y, dots=tuple(dots), alt=record.sentence, style=style)
 

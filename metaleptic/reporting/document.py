@@ -13,6 +13,7 @@ from metaleptic.provenance import versions
 from metaleptic.reporting.analysis import Analysis
 from metaleptic.reporting.answers import Answer, contradictions, evidence_findings
 from metaleptic.reporting.code import reproducing_code
+from metaleptic.reporting.robust_section import CAPTIONS, RobustSection, robust_section
 from metaleptic.reporting.sentences import (
     References,
     answer_sentence,
@@ -22,6 +23,8 @@ from metaleptic.reporting.sentences import (
     value_words,
 )
 from metaleptic.types import Estimate, Finding, Measure
+
+ANSWER_FIGURES = ("forest", "funnel")  # the others stand beside the check that they show
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class Section:
     interaction: str
     studies: tuple[Mapping[str, str], ...]
     left_out: tuple[Mapping[str, str], ...]
-    influence: tuple[tuple[str, ...], ...]
-    influence_sentence: str
+    robust: RobustSection | None
+    robust_figures: Mapping[str, Figure]
     findings: tuple[Finding, ...]
     methods: str
     code: str
@@ -79,6 +82,7 @@ def render(analysis: Analysis, answers: Sequence[Answer], figures: Mapping[str, 
         "references": refs.entries(),
         "findings": evidence_findings(analysis) if from_file else (),
         "contradictions": contradictions(analysis),
+        "captions": CAPTIONS,
         "versions": versions(),
         "inputs": _inputs(analysis, answers),
         "style": environment.loader.get_source(environment, "style.css")[0] if environment.loader else "",
@@ -106,7 +110,7 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
         heterogeneity=heterogeneity_sentence(fit),
         caution=q.caution,
         remarks=a.remarks,
-        figures=tuple(figures),
+        figures=tuple(f for f in figures if f.kind in ANSWER_FIGURES),
         glance=_glance(fit),
         subgroups=_subgroup_rows(a.groups) if a.groups is not None else (),
         interaction=interaction_line(a.groups) if a.groups is not None else "",
@@ -121,8 +125,8 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
             }
             for x in a.left_out
         ),
-        influence=_influence_rows(a),
-        influence_sentence=a.influence.sentence if a.influence else "",
+        robust=robust_section(a),
+        robust_figures={f.kind: f for f in figures if f.kind not in ANSWER_FIGURES},
         findings=a.findings,
         methods=methods_text(a, refs),
         code=reproducing_code(a),
@@ -177,20 +181,6 @@ def _study_rows(a: Answer) -> list[Mapping[str, str]]:
             }
         )
     return rows
-
-
-def _influence_rows(a: Answer) -> tuple[tuple[str, ...], ...]:
-    if a.influence is None:
-        return ()
-    m, x = a.fit.effects.measure, a.influence
-    return tuple(
-        (
-            study,
-            f"{m.format(x.value[i])}{_unit(a.fit)} ({m.format_interval(x.low[i], x.high[i])})",
-            f"{x.i2[i]:.0f}%" if x.i2[i] == x.i2[i] else "–",
-        )
-        for i, study in enumerate(a.fit.effects.study)
-    )
 
 
 def _inputs(analysis: Analysis, answers: Sequence[Answer]) -> list[tuple[str, str]]:

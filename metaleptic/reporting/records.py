@@ -17,6 +17,7 @@ from metaleptic.reporting.analysis import Analysis
 from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.robustness import Robustness
 from metaleptic.types import Estimate
 
 COLUMNS = (
@@ -121,6 +122,7 @@ def _record(a: Answer) -> dict[str, Any]:
         **fit_record(a.fit),
         "subgroups": None if a.groups is None else subgroups_record(a.groups),
         "leave_one_out": None if a.influence is None else _influence_record(a.influence),
+        "robustness": [] if a.robust is None else _robust_record(a.robust),
         "rows": _rows(a),
         "left_out": [
             {"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason}
@@ -170,6 +172,13 @@ def _influence_record(influence: LeaveOneOut) -> list[dict[str, Any]]:
     return [
         {"left_out": study, "value": float(value), "low": float(low), "high": float(high)}
         for study, value, low, high in zip(*columns, strict=True)
+    ]
+
+
+def _robust_record(robust: Robustness) -> list[dict[str, Any]]:
+    return [
+        {"question": c.question, "answered": c.record is not None, "answer": c.sentence.removeprefix("Not answered: ")}
+        for c in robust.checks
     ]
 
 
