@@ -259,6 +259,8 @@ def refuse_improper(priors: Sequence[Prior], k: Any, power: Any, flat: int) -> N
 
     ``flat`` is the number of coefficients, mu among them, with a flat prior.
     """
+    for prior in priors:
+        refuse_pole(prior)
     for i, (studies, p) in enumerate(zip(k, power, strict=True)):
         prior = priors[i % len(priors)]
         if p > 1 or prior.proper:
@@ -269,6 +271,16 @@ def refuse_improper(priors: Sequence[Prior], k: Any, power: Any, flat: int) -> N
             f"the posterior is improper: the {prior.words} prior on tau is flat where the likelihood of "
             f"{studies:g} {'study' if studies == 1 else 'studies'} hardly falls, so that tau could be arbitrarily large. It needs {needed} studies"
             f"{under}; choose a proper prior, for example priors.half_normal(0.5)."
+        )
+
+
+def refuse_pole(prior: Prior) -> None:
+    """Refuse a prior under which tau piles up at zero whatever the studies say: they never rule out tau = 0."""
+    if prior.head >= 1:
+        raise NotEstimableError(
+            f"the posterior is improper: the {prior.words} prior on tau is infinite at zero like 1/tau (flat on log tau) or "
+            "faster, and no number of studies rules out tau = 0, where its probability piles up at zero. Choose a proper "
+            "prior, for example priors.half_normal(0.5)."
         )
 
 

@@ -13,6 +13,9 @@ import numpy as np
 from metaleptic.bayes.diagnostics import Diagnostics, diagnose
 from metaleptic.bayes.draws import marginal_of_draws
 from metaleptic.bayes.effect_prior import EffectPrior
+from metaleptic.bayes.exact import refuse_improper
+from metaleptic.bayes.exact_models import EXACT
+from metaleptic.bayes.latent import refuse_improper as refuse_latent
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.normal_normal import weight_given_tau
 from metaleptic.bayes.prior import Prior
@@ -91,6 +94,7 @@ def pool_sampled(
         if not (isinstance(value, int) and value >= (100 if name == "draws" else 2)):
             raise OptionError(f"{name} {value!r} must be a whole number of at least {100 if name == 'draws' else 2}.")
     chosen = SAMPLED[model]
+    refuse_improper_draws(effects, model, prior, mu)
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
     found = sample(
         lambda pm, pt: chosen.build(pm, pt, effects, prior, mu),
@@ -105,6 +109,18 @@ def pool_sampled(
     return describe_draws(
         effects, chosen, prior, mu, level, kept, report, found.energy, found.diverging, found.versions, seed
     )
+
+
+def refuse_improper_draws(effects: Effects, model: str, prior: Prior, mu: EffectPrior | None) -> None:
+    """Refuse what has no posterior: a sampler would wander off and return numbers all the same.
+
+    Where tau is large, effects with standard errors say as much under every model: their density falls like 1/tau each.
+    """
+    if model in EXACT and model != "normal-normal":
+        refuse_latent(EXACT[model].likelihood(effects), prior, None if mu is None else (mu.location, mu.scale))
+        return
+    flat, k = int(mu is None), np.array([float(len(effects))])
+    refuse_improper([prior], k, prior.tail + k - flat, flat)
 
 
 def describe_draws(
