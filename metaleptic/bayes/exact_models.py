@@ -108,7 +108,7 @@ EXACT = MappingProxyType(
 
 def exact_model(key: str) -> ExactModel:
     """Look a model up by its key."""
-    if key in ("t", "selection"):
+    if key in ("t", "selection", "outliers"):
         raise OptionError(f'model "{key}" is sampled, not solved: say method="nuts".')
     if key not in EXACT:
         raise OptionError(f"model {key!r} is unknown. Choose one of: {', '.join(EXACT)}.")

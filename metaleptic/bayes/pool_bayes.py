@@ -77,6 +77,7 @@ def pool_bayes(
         their counts, without the half added to 0 of n; ``"beta-binomial"``: the same, true proportions scattering by a
         beta distribution. ``"poisson-normal"``: rates by events and time at risk.
         ``"t"`` (only with ``method="nuts"``): effects with standard errors, true effects scattering by a Student t(4);
+        ``"outliers"``: a few outlying studies scatter more widely than the others, and are named;
         ``"selection"``: results that are not significant may have stayed unreported.
     tau : Prior, optional
         Prior on the heterogeneity, from ``ml.priors``, or a distribution of ``scipy.stats``. By default half-normal: scale 0.5 for ratios, medians and

@@ -18,6 +18,7 @@ from metaleptic.bayes.exact_models import EXACT
 from metaleptic.bayes.latent import refuse_improper as refuse_latent
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.normal_normal import weight_given_tau
+from metaleptic.bayes.outliers import outlying_note
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.result import Nodes, PooledBayes
 from metaleptic.bayes.sampled_models import SAMPLED, SampledModel
@@ -35,7 +36,8 @@ class SampledBayes(PooledBayes):
     model : str
         Key of the model.
     draws : mapping of str to ndarray of shape (chains, draws, ...)
-        "mu", "tau", "theta" (last axis: studies) and "new", a new study's true effect; analysis scale.
+        "mu", "tau", "theta" (last axis: studies) and "new", a new study's true effect; analysis scale. With model
+        "selection" also "omega"; with "outliers" also "share", "wide" and "outlying", each study's probability of being one.
     diagnostics : Diagnostics
         R-hat, effective sample sizes, Monte-Carlo errors, divergences, E-BFMI.
     energy, diverging : ndarray of shape (chains, draws)
@@ -168,7 +170,7 @@ def describe_draws(
         error=float(0.5 / np.sqrt(min(report.ess_bulk.min(), report.ess_tail.min()))),
         method=f"Bayesian {model.words} random effects: {prior.words} prior on tau, {mean}; {report.chains} x {report.draws} draws",
         level=level,
-        notes=_notes(report),
+        notes=_notes(report) + ((outlying_note(draws, effects),) if "outlying" in draws else ()),
         provenance=replace(origin, versions=(*origin.versions, *versions)),
         model=model.key,
         draws=MappingProxyType({name: frozen_array(x) for name, x in draws.items()}),
