@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
     from metaleptic.bayes import priors as priors
+    from metaleptic.bayes.bayes_factors import bayes_factors as bayes_factors
     from metaleptic.bayes.bias import adjust_for_bias as adjust_for_bias
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
@@ -167,6 +168,7 @@ _HOME = {
     "Result": "types",
     "TableReconstruction": "reconstruction.table_result",
     "audit": "auditing.audit",
+    "bayes_factors": "bayes.bayes_factors",
     "compare_models": "bayes.compare",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
