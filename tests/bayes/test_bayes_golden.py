@@ -110,7 +110,7 @@ def test_what_r_refused_is_answered_or_refused_with_its_reason() -> None:
 
 @pytest.mark.parametrize("fit", BAYESMETA["fits"], ids=_id)
 def test_densities_bayes_factors_and_shrinkage_agree_with_bayesmeta(fit: dict[str, Any]) -> None:
-    """tau's density, Bayes factors and weights to all digits kept; what it computes over its grid within the grid's error."""
+    """Tau's density, Bayes factors and weights to all digits kept; what it computes over its grid within the grid's error."""
     ours, grid = posterior(fit), GRID_ERROR[fit["delta"]]
     assert ours.tau.pdf(np.array(fit["dens_grid_tau"])) == pytest.approx(np.array(fit["dens_tau"]), rel=1e-7)
     at = np.array(fit["dens_grid_mu"])
