@@ -13,6 +13,7 @@ from metaleptic.provenance import versions
 from metaleptic.reporting.analysis import Analysis
 from metaleptic.reporting.answers import Answer, contradictions, evidence_findings
 from metaleptic.reporting.bayes_sentences import (
+    bayes_notes,
     bayes_rows,
     bayes_sentence,
     belief_sentence,
@@ -132,7 +133,7 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
         sentence=answer_sentence(a),
         heterogeneity=belief_sentence(a.bayes) if headline and a.bayes else heterogeneity_sentence(fit),
         caution=q.caution,
-        remarks=a.bayes.post.notes if headline and a.bayes else a.remarks,
+        remarks=bayes_notes(a.bayes.post) if headline and a.bayes else a.remarks,
         figures=tuple(f for f in figures if f.kind.startswith(BAYES) == headline),
         glance=_glance(a),
         subgroups=_subgroup_rows(a.groups) if a.groups is not None else (),
@@ -177,7 +178,7 @@ def _posterior(a: Answer, figures: Sequence[Figure]) -> Posterior:
         rows=bayes_rows(a.bayes),
         has_null=post.effects.measure.has_null,
         studies=studies,
-        notes=a.remarks if a.bayes.headline else post.notes,
+        notes=a.remarks if a.bayes.headline else bayes_notes(post),
         headline=a.bayes.headline,
     )
 
