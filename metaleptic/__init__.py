@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from metaleptic.bayes.result import PooledBayes as PooledBayes
     from metaleptic.bayes.robust_average import RobustAverage as RobustAverage
     from metaleptic.bayes.robust_average import robust_average as robust_average
+    from metaleptic.bayes.sampled_regression import SampledRegression as SampledRegression
     from metaleptic.convert.associations import partial_correlations as partial_correlations
     from metaleptic.convert.associations import reliabilities as reliabilities
     from metaleptic.convert.associations import squared_correlations as squared_correlations
@@ -232,6 +233,7 @@ _HOME = {
     "prior_posterior": "plots.densities",
     "prior_sensitivity": "bayes.prior_sensitivity",
     "RobustAverage": "bayes.robust_average",
+    "SampledRegression": "bayes.sampled_regression",
     "robust_average": "bayes.robust_average",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",

@@ -71,9 +71,7 @@ class SampledBayes(PooledBayes):
         return marginal_of_draws(label, "credible", total, self.level, None)
 
     def __repr__(self) -> str:
-        text = PooledBayes.__repr__(self)
-        problems = self.diagnostics.problems
-        return f"NOT TO BE TRUSTED: {'; '.join(problems)}\n{text}" if problems else text
+        return distrust(self.diagnostics, PooledBayes.__repr__(self))
 
 
 def pool_sampled(
@@ -92,9 +90,7 @@ def pool_sampled(
 
     if model not in SAMPLED:
         raise OptionError(f"model {model!r} cannot be sampled. Choose one of: {', '.join(SAMPLED)}.")
-    for name, value in (("draws", draws), ("chains", chains)):
-        if not (isinstance(value, int) and value >= (100 if name == "draws" else 2)):
-            raise OptionError(f"{name} {value!r} must be a whole number of at least {100 if name == 'draws' else 2}.")
+    check_chains(draws, chains)
     chosen = SAMPLED[model]
     refuse_improper_draws(effects, model, prior, mu)
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
@@ -111,6 +107,18 @@ def pool_sampled(
     return describe_draws(
         effects, chosen, prior, mu, level, kept, report, found.energy, found.diverging, found.versions, seed
     )
+
+
+def check_chains(draws: int, chains: int) -> None:
+    """Refuse numbers of draws and chains that no diagnostic can judge."""
+    for name, value, least in (("draws", draws, 100), ("chains", chains, 2)):
+        if not (isinstance(value, int) and value >= least):
+            raise OptionError(f"{name} {value!r} must be a whole number of at least {least}.")
+
+
+def distrust(report: Diagnostics, text: str) -> str:
+    """Put what is wrong with the chains before everything else that is said."""
+    return f"NOT TO BE TRUSTED: {'; '.join(report.problems)}\n{text}" if report.problems else text
 
 
 def refuse_improper_draws(effects: Effects, model: str, prior: Prior, mu: EffectPrior | None) -> None:
@@ -181,11 +189,14 @@ def describe_draws(
 
 
 def _notes(report: Diagnostics) -> tuple[str, ...]:
-    notes = ["Weights are those of the normal approximation, averaged over the draws of tau."]
-    if report.problems:
-        notes.insert(
-            0,
-            f"The chains did not explore the posterior properly ({'; '.join(report.problems)}): do not use these numbers. "
-            "Draw more, or choose a prior that says more.",
-        )
-    return tuple(notes)
+    return (*chain_notes(report), "Weights are those of the normal approximation, averaged over the draws of tau.")
+
+
+def chain_notes(report: Diagnostics) -> tuple[str, ...]:
+    """Say what the chains mean for the reader."""
+    if not report.problems:
+        return ()
+    return (
+        f"The chains did not explore the posterior properly ({'; '.join(report.problems)}): do not use these numbers. "
+        "Draw more, or choose a prior that says more.",
+    )

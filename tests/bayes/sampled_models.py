@@ -24,7 +24,8 @@ def model_densities(build, points):
         found = []
         for point in points:
             start = {}
-            for rv, value in model.rvs_to_values.items():
+            for rv in model.free_RVs:
+                value = model.rvs_to_values[rv]
                 transform = model.rvs_to_transforms[rv]
                 x = np.asarray(point[rv.name], dtype=float)
                 start[value.name] = x if transform is None else transform.forward(x, *rv.owner.inputs).eval()
