@@ -25,14 +25,17 @@ from metaleptic.bayes.latent import latent
 from metaleptic.bayes.random_beta import beta_between, shapes
 from metaleptic.bayes.random_normal import NORMAL
 from metaleptic.bayes.regression_bias import Small
+from metaleptic.bayes.regularising import draw_coefficients
 from metaleptic.bayes.robust_average import BIAS
 from metaleptic.bayes.selection import Steps
+from metaleptic.design import design_of
 
 STORE = Path(__file__).parents[2] / "docs" / "calibration.json"
 FOUR = ("mean", "tau", "first study", "new study")
 MU, TAU = priors.normal(-1.0, 1.0), priors.half_normal(0.7)
 SIZES = np.array([5, 8, 12, 20, 30])
 V = 4.0 / SIZES
+RIDGE, HORSESHOE = priors.ridge(0.5, mean=(-1, 1)), priors.horseshoe(1, mean=(-1, 1))
 CHAINS, DRAWS, THIN = 2, 200, 5
 
 
@@ -262,6 +265,28 @@ def outlying(rng):
     return [*ranks(rng, fit, mu, tau, theta), *more]
 
 
+def regressed(prior):
+    """Draw coefficients of three moderators, true effects of ten studies around what they predict, and results."""
+
+    def one(rng):
+        v, z = np.tile(V, 2), np.linspace(-1, 1, 10)
+        columns = {"a": z, "b": np.tile([0.0, 1.0], 5), "c": z**2}
+        if prior is None:
+            beta, b = [(-1, 1), (0, 0.5), (0, 0.5), (0, 0.5)], rng.normal([-1, 0, 0, 0], [1, 0.5, 0.5, 0.5])
+        else:
+            beta, b = prior, draw_coefficients(prior, design_of(ml.effects(z, v), columns), v, 1, rng)[0]
+        tau = float(TAU.draw(1, seed=int(rng.integers(2**31)))[0])
+        theta = b[0] + np.column_stack(list(columns.values())) @ b[1:] + tau * rng.standard_normal(10)
+        e, seed = ml.effects(noisy(rng, theta, v), v), int(rng.integers(2**31))
+        more = {"method": "nuts", "draws": DRAWS, "chains": CHAINS, "seed": seed}
+        d = ml.pool_bayes(e, moderators=columns, tau=TAU, beta=beta, **more).draws
+        asked = ((d["beta"][..., 0], b[0]), (d["beta"][..., 1], b[1]), (d["beta"][..., 2], b[2]), (d["tau"], tau))
+        return [rank(rng, x, t) for x, t in (*asked, (d["theta"][..., 0], theta[0]))]
+
+    return one
+
+
+COEFFICIENTS = ("intercept", "slope a", "slope b", "tau", "first study")
 MODELS = {
     "normal-normal": Simulated("normal-normal", FOUR, normal_normal, 1000),
     "student-mean": Simulated("normal-normal, Student t prior on the mean", FOUR, student_mean),
@@ -277,6 +302,11 @@ MODELS = {
     "t, sampled": Simulated("Student t random effects, sampled", FOUR, drawn("t"), 150, True),
     "selection, sampled": Simulated("selected results, sampled", (*FOUR, "omega"), selected, 150, True),
     "outliers, sampled": Simulated("usual and outlying studies, sampled", (*FOUR, "wide", "share"), outlying, 60, True),
+    "regression, sampled": Simulated("meta-regression, sampled", COEFFICIENTS, regressed(None), 30, True),
+    "ridge, sampled": Simulated("meta-regression, ridge prior, sampled", COEFFICIENTS, regressed(RIDGE), 30, True),
+    "horseshoe, sampled": Simulated(
+        "meta-regression, horseshoe prior, sampled", COEFFICIENTS, regressed(HORSESHOE), 30, True
+    ),
     "normal-normal, sampled": Simulated("normal-normal, sampled", FOUR, drawn("normal-normal"), 30, True),
     "binomial-normal, sampled": Simulated("binomial-normal, sampled", FOUR, drawn("binomial-normal"), 30, True),
     "beta-binomial, sampled": Simulated("beta-binomial, sampled", FOUR, drawn("beta-binomial"), 30, True),
