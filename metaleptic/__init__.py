@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
     from metaleptic.bayes import priors as priors
+    from metaleptic.bayes.bayes_factors import bayes_factors as bayes_factors
     from metaleptic.bayes.bias import adjust_for_bias as adjust_for_bias
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from metaleptic.bayes.result import PooledBayes as PooledBayes
     from metaleptic.bayes.robust_average import RobustAverage as RobustAverage
     from metaleptic.bayes.robust_average import robust_average as robust_average
+    from metaleptic.bayes.sampled_regression import SampledRegression as SampledRegression
     from metaleptic.convert.associations import partial_correlations as partial_correlations
     from metaleptic.convert.associations import reliabilities as reliabilities
     from metaleptic.convert.associations import squared_correlations as squared_correlations
@@ -171,6 +173,7 @@ _HOME = {
     "Result": "types",
     "TableReconstruction": "reconstruction.table_result",
     "audit": "auditing.audit",
+    "bayes_factors": "bayes.bayes_factors",
     "compare_models": "bayes.compare",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
@@ -234,6 +237,7 @@ _HOME = {
     "prior_posterior": "plots.densities",
     "prior_sensitivity": "bayes.prior_sensitivity",
     "RobustAverage": "bayes.robust_average",
+    "SampledRegression": "bayes.sampled_regression",
     "robust_average": "bayes.robust_average",
     "prediction_interval": "pooling.predictions",
     "Regression": "pooling.regression_result",
