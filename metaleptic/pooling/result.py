@@ -12,6 +12,15 @@ from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance, count_studies
 
 
+@dataclass(frozen=True, slots=True)
+class StudyLevels:
+    """Random levels of the studies (average log odds or log rate of both arms): mean, SD, and correlation with the effects."""
+
+    mean: float
+    sd: float
+    correlation: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pooled:
     """A pooled effect with its heterogeneity: what ``ml.pool`` returns.
@@ -59,6 +68,8 @@ class Pooled:
         How to make it again.
     tau2_se : float
         Standard error of tau2; NaN where no formula is published.
+    levels : StudyLevels or None
+        Mean, SD and correlation of the study levels, for models that make them random.
     """
 
     effects: Effects
@@ -87,6 +98,7 @@ class Pooled:
     notes: tuple[str, ...]
     provenance: Provenance
     tau2_se: float = float("nan")
+    levels: StudyLevels | None = None
 
     @property
     def k(self) -> int:
