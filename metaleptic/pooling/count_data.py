@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
+from scipy import special
 
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.pooling.glmm import NODES, Conditional, CountFit, Unconditional, fit_counts
 from metaleptic.pooling.random_levels import NODES as LEVEL_NODES
 from metaleptic.pooling.random_levels import fit_random_levels
@@ -83,6 +84,24 @@ def _random_levels(effects: Effects, model: str, levels: str) -> CountData:
     return CountData(_both_arms(effects, effects.cells), nodes=LEVEL_NODES, levels=levels)
 
 
+def _binomial_normal(effects: Effects) -> CountData:
+    x, n = counts_of(effects, "binomial-normal")
+    if x.sum() in (0, n.sum()):
+        raise NotEstimableError(
+            "no one, or everyone, had the event in all studies: the binomial-normal model has no finite estimate."
+        )
+    return CountData(Binomial(x, n, 0 * x), float(special.logit(x.sum() / n.sum())))
+
+
+def counts_of(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
+    """Return events and patients of proportions, or say which effects the model needs."""
+    if effects.measure.key != "PLO" or not np.isfinite(effects.events + effects.n).all():
+        raise DataError(
+            f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions.'
+        )
+    return effects.events, effects.n
+
+
 def _poisson_normal(effects: Effects) -> CountData:
     if effects.measure.key == "IRR":
         return _conditional(effects, "poisson-normal")
@@ -135,6 +154,7 @@ _DATA: MappingProxyType[str, Callable[[Effects], CountData]] = MappingProxyType(
         "unconditional-random": _unconditional_random,
         "unconditional-correlated": _unconditional_correlated,
         "poisson-normal": _poisson_normal,
+        "binomial-normal": _binomial_normal,
     }
 )
 

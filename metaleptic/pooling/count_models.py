@@ -9,6 +9,8 @@ from metaleptic.convert.intervals import clopper_pearson
 from metaleptic.errors import DataError
 from metaleptic.pooling.binomial import fit_binomial_normal, homogeneity
 from metaleptic.pooling.build import NAN, call_text, notes_on, printed_estimate
+from metaleptic.pooling.count_data import counts_of
+from metaleptic.pooling.count_glmm import count_model
 from metaleptic.pooling.heterogeneity import typical_variance
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.two_arm import mantel_haenszel, peto, peto_parts
@@ -18,17 +20,11 @@ from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
 FEW = 10  # studies below which an interval that takes tau as known gets a note
 
 
-def _counts(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
-    if effects.measure.key != "PLO" or not np.isfinite(effects.events + effects.n).all():
-        raise DataError(
-            f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions.'
-        )
-    return effects.events, effects.n
-
-
-def binomial_normal(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
-    """Fit random effects to proportions by the exact likelihood of the counts."""
-    x, n = _counts(effects, "binomial-normal")
+def binomial_normal(effects: Effects, tau2: str, test: str, level: float, nodes: int | None = None) -> Pooled:
+    """Fit random effects to proportions by the exact likelihood of the counts, or by ``nodes`` quadrature nodes."""
+    if nodes is not None:
+        return count_model("binomial-normal")(effects, tau2, test, level, nodes)
+    x, n = counts_of(effects, "binomial-normal")
     k = len(effects)
     fit = fit_binomial_normal(x, n)
     df = float("inf") if test == "z" else float(k - 1)
@@ -74,7 +70,7 @@ def binomial_normal(effects: Effects, tau2: str, test: str, level: float) -> Poo
 
 def pooled_counts(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
     """Add the counts of all studies up and take the exact interval of the sum."""
-    x, n = _counts(effects, "pooled-counts")
+    x, n = counts_of(effects, "pooled-counts")
     k = len(effects)
     total, size = x.sum(), n.sum()
     low, high = clopper_pearson(total, size, level)

@@ -8,6 +8,7 @@ from typing import Any, overload
 from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
 from metaleptic.pooling.count_data import COUNT_MODELS
+from metaleptic.pooling.count_regression import count_regression
 from metaleptic.pooling.given_weights import GENERALISED, checked_weights
 from metaleptic.pooling.heterogeneity import tau2_estimator
 from metaleptic.pooling.mean_inference import MEAN_METHODS
@@ -73,6 +74,7 @@ def pool(
     moderators : str, mapping or ndarray of shape (k, p), optional
         Characteristics of the studies that may explain differences (meta-regression): a formula on the columns of the
         effects (``"~ dose + design"``, ``"~ C(arm) * year"``, ``"~ design - 1"``), a mapping of columns, or a design matrix.
+        For the normal models and those of counts by maximum likelihood.
     model : str, default "random"
         ``"random"``: true effects differ between studies (normal-normal). ``"common"``: one true effect.
         ``"binomial-normal"``: random effects for proportions with the exact likelihood of the counts.
@@ -153,6 +155,10 @@ def pool(
     _check_nodes(nodes, model)
     if moderators is not None:
         _refuse_with_moderators(model, prediction, weights)
+        if model in COUNT_MODELS:
+            return count_regression(
+                effects, moderators, model=model, tau2=estimator, test=key, level=level, nodes=nodes
+            )
         return meta_regression(effects, moderators, model=model, tau2=estimator, test=key, level=level)
     _warn_of_few(effects, model, key, estimator)
     if weights is not None:
@@ -188,8 +194,9 @@ def _check_nodes(nodes: int | None, model: str) -> None:
 
 
 def _refuse_with_moderators(model: str, prediction: str | None, weights: Any) -> None:
-    if model not in ("random", "common"):
-        raise OptionError(f'moderators go with model="random" or "common", not {model!r}.')
+    if model not in ("random", "common", *COUNT_MODELS):
+        takes = ", ".join(("random", "common", *COUNT_MODELS))
+        raise OptionError(f"moderators go with the models {takes}; not with {model!r}.")
     if prediction is not None or weights is not None:
         raise OptionError("with moderators say neither prediction nor weights; ml.predict gives prediction intervals.")
 

@@ -10,7 +10,7 @@ import numpy as np
 from metaleptic.design import Design
 from metaleptic.frames import to_frame
 from metaleptic.pooling.information import Criteria, criteria
-from metaleptic.pooling.result import format_p
+from metaleptic.pooling.result import StudyLevels, format_p
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance, count_studies
 
 
@@ -55,6 +55,8 @@ class Regression:
         What a careful reader must know of this result.
     provenance : Provenance
         How to make it again.
+    levels : StudyLevels or None
+        Mean, SD and correlation of the study levels, for models that make them random.
     """
 
     effects: Effects
@@ -93,6 +95,7 @@ class Regression:
     level: float
     notes: tuple[str, ...]
     provenance: Provenance
+    levels: StudyLevels | None = None
 
     @property
     def k(self) -> int:
