@@ -113,6 +113,11 @@ class Regression:
         return len(self.beta) + bool(self.tau2_method)
 
     @property
+    def birge_ratio(self) -> float:
+        """Square root of residual Q per degree of freedom. Birge RT. Phys Rev 1932;40:207-227."""
+        return float(np.sqrt(self.q / self.q_df)) if self.q_df > 0 else float("nan")
+
+    @property
     def criteria(self) -> Criteria:
         """AIC, AICc and BIC."""
         restricted = self.tau2_method == "REML"

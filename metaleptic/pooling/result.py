@@ -117,6 +117,14 @@ class Pooled:
         return criteria(self.loglik, self.parameters, self.k - len(self.beta) if restricted else self.k)
 
     @property
+    def birge_ratio(self) -> float:
+        """Square root of Q per degree of freedom: by how much errors would have to be larger for the studies to agree.
+
+        Birge RT. Phys Rev 1932;40:207-227.
+        """
+        return float(np.sqrt(self.q / self.q_df)) if self.q_df > 0 else float("nan")
+
+    @property
     def patients(self) -> float:
         """Number of patients in the studies that print it."""
         return float(np.nansum(self.effects.n))
