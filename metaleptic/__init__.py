@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.robust import Robust as Robust
     from metaleptic.pooling.robust import robust as robust
+    from metaleptic.pooling.stratified_tests import stratified_tests as stratified_tests
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reconstruction.read_clicks import read_clicks as read_clicks
@@ -216,6 +217,7 @@ _HOME = {
     "pool_medians": "pooling.medians",
     "PooledNotReached": "pooling.not_reached",
     "pool_not_reached": "pooling.not_reached",
+    "stratified_tests": "pooling.stratified_tests",
     "paired_means": "convert.means",
     "single_means": "convert.means",
     "two_rates": "convert.rates",
