@@ -177,7 +177,9 @@ def _posterior(a: Answer, figures: Sequence[Figure]) -> Posterior:
     return Posterior(
         sentence=pooled_sentence(a) if a.bayes.headline else bayes_sentence(post, a.question.answer),
         belief=heterogeneity_sentence(a.fit) if a.bayes.headline else belief_sentence(a.bayes),
-        figures=tuple(f for f in figures if f.kind.startswith(BAYES) != a.bayes.headline),
+        figures=tuple(
+            f for f in figures if (f.kind in ANSWER_FIGURES if a.bayes.headline else f.kind.startswith(BAYES))
+        ),
         rows=bayes_rows(a.bayes),
         has_null=post.effects.measure.has_null,
         studies=studies,
