@@ -112,6 +112,10 @@ class Published:
         printed precision is known.
     last_time : float or None
         Longest follow-up: where the curve ends.
+    first_time : float or None
+        Shortest time of any patient.
+    follow_up : float or None
+        Median follow-up.
 
     Raises
     ------
@@ -133,6 +137,8 @@ class Published:
     median_high: Any = None
     rates: Mapping[float, Any] = field(default_factory=lambda: MappingProxyType({}))
     last_time: float | None = None
+    first_time: float | None = None
+    follow_up: Any = None
 
     def __post_init__(self) -> None:
         for name in ("n", "events"):

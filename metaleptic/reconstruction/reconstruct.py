@@ -92,11 +92,13 @@ def reconstruct(
             given[name] = one
     arms = [prepare(name, c, printed[name]) for name, c in given.items()]
     for arm in arms:
-        refuse_impossible(arm)
+        if curves[arm.name] is not None:
+            refuse_impossible(arm)
         solve(arm)
     levers = agree(arms, contrasts) if contrasts else None
     corrections = stood_in + [f"{a.name}: {text}" if a.name else text for a in arms for text in a.corrections]
-    fidelity = judge(arms, contrasts)
+    seen = {name: None if one is None else float(one.time.max()) for name, one in curves.items()}
+    fidelity = judge(arms, contrasts, seen, levers)
     for text in fidelity.contradictions:
         warn(SuspiciousDataWarning, f"these printed numbers cannot hold together: {text}.")
     rng = np.random.default_rng(seed)
