@@ -15,6 +15,10 @@ from metaleptic.types import FloatArray
 USUAL_ERROR = {"clicks": 0.004, "trace": 0.0008, "drops": 1e-5}
 
 
+# Median height that points move when they are put in falling order, above which they are not those of one curve.
+_MIXED = 0.04
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """A falling line through the points: what the reconstruction follows.
@@ -53,7 +57,7 @@ def clean(curve: Curve, last_time: float | None, corrections: list[str], name: s
     order = np.lexsort((-s, t))
     t, s = t[order], s[order]
     error = _reading_error(curve, s, n)
-    s = _fall(s, corrections)
+    s = _fall(s, corrections, name)
     s = _inside(s, error, corrections, name)
     if t[0] > 0 or s[0] < 1:
         if t[0] > 0 or s[0] < 1 - 3 * error:
@@ -104,10 +108,16 @@ def _reading_error(curve: Curve, s: FloatArray, n: int | None) -> float:
     return float(np.clip(seen**weight * usual ** (1 - weight), 0.001, 0.03))
 
 
-def _fall(s: FloatArray, corrections: list[str]) -> FloatArray:
+def _fall(s: FloatArray, corrections: list[str], name: str) -> FloatArray:
     rises = np.diff(s)
     if not (rises > 1e-12).any():
         return s
+    # Swapped corners of a drop move two heights; two curves in one list move most of them.
+    if np.median(np.abs(s - np.sort(s)[::-1])) > _MIXED:
+        raise DataError(
+            f"{name}{int((rises > 1e-12).sum())} of {len(s)} heights rise above the one before, by up to {rises.max():.2g}; "
+            "survival falls. Are the points of two curves mixed?"
+        )
     corrections.append(
         f"{int((rises > 1e-12).sum())} of {len(s)} heights rise above the one before, by up to "
         f"{rises.max():.2g}; times and heights were sorted, which brings both nearer to any falling curve"

@@ -143,7 +143,7 @@ def _arm_numbers(arm: Arm) -> list[Agreement]:
     def add(number: str, printed: Any, got: float, half: float) -> None:
         read = to_number(printed, number)
         if read is not None:
-            out.append(Agreement(name, number, printed, got, bool(abs(got - read) <= half * (1 + 1e-6) + 1e-9)))
+            out.append(Agreement(name, number, _shown(printed), got, _within(got, read, half)))
 
     add("n", p.n, float(len(time)), 0.0)
     add("events", p.events, float(len(arm.events)), 0.0)
@@ -157,7 +157,23 @@ def _arm_numbers(arm: Arm) -> list[Agreement]:
         add(f"rate at {t:g}", s, float(found.at(float(t))), rates)
     if p.last_time is not None:
         add("last time", p.last_time, float(time.max()), half_unit([p.last_time]))
+    add("first time", p.first_time, float(time.min()), half_unit([p.first_time]))
+    if p.follow_up is not None:
+        # Papers mean the median of all times, of those still alive, or by the reversed Kaplan-Meier method.
+        ways = [float(np.median(time)), steps(arm.censored, arm.events).median()]
+        ways += [float(np.median(arm.censored))] * (len(arm.censored) > 0)
+        wanted = float(p.follow_up)
+        add("follow-up", p.follow_up, min(ways, key=lambda x: abs(x - wanted)), half_unit([p.follow_up]))
     return out
+
+
+def _within(got: float, printed: float, half: float) -> bool:
+    """Compare within rounding; two medians that are not reached agree."""
+    return got == printed or bool(abs(got - printed) <= half * (1 + 1e-6) + 1e-9)
+
+
+def _shown(printed: Any) -> Any:
+    return "not reached" if isinstance(printed, float) and np.isinf(printed) else printed
 
 
 def _add_interval(out: list[Agreement], name: str, low: Any, high: Any, found: Steps, half: float) -> None:
@@ -168,8 +184,8 @@ def _add_interval(out: list[Agreement], name: str, low: Any, high: Any, found: S
         value = read[i]
         if value is None:
             continue
-        got = min((b[i] for b in bounds), key=lambda x: abs(x - value))
-        out.append(Agreement(name, label, printed, got, bool(abs(got - value) <= half * (1 + 1e-6) + 1e-9)))
+        got = min((b[i] for b in bounds), key=lambda x: 0.0 if x == value else abs(x - value))
+        out.append(Agreement(name, label, _shown(printed), got, _within(got, value, half)))
 
 
 def _contrast_numbers(c: Contrast, one: Arm, zero: Arm) -> list[Agreement]:

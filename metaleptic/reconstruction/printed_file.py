@@ -9,7 +9,18 @@ from typing import Any
 from metaleptic.errors import DataError
 from metaleptic.patients import Contrast, Published
 
-_ARM = ("n", "events", "at_risk", "median", "median_low", "median_high", "rates", "last_time")
+_ARM = (
+    "n",
+    "events",
+    "at_risk",
+    "median",
+    "median_low",
+    "median_high",
+    "rates",
+    "last_time",
+    "first_time",
+    "follow_up",
+)
 _CONTRAST = ("arm", "versus", "hr", "low", "high", "p", "level")
 
 
