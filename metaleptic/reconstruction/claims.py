@@ -261,7 +261,7 @@ def _slack(target: Target) -> float:
     for places in range(6):
         if np.abs(np.round(target.survival, places) - target.survival).max() < 1e-9:
             return max(_ERRORS * target.error, float(0.5 * 10.0**-places))
-    return _ERRORS * target.error
+    return max(_ERRORS * target.error, 1e-7)
 
 
 def _curve(
