@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
-from metaleptic.frames import to_frame, where
+from metaleptic.frames import is_missing, to_frame, where
 from metaleptic.types import Effects, FloatArray, frozen_array
 from metaleptic.warn import warn
 
@@ -54,8 +54,8 @@ def design_of(effects: Effects, moderators: Any, *, full_rank: bool = True) -> D
         design = moderators
     elif isinstance(moderators, str):
         design = design_matrix(effects, moderators)
-    elif isinstance(moderators, Mapping):
-        design = _of_columns(effects, {str(name): values for name, values in moderators.items()})
+    elif isinstance(moderators, Mapping) or hasattr(moderators, "columns"):
+        design = _of_columns(effects, {str(name): list(moderators[name]) for name in moderators})
     else:
         design = _of_matrix(effects, moderators)
     if full_rank:
@@ -69,6 +69,10 @@ def design_matrix(effects: Effects, formula: str) -> Design:
     from formulaic.errors import FormulaicError
 
     text = formula.strip()
+    if "~" in text.lstrip("~"):
+        raise OptionError(
+            f"the formula {formula!r} has a left side. The effects are known: write the moderators alone, '~ dose + design'."
+        )
     text = text if text.startswith("~") else f"~ {text}"
     try:
         parsed = Formula(text[1:])
@@ -190,7 +194,7 @@ def column_values(effects: Effects, name: str, values: Sequence[Any]) -> Any:
 
 
 def _is_missing(x: Any) -> bool:
-    return x is None or str(x).strip() == "" or str(x).strip().lower() in {"nan", "none", "<na>"}
+    return is_missing(x) or str(x).strip().lower() == "<na>"
 
 
 def _numbers_or_words(values: Sequence[Any]) -> Any:

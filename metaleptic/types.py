@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from metaleptic.errors import DataError
 from metaleptic.frames import to_frame
 
 FloatArray = NDArray[np.float64]
@@ -232,8 +233,8 @@ class Effects:
         return iter(self.study)
 
     def take(self, index: Sequence[int] | NDArray[np.intp]) -> Effects:
-        """Return the studies at these positions, in this order."""
-        at = np.asarray(index, dtype=np.intp)
+        """Return the studies at these positions, in this order, or those where an array of True and False is True."""
+        at = _positions(index, len(self))
         changed: dict[str, Any] = {
             f.name: _take(getattr(self, f.name), at) for f in fields(self) if f.name in _PER_STUDY
         }
@@ -285,6 +286,25 @@ def count_studies(effects: Effects) -> str:
 
 
 _PER_STUDY = frozenset({"y", "v", "study", "n", "events", "how", "low", "high", "row", "cells"})
+
+
+def _positions(index: Any, k: int) -> NDArray[np.intp]:
+    """Return positions from positions, or from True and False for each study."""
+    given = np.asarray(index)
+    if given.dtype == np.bool_:
+        if given.shape != (k,):
+            raise DataError(f"take has {given.size} values of True or False for {k} studies: one for each is needed.")
+        return np.flatnonzero(given)
+    if given.size and not np.issubdtype(given.dtype, np.integer):
+        raise DataError(
+            "take needs the positions of studies (0 is the first), or True or False for each: effects.take([0, 2])."
+        )
+    at = given.astype(np.intp).reshape(-1)
+    if ((at < -k) | (at >= k)).any():
+        raise DataError(
+            f"take asks for position {int(at[(at < -k) | (at >= k)][0])}; there are {k} studies, 0 to {k - 1}."
+        )
+    return at
 
 
 def _take(values: Any, at: NDArray[np.intp]) -> Any:

@@ -28,6 +28,9 @@ class Rule:
     source: str
 
 
+FIND = "Check the number against the paper: the sign, the decimal point, the column."
+
+
 def bounds_in_order(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
     """Find lower bounds above upper bounds."""
     for i in np.flatnonzero(x.low > x.high).tolist():
@@ -120,6 +123,26 @@ def percentage_in_range(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
         )
 
 
+def values_possible(x: Printed) -> Iterator[tuple[int, str, str, str, str]]:
+    """Find p values outside 0 to 1, negative counts, and ratios that are not above 0."""
+    for i in range(len(x)):
+        printed = _number(x.p_text[i])
+        if printed is not None and not 0 <= printed <= 1:
+            yield i, f"p {x.p_text[i]}", "0 <= p <= 1", f"a p value of {x.p_text[i]} is not possible", FIND
+        for name, count in (("events", x.events[i]), ("n", x.n[i])):
+            if count < 0:
+                yield i, f"{name} {count:g}", f"{name} >= 0", f"{name} is {count:g}: a count cannot be negative", FIND
+        if x.ratio[i] and (x.estimate[i] <= 0 or x.low[i] < 0):
+            yield i, x.interval(i), "above 0", "a ratio, and the bounds of its interval, cannot be negative", FIND
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text.lower().replace(" ", "").lstrip("p").lstrip("<>=").replace("−", "-"))
+    except ValueError:
+        return None
+
+
 def _wald_p(estimate: float, low: float, high: float, level: float, ratio: bool) -> float:
     if ratio:
         estimate, low, high = (float(np.log(v)) for v in (estimate, low, high))
@@ -169,6 +192,7 @@ RULES = MappingProxyType(
                 estimate_inside_interval,
                 "arithmetic",
             ),
+            Rule("values-possible", "impossible", "Value that cannot be", values_possible, "arithmetic"),
             Rule("events-within-n", "impossible", "More events than patients", events_within_n, "arithmetic"),
             Rule("percentage-in-range", "impossible", "Percentage outside 0 to 100", percentage_in_range, "arithmetic"),
             Rule(

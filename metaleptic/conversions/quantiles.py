@@ -130,6 +130,12 @@ def mean_sd_from_quantiles(
     if method not in QUANTILE_METHODS:
         raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(QUANTILE_METHODS)}.")
     columns = _ordered(low, q1, median, q3, high, n)
+    if bool((columns[5] < 2).any()):
+        raise DataError("n is the number of patients: at least 2 are needed for a standard deviation.")
+    if low is None and high is None and q1 is None and q3 is None:
+        raise DataError(
+            "a median alone says nothing about the spread: give quartiles (q1, q3) or extremes (low, high)."
+        )
     chosen = QUANTILE_METHODS[method]
     if chosen.positive and any(bool((c <= 0).any()) for c in columns[:5]):
         raise DataError(f"method {method!r} takes logarithms: minimum, quartiles, median and maximum must be above 0.")

@@ -32,7 +32,10 @@ def se_from_interval(low: Any, high: Any, *, level: float = 0.95, df: Any | None
     >>> round(ml.conversions.se_from_interval(1.5, 4.5), 4)
     0.7653
     """
-    return plain((array_of(high) - array_of(low)) / (2 * _quantile(level, df)))
+    width = array_of(high) - array_of(low)
+    if np.any(width < 0):
+        raise DataError("the lower bound is above the upper bound. Are they swapped?")
+    return plain(width / (2 * _quantile(level, df)))
 
 
 def interval_from_se(estimate: Any, se: Any, *, level: float = 0.95, df: Any | None = None) -> tuple[Any, Any]:
@@ -111,6 +114,8 @@ def combine_groups(mean1: Any, sd1: Any, n1: Any, mean2: Any, sd2: Any, n2: Any)
     """
     m1, s1, a = array_of(mean1), array_of(sd1), array_of(n1)
     m2, s2, b = array_of(mean2), array_of(sd2), array_of(n2)
+    if np.any(a < 1) or np.any(b < 1) or np.any(s1 < 0) or np.any(s2 < 0):
+        raise DataError("a group has at least one patient and a standard deviation of at least 0.")
     n = a + b
     total = (a - 1) * s1**2 + (b - 1) * s2**2 + a * b / n * (m1 - m2) ** 2
     return plain((a * m1 + b * m2) / n), plain(np.sqrt(total / (n - 1))), plain(n)

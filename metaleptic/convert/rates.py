@@ -9,6 +9,7 @@ import numpy as np
 from metaleptic.convert.by_kernel import Column, effects_of, measure_key, read_columns
 from metaleptic.convert.count_kernels import RATES, TWO_RATES, policy_named
 from metaleptic.convert.count_kernels import continuity as continuity_of
+from metaleptic.errors import OptionError
 from metaleptic.measures import MEASURES
 from metaleptic.types import Effects
 
@@ -23,6 +24,7 @@ def two_rates(
     measure: str = "IRR",
     continuity: float = 0.5,
     correct: str | None = None,
+    double_zero: str = "exclude",
     study: str | None = None,
     label: str | None = None,
     level: float = 0.95,
@@ -43,6 +45,9 @@ def two_rates(
         ratios.
     correct : {"empty", "all", "if any empty", "none"}, optional
         Which studies ``continuity`` is added to, as in ``ml.two_by_two``; by default those without events.
+    double_zero : {"exclude", "correct"}, default "exclude"
+        What becomes of rate ratios without events in both arms, which say nothing about a ratio. Models of counts and
+        rate differences keep such studies.
     study, label, level, sheet
         As in ``ml.two_by_two``.
 
@@ -69,16 +74,24 @@ def two_rates(
     """
     kernel = TWO_RATES[measure_key(measure, TWO_RATES)]
     columns = _arm(events1, time1, "1") | _arm(events2, time2, "2")
+    if double_zero not in {"exclude", "correct"}:
+        raise OptionError(f'double_zero {double_zero!r} is unknown. Choose "exclude" or "correct".')
     read = read_columns(data, columns, study, sheet)
     x = read.values
     empty = (x["events1"] == 0) | (x["events2"] == 0)
     policy = policy_named(measure, correct)
     add = continuity_of(policy, continuity, empty)
+    silent = (x["events1"] == 0) & (x["events2"] == 0)
+    if measure == "IRR" and double_zero == "exclude":
+        add = np.where(silent, 0.0, add)
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = kernel(x["events1"] + add, x["time1"], x["events2"] + add, x["time2"])
     words = f"{MEASURES[measure].scale} from events and person-time"
-    why = "one had none" if policy == "empty" else f"correct = {policy}"
-    how = [f"{words}, {continuity:g} added to the events of both arms ({why})" if a else words for a in add]
+    why = [("both had none" if s else "one had none") if policy == "empty" else f"correct = {policy}" for s in silent]
+    how = [
+        f"{words}, {continuity:g} added to the events of both arms ({w})" if a else words
+        for a, w in zip(add, why, strict=True)
+    ]
     return effects_of(
         read,
         measure,

@@ -153,7 +153,7 @@ def _by_rank(y: FloatArray, weights: FloatArray, method: str, interval: str, lev
     a, middle, b = weighted_quantile(y, weights, np.array([low, 0.5, high])).tolist()
     name = {"median-of-medians": "median of medians", "weighted-median": "median of medians weighted by patients"}
     return PooledMedian(
-        Estimate(middle, a, b, level), f"{name[method]}, {words}", coverage, float("nan"), float("nan"), k
+        Estimate(middle, a, b, coverage), f"{name[method]}, {words}", coverage, float("nan"), float("nan"), k
     )
 
 

@@ -120,7 +120,18 @@ def build_normal(
 
 
 def _prediction(effects: Effects, fit: NormalFit, mean: MeanInterval, se: float, level: float) -> Estimate:
-    """Return the interval for a new study: t or z as for the mean, with the SE of the mean."""
+    """Return the interval for a new study: t or z as for the mean, with the SE of the mean.
+
+    Where the interval for the mean is one of likelihood, t with one degree of freedom fewer than studies for the spread of
+    true effects, and the reach of that interval to each side for the mean: never narrower than it.
+    """
+    if np.isnan(mean.se) and np.isfinite(mean.low + mean.high):
+        spread = float(quantile(np.float64(len(effects) - 1), level)) ** 2 * float(fit.tau2)
+        ends = (
+            mean.mu - np.sqrt(spread + (mean.mu - mean.low) ** 2),
+            mean.mu + np.sqrt(spread + (mean.high - mean.mu) ** 2),
+        )
+        return printed_estimate(effects, mean.mu, float(ends[0]), float(ends[1]), level, "prediction")
     half = float(quantile(np.float64(mean.df), level)) * float(np.sqrt(fit.tau2 + se**2))
     return printed_estimate(effects, mean.mu, mean.mu - half, mean.mu + half, level, "prediction")
 

@@ -29,7 +29,12 @@ def mantel_haenszel(cells: FloatArray, measure: str) -> Pair:
         difference = float(((a * n2 - c * n1) / total).sum() / weight)
         p = (n1**2 * c - n2**2 * a + n1 * n2 * (n2 - n1) / 2) / total**2
         q = (a * d + c * b) / (2 * total)
-        return difference, float(np.sqrt(difference * p.sum() + q.sum()) / weight)
+        variance = difference * p.sum() + q.sum()
+        if not variance > 0:
+            raise NotEstimableError(
+                "no study has both events and non-events: the risk difference has no standard error."
+            )
+        return difference, float(np.sqrt(variance) / weight)
     r, s = (a * d / total, b * c / total) if measure == "OR" else (a * n2 / total, c * n1 / total)
     if r.sum() == 0 or s.sum() == 0:
         raise NotEstimableError("no study has events that tell the arms apart: the pooled ratio is 0 or infinite.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.frames import is_missing
 from metaleptic.pooling.normal import test_probability
 from metaleptic.pooling.regression import fit_regression
@@ -52,6 +52,10 @@ def mixed_regression(y: Any, v: Any, x: Any, *, tau2: str | None, test: str, at_
 
 
 def _regression(y: Any, v: Any, x: Any, tau2: str | None, test: str, at_zero: bool) -> Asymmetry:
+    if np.ptp(x) <= 1e-9 * float(np.abs(x).max()):
+        raise NotEstimableError(
+            "the studies are all equally precise (or large): there are no small studies that could differ."
+        )
     design = np.column_stack([np.ones_like(x), x])
     fit = fit_regression(y, v, design, tau2=tau2, test=test)
     se = np.sqrt(np.diag(fit.cov))

@@ -215,14 +215,24 @@ def _single_studies(cells: FloatArray, alpha: float) -> tuple[FloatArray, FloatA
         rest = c + d if a <= c else a + b
         p[i] = _fisher(few, size, others, rest)
         was = p[i] < alpha
-        step = 1.0 if was else -1.0
-        x = few + step
-        while 0 <= x <= size:
-            if (_fisher(x, size, others, rest) < alpha) != was:
-                index[i] = abs(x - few)
-                break
-            x += step
+        index[i] = _steps_to_turn(few, size, others, rest, alpha, was=was)
     return p, index
+
+
+def _steps_to_turn(few: float, size: float, others: float, rest: float, alpha: float, *, was: bool) -> float:
+    """Halve the range of changes in which the test turns: its p rises towards equal risks and falls away from them."""
+    step = 1.0 if was else -1.0
+    inside, outside = 0, int(np.floor(others / rest * size) - few) if was else int(few)
+
+    def turned(n: int) -> bool:
+        return (_fisher(few + step * n, size, others, rest) < alpha) != was
+
+    if outside < 1 or not turned(outside):
+        return float("inf")
+    while outside - inside > 1:
+        middle = (inside + outside) // 2
+        inside, outside = (inside, middle) if turned(middle) else (middle, outside)
+    return float(outside)
 
 
 def _fisher(x1: float, n1: float, x2: float, n2: float) -> float:

@@ -112,6 +112,8 @@ def limit_meta_analysis(fit: Pooled) -> LimitMetaAnalysis:
         raise OptionError('a limit meta-analysis needs the random-effects model. Pool with model="random".')
     if fit.k < 3:
         raise NotEstimableError(f"a limit meta-analysis needs at least 3 studies; there are {fit.k}.")
+    if np.ptp(fit.effects.v) <= 1e-9 * float(fit.effects.v.max()):
+        raise NotEstimableError("all studies are equally precise: there are no small studies to take the effect off.")
     y, v, tau = fit.effects.y, fit.effects.v, float(np.sqrt(fit.tau2))
     se = np.sqrt(v + fit.tau2)
     design = np.column_stack([np.ones_like(y), 1 / se])

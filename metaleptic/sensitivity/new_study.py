@@ -103,7 +103,7 @@ def proportion_beyond(
     Raises
     ------
     NotEstimableError
-        If there is one study only, or tau is estimated to be 0 (normal method), so that all true effects are the same.
+        If there is one study only, or tau is estimated to be 0, so that all true effects are the same.
     OptionError
         If an option is unknown, or there is no threshold.
 
@@ -141,9 +141,12 @@ def proportion_beyond(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = float(np.nan_to_num(np.divide(z, spread), nan=0.0, posinf=np.inf, neginf=-np.inf))
     new = float(special.ndtr(ratio) if np.isinf(fit.df) else special.stdtr(fit.df, ratio))
+    if tau == 0:
+        raise NotEstimableError(
+            "tau is estimated to be 0: all true effects would be the same, on one side of the threshold. With few studies "
+            "that is no evidence that they are; see the interval of tau."
+        )
     if method == "normal":
-        if tau == 0:
-            raise NotEstimableError('tau is estimated to be 0: all true effects are the same. Use method="calibrated".')
         value = float(special.ndtr(z / tau))
         error = np.sqrt(se**2 / tau**2 + (fit.tau2_se * z / (2 * tau**3)) ** 2)
         half = float(special.ndtri(0.5 + fit.level / 2) * error * np.exp(-0.5 * (z / tau) ** 2) / np.sqrt(2 * np.pi))

@@ -99,7 +99,8 @@ def worst_case(fit: Pooled, *, favoured: str | None = None, alpha: float = 0.05)
 
     Notes
     -----
-    No selection model is fitted: non-affirmative studies are weighted up by an assumed ratio. Source: Mathur MB,
+    No selection model is fitted: the intervals of the random-effects model are robust ones, t with one degree of freedom
+    fewer than studies count; non-affirmative studies are weighted up by an assumed ratio. Source: Mathur MB,
     VanderWeele TJ. J R Stat Soc C 2020;69:1091-1119.
 
     Examples
@@ -130,12 +131,14 @@ def worst_case(fit: Pooled, *, favoured: str | None = None, alpha: float = 0.05)
     def corrected(ratio: Any) -> tuple[Any, Any]:
         return weighted_up(y, v, base, yes, ratio, random=random)
 
-    crit = float(special.ndtri(0.5 + fit.level / 2))
+    tail = 0.5 + fit.level / 2
+    crit, least = float(special.ndtri(tail)), int((~yes).sum())
+    wide, widest = ((float(special.stdtrit(n - 1, tail)) if random else crit) for n in (fit.k, least))
     ratios = np.geomspace(1, 200, 41)
     mean, se = corrected(ratios)
-    ends = m.printed_bounds(*(null + sign * (mean + s * crit * se) for s in (-1, 1)))
+    ends = m.printed_bounds(*(null + sign * (mean + s * wide * se) for s in (-1, 1)))
     last, last_se = (float(x) for x in corrected(np.array(np.inf)))
-    a, b = sorted(null + sign * (last + s * crit * last_se) for s in (-1, 1))
+    a, b = sorted(null + sign * (last + s * widest * last_se) for s in (-1, 1))
     yes = yes.copy()
     yes.flags.writeable = False
     return WorstCase(
@@ -147,7 +150,9 @@ def worst_case(fit: Pooled, *, favoured: str | None = None, alpha: float = 0.05)
         high=frozen_array(ends[1]),
         worst=printed_estimate(fit.effects, null + sign * last, a, b, fit.level, "confidence"),
         to_null=_ratio_at(lambda r: float(corrected(np.array(r))[0])),
-        interval_to_null=_ratio_at(lambda r: float(corrected(np.array(r))[0] - crit * corrected(np.array(r))[1])),
+        interval_to_null=_ratio_at(
+            lambda r: float(corrected(np.array(r))[0] - (widest if np.isinf(r) else wide) * corrected(np.array(r))[1])
+        ),
     )
 
 

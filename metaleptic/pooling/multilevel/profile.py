@@ -63,6 +63,11 @@ def profile_interval(
     >>> ml.profile_interval(ml.pool_multilevel(e, random="~ 1 | lab"))["sigma2[lab]"]
     0.03328 (95% CI 0 to 0.4209)
     """
+    if not isinstance(fit, Multilevel):
+        raise OptionError(
+            f"profile_interval takes a fit of ml.pool_multilevel, not {type(fit).__name__}. "
+            'For ml.pool see ml.tau2_interval(fit, method="profile-likelihood").'
+        )
     level = fit.level if level is None else level
     check_level(level)
     places = _places(fit)
