@@ -16,12 +16,11 @@ from metaleptic.pooling.regression import fit_regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.copas_likelihood import CopasFit, fit_copas, profile_of_rho
 from metaleptic.sensitivity.subset_fits import refuse_others
-from metaleptic.sensitivity.words import p_words, value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, p_words, value_words, with_small_letter
 from metaleptic.types import Estimate, FloatArray, frozen_array
 
 PROBABILITIES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 LEFT = 0.10  # p of the test of remaining selection, above which a correction is enough
-FEW = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +109,7 @@ class Copas:
         poor = int((~self.converged).sum())
         if poor and len(np.flatnonzero(self.converged)):
             text += f" {poor} of {len(self.note)} fits cannot be relied on."
-        return text + (f" With {self.fit.k} studies this is a guess." if self.fit.k < FEW else "")
+        return text + few_words(self.fit.k)
 
     def to_frame(self) -> Any:
         """Return a row per strength of selection."""
