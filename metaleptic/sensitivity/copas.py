@@ -16,12 +16,11 @@ from metaleptic.pooling.regression import fit_regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.copas_likelihood import CopasFit, fit_copas, profile_of_rho
 from metaleptic.sensitivity.subset_fits import refuse_others
-from metaleptic.sensitivity.words import p_words, value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, p_words, value_words, with_small_letter
 from metaleptic.types import Estimate, FloatArray, frozen_array
 
 PROBABILITIES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 LEFT = 0.10  # p of the test of remaining selection, above which a correction is enough
-FEW = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +40,8 @@ class Copas:
     mu, se, tau, rho, loglik : ndarray of shape (m,)
         Maximum likelihood on the analysis scale; ``rho`` is the correlation of publication with the effect.
     p_left : ndarray of shape (m,)
-        p of the test that small studies still show other effects after the correction.
+        p of the test that a straight line on the standard error fits better than this selection does: small if small
+        studies still differ more than the selection explains.
     unpublished : ndarray of shape (m,)
         Expected number of unpublished studies.
     note : tuple of str
@@ -109,7 +109,7 @@ class Copas:
         poor = int((~self.converged).sum())
         if poor and len(np.flatnonzero(self.converged)):
             text += f" {poor} of {len(self.note)} fits cannot be relied on."
-        return text + (f" With {self.fit.k} studies this is a guess." if self.fit.k < FEW else "")
+        return text + few_words(self.fit.k)
 
     def to_frame(self) -> Any:
         """Return a row per strength of selection."""
@@ -165,8 +165,8 @@ def copas(
 
     Notes
     -----
-    Fitted by maximum likelihood for given selection. The test of what is left adds a slope on the standard error (likelihood
-    ratio, one degree of freedom). Sources: Copas J, Shi JQ. Biostatistics 2000;1:247-262; Carpenter JR et al. J Clin
+    Fitted by maximum likelihood for given selection. The test of what is left compares with the regression on the standard
+    error without selection (likelihood ratio, one degree of freedom; p is 1 where selection fits better than the line). Sources: Copas J, Shi JQ. Biostatistics 2000;1:247-262; Carpenter JR et al. J Clin
     Epidemiol 2009;62:624-631 (the rule p > 0.1).
 
     Examples
@@ -230,9 +230,9 @@ def _along(y: FloatArray, s: FloatArray, pairs: FloatArray) -> list[CopasFit]:
         note="",
     )
     start = np.array([none.mu, none.tau])
-    tilted = np.r_[straight.beta[0], np.sqrt(straight.tau2), straight.beta[1]]
+    line = float(straight.loglik)
     return [
-        none if np.isinf(first) else fit_copas(y, s, (first, slope), start, tilted) for first, slope in pairs.tolist()
+        none if np.isinf(first) else fit_copas(y, s, (first, slope), start, line) for first, slope in pairs.tolist()
     ]
 
 

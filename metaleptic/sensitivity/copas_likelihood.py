@@ -1,8 +1,7 @@
 """The likelihood of Copas' selection model: publication depends on the standard error and is correlated with the effect.
 
 Study i is published if gamma0 + gamma1 / s_i + delta_i > 0, where delta_i is standard normal and has correlation rho with
-the sampling error. Arrays: parameters of shape (..., d) in the order mu, tau, artanh rho and, for the test
-of what selection is left, the slope on the standard error; y, s of shape (k,).
+the sampling error. Arrays: parameters of shape (..., 3) in the order mu, tau, artanh rho; y, s of shape (k,).
 Source: Copas J, Shi JQ. Biostatistics 2000;1:247-262.
 """
 
@@ -25,7 +24,7 @@ RISING = "still rises"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CopasFit:
-    """The maximum at one pair of gammas; ``p_left`` of the test that a slope on the standard error is left; ``trouble`` is why it cannot be relied on ("" if it can), ``note`` what to know."""
+    """The maximum at one pair of gammas; ``p_left`` of the comparison with a straight line; ``trouble`` is why it cannot be relied on ("" if it can), ``note`` what to know."""
 
     mu: float
     se: float
@@ -41,8 +40,6 @@ def log_likelihood(t: Any, y: FloatArray, s: FloatArray, gamma: tuple[float, flo
     """Return the log-likelihood of the published studies, given that they were published."""
     t = np.asarray(t, dtype=np.float64)[..., None, :]
     mu, tau, rho = t[..., 0], t[..., 1], np.tanh(np.clip(t[..., 2], -8.0, 8.0))
-    if t.shape[-1] > 3:
-        mu = mu + t[..., 3] * s
     u = gamma[0] + gamma[1] / s
     ratio = np.exp(-0.5 * u * u - 0.5 * np.log(2 * np.pi) - special.log_ndtr(u))
     sigma2 = s**2 / (1 - ratio * (u + ratio) * rho**2)  # s is the error of what was published, sigma of all
@@ -54,20 +51,18 @@ def log_likelihood(t: Any, y: FloatArray, s: FloatArray, gamma: tuple[float, flo
     return np.add.reduce(each, axis=-1)
 
 
-def fit_copas(
-    y: FloatArray, s: FloatArray, gamma: tuple[float, float], plain: FloatArray, straight: FloatArray
-) -> CopasFit:
-    """Fit the model at one pair of gammas, and again with a slope on the standard error.
+def fit_copas(y: FloatArray, s: FloatArray, gamma: tuple[float, float], plain: FloatArray, straight: float) -> CopasFit:
+    """Fit the model at one pair of gammas.
 
-    ``plain`` is (mu, tau) and ``straight`` (mu, tau, slope) of the fits without selection.
+    ``plain`` is (mu, tau) of the fit without selection, ``straight`` the log-likelihood of the regression on the
+    standard error without selection.
     """
-    best = _maximum(y, s, gamma, plain, np.zeros((1, 0)))
+    best = _maximum(y, s, gamma, plain)
     note = ""
     if _broken(best, s):  # a lower peak inside the model is worth more than the corner where it breaks down
         inside = _inside(y, s, gamma, plain)
         if inside is not None:
             best, note = inside, "a higher peak lies where the model breaks down"
-    wider = _maximum(y, s, gamma, straight[:2], np.array([[straight[2]], [0.0]]), known_start=best.at)
     at_edge = bool(abs(best.at[2]) > 0.97 * EDGE)
     trouble = "" if at_edge and RISING in best.problem else best.problem
     if _broken(best, s):
@@ -82,7 +77,7 @@ def fit_copas(
         tau=float(best.at[1]),
         rho=float(np.tanh(best.at[2])),
         loglik=best.value,
-        p_left=float(special.chdtrc(1, max(0.0, 2 * (wider.value - best.value)))),
+        p_left=float(special.chdtrc(1, max(0.0, 2 * (straight - best.value)))),
         trouble=trouble,
         note=note,
     )
@@ -95,8 +90,8 @@ def _broken(found: Maximum, s: FloatArray) -> bool:
 def _inside(y: FloatArray, s: FloatArray, gamma: tuple[float, float], plain: FloatArray) -> Maximum | None:
     """Return the highest peak with some heterogeneity or without perfect correlation; None if there is none."""
     least = 0.05 * float(s.min())
-    one = _maximum(y, s, gamma, plain, np.zeros((1, 0)), edge=BREAKS)
-    two = _maximum(y, s, gamma, plain, np.zeros((1, 0)), least=least)
+    one = _maximum(y, s, gamma, plain, edge=BREAKS)
+    two = _maximum(y, s, gamma, plain, least=least)
     peaks = [one] if not one.problem and abs(one.at[2]) < 0.99 * BREAKS else []
     if two.at[1] > 1.5 * least and (not two.problem or RISING in two.problem):
         peaks.append(two)
@@ -108,31 +103,21 @@ def _maximum(
     s: FloatArray,
     gamma: tuple[float, float],
     near: FloatArray,
-    slopes: FloatArray,
     *,
     edge: float = EDGE,
     least: float = 0.0,
-    known_start: FloatArray | None = None,
 ) -> Maximum:
     """Climb from the best points of a grid, one for each range of the correlation."""
-    d = 3 + slopes.shape[1]
     step = float(np.sqrt(np.mean(s**2) + near[1] ** 2))
     mu = near[0] + step * np.linspace(-2, 2, 33)
     tau = np.array([0.0, 0.4 * near[1], near[1], 0.5 * float(np.std(y)), float(np.std(y))])
     zones = np.clip([-4.9, -3.0, -1.5, -0.6, 0.0, 0.6, 1.5, 3.0, 4.9], -0.98 * edge, 0.98 * edge)
-    grid = np.array(
-        [[m, t, a, *more] for a in zones for m in mu for t in tau for more in slopes.tolist()], dtype=np.float64
-    )
+    grid = np.array([[m, t, a] for a in zones for m in mu for t in tau], dtype=np.float64)
     heights = log_likelihood(grid, y, s, gamma).reshape(len(zones), -1)
     tops = np.argmax(heights, axis=1) + np.arange(len(zones)) * heights.shape[1]
-    starts = list(np.maximum(grid[tops], np.r_[-np.inf, least, np.full(d - 2, -np.inf)]))
-    if known_start is not None:
-        starts.append(np.r_[known_start, 0.0])
-    low, high = (
-        np.r_[-np.inf, least, -edge, np.full(d - 3, -np.inf)],
-        np.r_[np.inf, np.inf, edge, np.full(d - 3, np.inf)],
-    )
-    known = np.r_[False, True, True, np.full(d - 3, False)]
+    starts = list(np.maximum(grid[tops], [-np.inf, least, -np.inf]))
+    low, high = np.array([-np.inf, least, -edge]), np.array([np.inf, np.inf, edge])
+    known = np.array([False, True, True])
     return maximise(lambda t: log_likelihood(t, y, s, gamma), starts, low, high, known)
 
 

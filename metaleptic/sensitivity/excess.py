@@ -12,7 +12,7 @@ from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.subset_fits import refuse_others
-from metaleptic.sensitivity.words import p_words
+from metaleptic.sensitivity.words import FEW, p_words
 from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 TESTS = ("chi2", "binomial", "exact")
@@ -64,7 +64,8 @@ class ExcessSignificance:
         found = f"{self.observed} of {self.fit.k} studies are significant; their power would give {self.expected:.1f}"
         if self.p < 0.10:
             return f"{found} ({p_words(self.p)}): more than expected, as when some were selected or analysed for significance."
-        return f"{found} ({p_words(self.p)}): no excess."
+        few = f", but {self.fit.k} studies could hardly show one" if self.fit.k < FEW else ""
+        return f"{found} ({p_words(self.p)}): no excess{few}."
 
     def to_frame(self) -> Any:
         """Return a row per study."""

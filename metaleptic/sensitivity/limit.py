@@ -14,7 +14,7 @@ from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.asymmetry import weighted_regression
 from metaleptic.sensitivity.subset_fits import refuse_others
-from metaleptic.sensitivity.words import p_words, value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, p_words, value_words, with_small_letter
 from metaleptic.types import Estimate, FloatArray, frozen_array
 
 
@@ -60,7 +60,7 @@ class LimitMetaAnalysis:
         return (
             f"With small-study effects taken off, {with_small_letter(m.label)} is {value_words(m, e.value, e.low, e.high, e.level)} "
             f"instead of {m.format(self.fit.estimate.value)}; they explain Q = {self.q_small:.1f} of {self.q:.1f} "
-            f"({p_words(float(special.chdtrc(1, self.q_small)))})."
+            f"({p_words(float(special.chdtrc(1, self.q_small)))}).{few_words(self.fit.k)}"
         )
 
     def to_frame(self) -> Any:

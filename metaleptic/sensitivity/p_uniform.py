@@ -14,7 +14,7 @@ from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.sums_of_uniforms import sum_cdf, sum_quantile
-from metaleptic.sensitivity.words import p_words, studies, value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, p_words, studies, value_words, with_small_letter
 from metaleptic.types import BoolArray, Estimate, FloatArray
 
 METHODS = ("star", "original")
@@ -91,8 +91,8 @@ class PUniform:
             f"{with_small_letter(m.label)} is {value_words(m, e.value, e.low, e.high, e.level)} instead of {m.format(self.fit.estimate.value)}"
         )
         if self.method == "original":
-            return text + f" (publication bias: {p_words(self.p_bias)})."
-        return text + f", tau {np.sqrt(self.tau2):.2f}."
+            return text + f" (publication bias: {p_words(self.p_bias)}).{few_words(self.fit.k)}"
+        return text + f", tau {np.sqrt(self.tau2):.2f}.{few_words(self.fit.k)}"
 
     def to_frame(self) -> Any:
         """Return a row per parameter: printed scale for the effect, analysis scale for tau2."""

@@ -14,7 +14,7 @@ from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.asymmetry import Asymmetry, mixed_regression, weighted_regression
-from metaleptic.sensitivity.words import value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, value_words, with_small_letter
 from metaleptic.types import Effects, Estimate
 
 
@@ -58,7 +58,7 @@ class PetPeese:
         rule = "an effect remains in PET" if self.chosen == "PEESE" else "no effect remains in PET"
         return (
             f"Extrapolated to a study without sampling error, {with_small_letter(m.label)} is "
-            f"{value_words(m, e.value, e.low, e.high, e.level)} ({self.chosen}, because {rule})."
+            f"{value_words(m, e.value, e.low, e.high, e.level)} ({self.chosen}, because {rule}).{few_words(len(self.effects))}"
         )
 
     def to_frame(self) -> Any:

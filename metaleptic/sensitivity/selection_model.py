@@ -19,7 +19,7 @@ from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.sensitivity.maximise import Maximum, maximise
 from metaleptic.sensitivity.selection_functions import SELECTION, SelectionFunction
 from metaleptic.sensitivity.selection_likelihood import Problem, log_likelihood, log_p_values, make_problem, split
-from metaleptic.sensitivity.words import p_words, value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, p_words, value_words, with_small_letter
 from metaleptic.types import Estimate, FloatArray, frozen_array
 
 MOST = 100.0
@@ -116,7 +116,7 @@ class SelectionModel:
         m, e = self.fit.effects.measure, self.estimate
         return (
             f"If publication had depended on p ({name}), {with_small_letter(m.label)} would be "
-            f"{value_words(m, e.value, e.low, e.high, e.level)} instead of {m.format(self.fit.estimate.value)} ({test})."
+            f"{value_words(m, e.value, e.low, e.high, e.level)} instead of {m.format(self.fit.estimate.value)} ({test}).{few_words(self.fit.k)}"
         )
 
     def to_frame(self) -> Any:

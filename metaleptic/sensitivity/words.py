@@ -5,7 +5,15 @@ from __future__ import annotations
 from metaleptic.pooling.result import format_p
 from metaleptic.types import Measure
 
-__all__ = ["format_p", "listed", "p_words", "side", "studies", "value_words", "with_small_letter"]
+__all__ = ["few_words", "format_p", "listed", "p_words", "side", "studies", "value_words", "with_small_letter"]
+
+
+FEW = 10
+
+
+def few_words(k: int) -> str:
+    """Say after a sentence that so few studies cannot carry it; "" from ten studies on."""
+    return f" With {k} studies this is a guess." if k < FEW else ""
 
 
 def side(low: float, high: float, null: float) -> int:

@@ -215,3 +215,14 @@ def test_sentences_say_what_was_found() -> None:
     assert "instead of 0.46" in ml.limit_meta_analysis(fit).sentence
     assert len(ml.excess_significance(fit).to_frame()) == fit.k
     assert ml.trim_and_fill(fit).to_frame()["k"].tolist() == [16, 23]
+
+
+def test_sentences_of_few_studies_say_that_they_are_few() -> None:
+    """Below ten studies nothing is corrected, nor absent, without saying so; from ten on nothing is said."""
+    y = [-1.2, 0.3, -0.9, -0.7, 0.2, -0.5, -0.3, 0.1, -0.2, -0.1]
+    v = [0.2, 0.4, 0.1, 0.1, 0.15, 0.1, 0.05, 0.03, 0.02, 0.01]
+    for k in (6, 10):
+        fit = ml.pool(ml.effects(y[:k], v[:k], measure="HR"))
+        for verb in (ml.pet_peese, ml.limit_meta_analysis, ml.p_uniform):
+            assert ("With 6 studies this is a guess." in verb(fit).sentence) == (k == 6)
+        assert ("6 studies could hardly show one" in ml.excess_significance(fit).sentence) == (k == 6)
