@@ -45,8 +45,11 @@ class Design:
     spec: Any = None
 
 
-def design_of(effects: Effects, moderators: Any) -> Design:
-    """Build the design of a formula, of a table of columns, or of a matrix, and check that it can be estimated."""
+def design_of(effects: Effects, moderators: Any, *, full_rank: bool = True) -> Design:
+    """Build the design of a formula, of a table of columns, or of a matrix, and check that it can be estimated.
+
+    Without ``full_rank`` there may be more columns than studies: a prior tells them apart.
+    """
     if isinstance(moderators, Design):
         design = moderators
     elif isinstance(moderators, str):
@@ -55,7 +58,8 @@ def design_of(effects: Effects, moderators: Any) -> Design:
         design = _of_columns(effects, {str(name): values for name, values in moderators.items()})
     else:
         design = _of_matrix(effects, moderators)
-    check_rank(effects, design)
+    if full_rank:
+        check_rank(effects, design)
     return design
 
 

@@ -230,16 +230,23 @@ def log_prior(priors: Sequence[Prior], v: FloatArray, keep: Any, tau: FloatArray
     return out
 
 
-def tau_density(fit: Exact, i: int, y: Any, v: Any, prior: Prior, effect: EffectPrior | None) -> PositiveDensity:
-    """Return tau's posterior in analysis i as a distribution; y, v and the priors are those of that analysis."""
+def tau_density(
+    fit: Exact, i: int, y: Any, v: Any, prior: Prior, effect: EffectPrior | tuple[float, float] | None
+) -> PositiveDensity:
+    """Return tau's posterior in analysis i as a distribution; y, v and the priors are those of that analysis.
+
+    ``effect`` may be (mean, sd) too, as in ``exact``: sd 0 fixes mu.
+    """
     y, v = np.atleast_2d(y), np.atleast_2d(v)
-    sd, weight = (None, None) if effect is None else normals_of(y, effect)
+    parts = normals_of(y, effect) if isinstance(effect, EffectPrior) else None
 
     def over_u(u: FloatArray) -> FloatArray:
         tau = np.exp(u)[None]
         before = log_prior([prior], v, None, tau)[0] + u
-        if effect is None or sd is None or weight is None:
-            return np.asarray(given_tau(y, v, None, tau, None).loglik[0] + before)
+        if not isinstance(effect, EffectPrior) or parts is None:
+            mu = None if isinstance(effect, EffectPrior) else effect
+            return np.asarray(given_tau(y, v, None, tau, mu).loglik[0] + before)
+        sd, weight = parts
         given = given_tau(y, v, None, tau, (effect.location, sd[:, None]))
         log = given.loglik
         if effect.bounded:
@@ -259,6 +266,8 @@ def refuse_improper(priors: Sequence[Prior], k: Any, power: Any, flat: int) -> N
 
     ``flat`` is the number of coefficients, mu among them, with a flat prior.
     """
+    for prior in priors:
+        refuse_pole(prior)
     for i, (studies, p) in enumerate(zip(k, power, strict=True)):
         prior = priors[i % len(priors)]
         if p > 1 or prior.proper:
@@ -269,6 +278,16 @@ def refuse_improper(priors: Sequence[Prior], k: Any, power: Any, flat: int) -> N
             f"the posterior is improper: the {prior.words} prior on tau is flat where the likelihood of "
             f"{studies:g} {'study' if studies == 1 else 'studies'} hardly falls, so that tau could be arbitrarily large. It needs {needed} studies"
             f"{under}; choose a proper prior, for example priors.half_normal(0.5)."
+        )
+
+
+def refuse_pole(prior: Prior) -> None:
+    """Refuse a prior under which tau piles up at zero whatever the studies say: they never rule out tau = 0."""
+    if prior.head >= 1:
+        raise NotEstimableError(
+            f"the posterior is improper: the {prior.words} prior on tau is infinite at zero like 1/tau (flat on log tau) or "
+            "faster, and no number of studies rules out tau = 0, where its probability piles up at zero. Choose a proper "
+            "prior, for example priors.half_normal(0.5)."
         )
 
 

@@ -108,7 +108,7 @@ EXACT = MappingProxyType(
 
 def exact_model(key: str) -> ExactModel:
     """Look a model up by its key."""
-    if key in ("t", "selection"):
+    if key in ("t", "selection", "outliers"):
         raise OptionError(f'model "{key}" is sampled, not solved: say method="nuts".')
     if key not in EXACT:
         raise OptionError(f"model {key!r} is unknown. Choose one of: {', '.join(EXACT)}.")
@@ -136,6 +136,10 @@ class LatentBayes(PooledBayes):
     def contrast(self, weights: Mapping[str, float]) -> Marginal:
         """Refuse: the studies' effects are known one by one, not jointly."""
         raise OptionError('contrasts of studies need the normal-normal model, or draws: say method="nuts".')
+
+    def shrinkage_weights(self) -> FloatArray:
+        """Refuse: the posterior means are no weighted means of the studies."""
+        raise OptionError("weights of studies in each other's effects exist in the normal-normal model alone.")
 
 
 def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPrior | None, level: float) -> LatentBayes:

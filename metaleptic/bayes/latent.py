@@ -24,7 +24,7 @@ import numpy as np
 from scipy import special
 
 from metaleptic.bayes.effect_prior import EffectPrior
-from metaleptic.bayes.exact import MuPrior
+from metaleptic.bayes.exact import MuPrior, refuse_pole
 from metaleptic.bayes.likelihoods import StudyLikelihood
 from metaleptic.bayes.normal_normal import given_tau
 from metaleptic.bayes.panels import Panels, first_edges, integrate
@@ -256,6 +256,7 @@ def _merged(panels: TauPanels, u: FloatArray, weight: FloatArray) -> tuple[Float
 
 def refuse_improper(study: StudyLikelihood, prior: Prior, mu: MuPrior) -> None:
     """Refuse a posterior that cannot be integrated."""
+    refuse_pole(prior)
     two_sided = int((study.falls_left & study.falls_right).sum())
     if mu is None:
         for falls, event, other in (
@@ -272,7 +273,7 @@ def refuse_improper(study: StudyLikelihood, prior: Prior, mu: MuPrior) -> None:
     if power <= 1 and (not prior.proper or (mu is None and two_sided == 0)):
         raise NotEstimableError(
             f"the posterior is improper: the {prior.words} prior on tau is flat where the likelihood of {len(study)} "
-            "studies hardly falls, so that tau could be arbitrarily large. Choose a proper prior, for example priors.half_normal(1)."
+            f"{'study' if len(study) == 1 else 'studies'} hardly falls, so that tau could be arbitrarily large. Choose a proper prior, for example priors.half_normal(1)."
         )
 
 

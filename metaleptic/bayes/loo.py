@@ -18,6 +18,7 @@ from scipy import special
 from metaleptic.bayes.exact import exact_effect
 from metaleptic.bayes.exact_models import EXACT, LatentBayes
 from metaleptic.bayes.latent import latent
+from metaleptic.bayes.outliers import log_groups
 from metaleptic.bayes.random_beta import beta_binomial_log
 from metaleptic.bayes.random_normal import hermite
 from metaleptic.bayes.result import PooledBayes
@@ -142,6 +143,8 @@ def log_likelihood(fit: SampledBayes) -> FloatArray:
     e, mu, tau = fit.effects, fit.draws["mu"].reshape(-1), fit.draws["tau"].reshape(-1)
     if fit.model in ("t", "selection"):
         raise OptionError(f'the likelihood of model "{fit.model}" with true effects integrated out is not at hand.')
+    if fit.model == "outliers":
+        return np.logaddexp(*log_groups(fit.draws, e)).reshape(-1, len(e))
     if fit.model == "normal-normal":
         total = e.v + tau[:, None] ** 2
         return np.asarray(-0.5 * ((e.y - mu[:, None]) ** 2 / total + np.log(2 * np.pi * total)))

@@ -52,8 +52,7 @@ def pool_moderators(
     flat = [n for n, s in zip(design.names, sd, strict=True) if not np.isfinite(s)]
     reasons = [] if prior.proper else [f"the {prior.words} prior on tau is improper"]
     reasons += [f"the flat prior on {', '.join(flat)} is improper"] if flat else []
-    words = ", ".join("flat" if not np.isfinite(s) else f"normal({m:g}, {s:g})" for m, s in zip(mean, sd, strict=True))
-    words = "flat priors on the coefficients" if len(flat) == len(sd) else f"priors on the coefficients {words}"
+    words = coefficient_words(mean, sd)
     x = np.eye(design.matrix.shape[1])
     coefficients = marginals(fit, x, design.names, level, linear=True)
     return RegressionBayes(
@@ -76,6 +75,14 @@ def pool_moderators(
             f"ml.pool_bayes(effects, moderators={design.formula or 'matrix'!r}, tau={prior.call}, beta={beta!r}, level={level:g})",
         ),
     )
+
+
+def coefficient_words(mean: FloatArray, sd: FloatArray) -> str:
+    """Say the priors on the coefficients."""
+    if not np.isfinite(sd).any():
+        return "flat priors on the coefficients"
+    words = ("flat" if not np.isfinite(s) else f"normal({m:g}, {s:g})" for m, s in zip(mean, sd, strict=True))
+    return f"priors on the coefficients {', '.join(words)}"
 
 
 def coefficient_priors(beta: CoefficientPriors, design: Design) -> tuple[FloatArray, FloatArray]:

@@ -17,6 +17,8 @@ from metaleptic.errors import OptionError
 
 SPIEGELHALTER = "Spiegelhalter DJ, Abrams KR, Myles JP. Bayesian Approaches to Clinical Trials. Wiley 2004, section 5.7"
 SPREAD_95 = float(special.ndtri(0.975))
+NEAR_ZERO, HUGE = 1e-100, 1e300  # an infinite density below the one is replaced by the other
+POLE = 1 - 1e-6  # a density that rises like tau^-1 or faster at zero gives no posterior
 
 
 def in_words(
@@ -162,6 +164,7 @@ def from_density(
     def raw(tau: Any, v: Any) -> Any:
         with np.errstate(all="ignore"):
             value = np.asarray(function(tau), dtype=np.float64)
+            value = np.where((value == np.inf) & (np.asarray(tau) < NEAR_ZERO), HUGE, value)  # a pole, seen below
             bad = np.isnan(value) | (value == np.inf) if log else ~(value >= 0) | np.isinf(value)
             if value.shape != np.shape(tau) or bad.any():
                 where = f" at tau {np.asarray(tau)[bad].flat[0]:.3g}" if value.shape == np.shape(tau) else ""
@@ -179,6 +182,9 @@ def from_density(
     constant = float(grid.log_total[0]) if proper else 0.0
     far = raw(np.exp(np.array([60.0, 80.0])), None) if np.isinf(upper) else np.array([-np.inf, -np.inf])
     tail = float((far[0] - far[1]) / 20) if np.isfinite(far).all() else np.inf
+    near = raw(np.exp(np.array([-80.0, -60.0])), None)
+    head = float((near[0] - near[1]) / 20) if np.isfinite(near).all() else 0.0
+    proper = proper and head < POLE
     return Prior(
         "from_density",
         name,
@@ -189,6 +195,7 @@ def from_density(
         "as given",
         upper=float(upper),
         breaks=tuple(float(b) for b in breaks),
+        head=1.0 if head >= POLE else head,
     )
 
 

@@ -44,5 +44,7 @@ def parse_prior(text: str) -> Prior:
         values = [ast.literal_eval(a) for a in call.args]
         named: dict[str, Any] = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
         return PRIORS[family].make(*values, **named)
+    except OptionError as err:
+        raise OptionError(f"the prior {text!r}: {err}") from None
     except (TypeError, ValueError):
         raise OptionError(f"the prior {text!r} does not have the numbers it needs. {EXAMPLE}") from None

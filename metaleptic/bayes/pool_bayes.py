@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -10,16 +10,21 @@ from metaleptic.bayes.default_priors import default_prior
 from metaleptic.bayes.effect_prior import EffectPrior, normal
 from metaleptic.bayes.exact import Exact, exact_effect, tau_density
 from metaleptic.bayes.marginal import Marginal, mixture_marginals, tau_marginal
-from metaleptic.bayes.moderators import CoefficientPriors, pool_moderators
+from metaleptic.bayes.moderators import CoefficientPriors, coefficient_priors, pool_moderators
 from metaleptic.bayes.normal_normal import study_given_tau, weight_given_tau
 from metaleptic.bayes.own_priors import from_density
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.regression_result import RegressionBayes
+from metaleptic.bayes.regularising import Regularising
 from metaleptic.bayes.result import Nodes, PooledBayes
+from metaleptic.design import design_of
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, frozen_array
 from metaleptic.warn import warn
+
+if TYPE_CHECKING:
+    from metaleptic.bayes.sampled_regression import SampledRegression
 
 
 @overload
@@ -45,13 +50,28 @@ def pool_bayes(
     tau: Prior | None = None,
     mu: None = None,
     moderators: Any,
-    beta: CoefficientPriors = None,
+    beta: CoefficientPriors | Regularising = None,
     level: float = 0.95,
-    method: str = "exact",
+    method: Literal["exact"] = "exact",
     draws: int = 1000,
     chains: int = 4,
     seed: int | None = None,
 ) -> RegressionBayes: ...
+@overload
+def pool_bayes(
+    effects: Effects,
+    *,
+    model: str = "normal-normal",
+    tau: Prior | None = None,
+    mu: None = None,
+    moderators: Any,
+    beta: CoefficientPriors | Regularising = None,
+    level: float = 0.95,
+    method: str,
+    draws: int = 1000,
+    chains: int = 4,
+    seed: int | None = None,
+) -> RegressionBayes | SampledRegression: ...
 def pool_bayes(
     effects: Effects,
     *,
@@ -59,13 +79,13 @@ def pool_bayes(
     tau: Prior | None = None,
     mu: EffectPrior | tuple[float, float] | None = None,
     moderators: Any = None,
-    beta: CoefficientPriors = None,
+    beta: CoefficientPriors | Regularising = None,
     level: float = 0.95,
     method: str = "exact",
     draws: int = 1000,
     chains: int = 4,
     seed: int | None = None,
-) -> PooledBayes | RegressionBayes:
+) -> PooledBayes | RegressionBayes | SampledRegression:
     """Pool the effects of several studies by a Bayesian random-effects model: what to believe after seeing them.
 
     Parameters
@@ -77,6 +97,7 @@ def pool_bayes(
         their counts, without the half added to 0 of n; ``"beta-binomial"``: the same, true proportions scattering by a
         beta distribution. ``"poisson-normal"``: rates by events and time at risk.
         ``"t"`` (only with ``method="nuts"``): effects with standard errors, true effects scattering by a Student t(4);
+        ``"outliers"``: a few outlying studies scatter more widely than the others, and are named;
         ``"selection"``: results that are not significant may have stayed unreported.
     tau : Prior, optional
         Prior on the heterogeneity, from ``ml.priors``, or a distribution of ``scipy.stats``. By default half-normal: scale 0.5 for ratios, medians and
@@ -87,8 +108,9 @@ def pool_bayes(
     moderators : str, mapping or ndarray of shape (k, p), optional
         Characteristics of the studies that may explain differences (meta-regression): a formula on the columns of the
         effects (``"~ dose + design"``), a mapping of columns, or a design matrix.
-    beta : sequence of (mean, sd), optional
-        With moderators: normal prior on each coefficient, None for a flat one; all flat by default.
+    beta : sequence of (mean, sd), or Regularising, optional
+        With moderators: normal prior on each coefficient, None for a flat one; all flat by default. With many moderators
+        ``priors.horseshoe()`` or ``priors.ridge()`` (``method="nuts"``): coefficients are small unless the studies insist.
     level : float, default 0.95
         Level of all intervals.
     method : {"exact", "nuts"}, default "exact"
@@ -100,7 +122,7 @@ def pool_bayes(
 
     Returns
     -------
-    PooledBayes or RegressionBayes
+    PooledBayes, RegressionBayes or SampledRegression
         ``estimate`` on the printed scale; ``mu``, ``tau``, ``prediction`` and ``theta[i]`` as distributions. With
         moderators the coefficients ``beta`` instead of ``mu``. A sampled one has ``draws``, ``diagnostics`` and
         ``to_arviz()`` too.
@@ -149,8 +171,16 @@ def pool_bayes(
             raise OptionError(
                 "with moderators there is no single mu: give the priors on the coefficients as beta=[...]."
             )
-        if model != "normal-normal" or method != "exact":
-            raise OptionError('moderators go with model="normal-normal" and method="exact".')
+        if model != "normal-normal":
+            raise OptionError('moderators go with model="normal-normal".')
+        if isinstance(beta, Regularising) and method == "exact":
+            raise OptionError(f'priors.{beta.key} on the coefficients is sampled, not solved: say method="nuts".')
+        if isinstance(beta, Regularising) or method == "nuts":
+            from metaleptic.bayes.sampled_regression import pool_sampled_moderators
+
+            design = design_of(effects, moderators, full_rank=not isinstance(beta, Regularising))
+            given = beta if isinstance(beta, Regularising) else coefficient_priors(beta, design)
+            return pool_sampled_moderators(effects, design, prior, given, level, draws=draws, chains=chains, seed=seed)
         return pool_moderators(effects, moderators, prior, beta, level)
     if beta is not None:
         raise OptionError("beta is for moderators. The prior on the pooled effect is mu=(mean, sd).")

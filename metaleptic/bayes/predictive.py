@@ -15,6 +15,7 @@ import numpy as np
 
 from metaleptic.bayes.exact import exact_effect
 from metaleptic.bayes.exact_models import LatentBayes, events_in_time
+from metaleptic.bayes.outliers import SHARE, STRETCH, spread_of_groups
 from metaleptic.bayes.random_beta import shapes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.bayes.sampled import SampledBayes
@@ -155,21 +156,29 @@ def model_of(fit: PooledBayes) -> str:
 
 
 def from_prior(fit: PooledBayes, draws: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Draw mu and tau from their priors."""
+    """Draw mu and tau from their priors; tau for each study where studies differ in it."""
     if fit.no_marginal and not isinstance(fit, SampledBayes):
         raise NotEstimableError(f"there is no prior predictive check: {fit.no_marginal}. Choose proper priors.")
     effect = fit.mu_prior
     if effect is None or not fit.prior.proper:
         raise NotEstimableError("there is no prior predictive check of an improper prior. Choose proper priors.")
     z = rng.standard_normal(draws) if np.isinf(effect.df) else rng.standard_t(effect.df, draws)
-    return effect.location + effect.scale * z, fit.prior.quantile(rng.random(draws), fit.effects.v)
+    tau = fit.prior.quantile(rng.random(draws), fit.effects.v)
+    if model_of(fit) == "outliers":
+        wide = STRETCH * fit.prior.quantile(rng.random(draws), fit.effects.v)
+        tau = spread_of_groups(rng, tau, wide, rng.beta(*SHARE, draws), len(fit.effects))
+    return effect.location + effect.scale * z, tau
 
 
 def from_posterior(fit: PooledBayes, draws: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Draw mu and tau from their joint posterior."""
+    """Draw mu and tau from their joint posterior; tau for each study where studies differ in it."""
     if isinstance(fit, SampledBayes):
         at = rng.integers(0, fit.draws["mu"].size, draws)
-        return fit.draws["mu"].reshape(-1)[at], fit.draws["tau"].reshape(-1)[at]
+        kept = {name: fit.draws[name].reshape(-1)[at] for name in ("mu", "tau", "wide", "share") if name in fit.draws}
+        if "wide" in kept:
+            tau = spread_of_groups(rng, kept["tau"], kept["wide"], kept["share"], len(fit.effects))
+            return kept["mu"], tau
+        return kept["mu"], kept["tau"]
     if isinstance(fit, LatentBayes):
         grid = fit.grid
         flat = np.maximum(grid.joint.reshape(-1), 0.0)
@@ -202,7 +211,7 @@ def _replicate(
         theta = logit_of_beta(rng, np.broadcast_to(a, shape), np.broadcast_to(b, shape))
     else:
         z = rng.standard_t(T_DF, shape) if model == "t" else rng.standard_normal(shape)
-        theta = mu[:, None] + tau[:, None] * z
+        theta = mu[:, None] + tau.reshape(mu.size, -1) * z
     if model in ("binomial-normal", "beta-binomial"):
         n = e.n.astype(np.int64)
         p = 1 / (1 + np.exp(-np.clip(theta, -700, 700)))

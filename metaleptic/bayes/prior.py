@@ -45,6 +45,9 @@ class Prior:
         Whether the density depends on the studies' variances.
     closed_cdf, closed_quantile : callable or None
         In closed form, where there is one.
+    head : float
+        The power p with which the density rises towards zero, tau^-p. From 1 on (flat on log tau) every posterior is
+        improper: the likelihood does not vanish at tau = 0.
     """
 
     key: str
@@ -59,6 +62,7 @@ class Prior:
     needs_data: bool = False
     closed_cdf: Callable[[Any], Any] | None = None
     closed_quantile: Callable[[Any], Any] | None = None
+    head: float = 0.0
 
     def pdf(self, tau: Any, v: Any = None) -> FloatArray:
         """Return the density at tau; up to a constant where the prior is improper."""

@@ -1,7 +1,8 @@
 """PRIORS: what may be believed about the heterogeneity tau, one function per line, each with its source.
 
 All are densities of tau, the standard deviation between studies on the analysis scale (log hazard ratio, logit ...),
-never of its square. ``repr`` shows where a prior puts its weight. The last four are priors on the pooled effect.
+never of its square. ``repr`` shows where a prior puts its weight. ``normal``, ``student_t``, ``cauchy`` and ``bartos_effect``
+are priors on the pooled effect, ``ridge`` and ``horseshoe`` on the coefficients of a meta-regression.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from metaleptic.bayes.reference_priors import (
     shrinkage,
     uniform_sqrt,
 )
+from metaleptic.bayes.regularising import Regularising, horseshoe, ridge
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ __all__ = [
     "EffectPrior",
     "Prior",
     "PriorFamily",
+    "Regularising",
     "bartos",
     "bartos_effect",
     "berger_deely",
@@ -101,6 +104,7 @@ __all__ = [
     "half_cauchy",
     "half_normal",
     "half_t",
+    "horseshoe",
     "i2",
     "in_words",
     "inverse_gamma",
@@ -109,6 +113,7 @@ __all__ = [
     "log_student_t",
     "normal",
     "rhodes",
+    "ridge",
     "shrinkage",
     "student_t",
     "turner",

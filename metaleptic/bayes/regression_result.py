@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metaleptic.bayes.coefficients import coefficient_frame, coefficient_lines
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.prior import Prior
 from metaleptic.errors import OptionError
-from metaleptic.frames import to_frame
-from metaleptic.types import Effects, FloatArray, Provenance, count_studies
+from metaleptic.types import Effects, FloatArray, Provenance
 
 if TYPE_CHECKING:
     from metaleptic.bayes.moderators import ExactRegression
@@ -112,29 +112,7 @@ class RegressionBayes:
 
     def to_frame(self) -> Any:
         """Return a row per coefficient, analysis scale; for ratios also the exponentiated values."""
-        columns: dict[str, Any] = {
-            "term": self.names,
-            "median": [b.median for b in self.beta],
-            "mean": [b.mean for b in self.beta],
-            "sd": [b.sd for b in self.beta],
-            "low": [b.central[0] for b in self.beta],
-            "high": [b.central[1] for b in self.beta],
-            "p_above_0": [b.sf(0.0) for b in self.beta],
-        }
-        if self.effects.measure.axis == "log":
-            columns |= {
-                f"ratio{end}": np.exp(columns[name])
-                for end, name in (("", "median"), ("_low", "low"), ("_high", "high"))
-            }
-        return to_frame(columns, self.effects.frame_kind)
+        return coefficient_frame(self.effects, self.names, self.beta)
 
     def __repr__(self) -> str:
-        scale = self.effects.measure.scale or self.effects.measure.label
-        on = f" on {self.design.formula[1:].strip()}" if self.design.formula else ""
-        lines = [f"Meta-regression of {scale}{on}, {count_studies(self.effects)}"]
-        width = max(len(n) for n in self.names)
-        for name, b in zip(self.names, self.beta, strict=True):
-            text = f"{b.median:.4g} ({100 * self.level:g}% CrI {b.central[0]:.4g} to {b.central[1]:.4g}), P(> 0) {100 * b.sf(0.0):.1f}%"
-            lines.append(f"  {name:<{width}}  {text.replace('-', '−')}")
-        tau = f"tau {self.tau.median:.2g} ({100 * self.level:g}% CrI {self.tau.low:.2g} to {self.tau.high:.2g})"
-        return "\n".join([*lines, self.method, f"residual heterogeneity: {tau}"])
+        return coefficient_lines(self.effects, self.design, self.names, self.beta, self.tau, self.method, self.level)

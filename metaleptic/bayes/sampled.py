@@ -13,8 +13,12 @@ import numpy as np
 from metaleptic.bayes.diagnostics import Diagnostics, diagnose
 from metaleptic.bayes.draws import marginal_of_draws
 from metaleptic.bayes.effect_prior import EffectPrior
+from metaleptic.bayes.exact import refuse_improper
+from metaleptic.bayes.exact_models import EXACT
+from metaleptic.bayes.latent import refuse_improper as refuse_latent
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.normal_normal import weight_given_tau
+from metaleptic.bayes.outliers import outlying_note
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.result import Nodes, PooledBayes
 from metaleptic.bayes.sampled_models import SAMPLED, SampledModel
@@ -32,7 +36,8 @@ class SampledBayes(PooledBayes):
     model : str
         Key of the model.
     draws : mapping of str to ndarray of shape (chains, draws, ...)
-        "mu", "tau", "theta" (last axis: studies) and "new", a new study's true effect; analysis scale.
+        "mu", "tau", "theta" (last axis: studies) and "new", a new study's true effect; analysis scale. With model
+        "selection" also "omega"; with "outliers" also "share", "wide" and "outlying", each study's probability of being one.
     diagnostics : Diagnostics
         R-hat, effective sample sizes, Monte-Carlo errors, divergences, E-BFMI.
     energy, diverging : ndarray of shape (chains, draws)
@@ -66,9 +71,7 @@ class SampledBayes(PooledBayes):
         return marginal_of_draws(label, "credible", total, self.level, None)
 
     def __repr__(self) -> str:
-        text = PooledBayes.__repr__(self)
-        problems = self.diagnostics.problems
-        return f"NOT TO BE TRUSTED: {'; '.join(problems)}\n{text}" if problems else text
+        return distrust(self.diagnostics, PooledBayes.__repr__(self))
 
 
 def pool_sampled(
@@ -87,10 +90,9 @@ def pool_sampled(
 
     if model not in SAMPLED:
         raise OptionError(f"model {model!r} cannot be sampled. Choose one of: {', '.join(SAMPLED)}.")
-    for name, value in (("draws", draws), ("chains", chains)):
-        if not (isinstance(value, int) and value >= (100 if name == "draws" else 2)):
-            raise OptionError(f"{name} {value!r} must be a whole number of at least {100 if name == 'draws' else 2}.")
+    check_chains(draws, chains)
     chosen = SAMPLED[model]
+    refuse_improper_draws(effects, model, prior, mu)
     seed = secrets.randbelow(2**31) if seed is None else int(seed)
     found = sample(
         lambda pm, pt: chosen.build(pm, pt, effects, prior, mu),
@@ -105,6 +107,30 @@ def pool_sampled(
     return describe_draws(
         effects, chosen, prior, mu, level, kept, report, found.energy, found.diverging, found.versions, seed
     )
+
+
+def check_chains(draws: int, chains: int) -> None:
+    """Refuse numbers of draws and chains that no diagnostic can judge."""
+    for name, value, least in (("draws", draws, 100), ("chains", chains, 2)):
+        if not (isinstance(value, int) and value >= least):
+            raise OptionError(f"{name} {value!r} must be a whole number of at least {least}.")
+
+
+def distrust(report: Diagnostics, text: str) -> str:
+    """Put what is wrong with the chains before everything else that is said."""
+    return f"NOT TO BE TRUSTED: {'; '.join(report.problems)}\n{text}" if report.problems else text
+
+
+def refuse_improper_draws(effects: Effects, model: str, prior: Prior, mu: EffectPrior | None) -> None:
+    """Refuse what has no posterior: a sampler would wander off and return numbers all the same.
+
+    Where tau is large, effects with standard errors say as much under every model: their density falls like 1/tau each.
+    """
+    if model in EXACT and model != "normal-normal":
+        refuse_latent(EXACT[model].likelihood(effects), prior, None if mu is None else (mu.location, mu.scale))
+        return
+    flat, k = int(mu is None), np.array([float(len(effects))])
+    refuse_improper([prior], k, prior.tail + k - flat, flat)
 
 
 def describe_draws(
@@ -152,7 +178,7 @@ def describe_draws(
         error=float(0.5 / np.sqrt(min(report.ess_bulk.min(), report.ess_tail.min()))),
         method=f"Bayesian {model.words} random effects: {prior.words} prior on tau, {mean}; {report.chains} x {report.draws} draws",
         level=level,
-        notes=_notes(report),
+        notes=_notes(report) + ((outlying_note(draws, effects),) if "outlying" in draws else ()),
         provenance=replace(origin, versions=(*origin.versions, *versions)),
         model=model.key,
         draws=MappingProxyType({name: frozen_array(x) for name, x in draws.items()}),
@@ -163,11 +189,14 @@ def describe_draws(
 
 
 def _notes(report: Diagnostics) -> tuple[str, ...]:
-    notes = ["Weights are those of the normal approximation, averaged over the draws of tau."]
-    if report.problems:
-        notes.insert(
-            0,
-            f"The chains did not explore the posterior properly ({'; '.join(report.problems)}): do not use these numbers. "
-            "Draw more, or choose a prior that says more.",
-        )
-    return tuple(notes)
+    return (*chain_notes(report), "Weights are those of the normal approximation, averaged over the draws of tau.")
+
+
+def chain_notes(report: Diagnostics) -> tuple[str, ...]:
+    """Say what the chains mean for the reader."""
+    if not report.problems:
+        return ()
+    return (
+        f"The chains did not explore the posterior properly ({'; '.join(report.problems)}): do not use these numbers. "
+        "Draw more, or choose a prior that says more.",
+    )

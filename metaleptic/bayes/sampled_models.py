@@ -15,6 +15,7 @@ import numpy as np
 
 from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.exact_models import counts, events_in_time
+from metaleptic.bayes.outliers import BEATH, outliers, outliers_new
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.random_beta import shapes
 from metaleptic.bayes.sampled_priors import mu_variable, tau_variable
@@ -189,6 +190,7 @@ SAMPLED = MappingProxyType(
                 selected_new,
             ),
             SampledModel("t", "Student t(4)", "Lee KJ, Thompson SG. Stat Med 2008;27:418-434", t_normal, finish=t_new),
+            SampledModel("outliers", "two-group", BEATH, outliers, ("mu", "tau", "wide", "share"), outliers_new),
         )
     }
 )

@@ -18,11 +18,11 @@ from metaleptic.types import FloatArray
 _NODES = 800
 
 
-def tau_variable(pm: Any, pt: Any, prior: Prior, v: FloatArray) -> Any:
-    """Put tau with its prior into the model."""
+def tau_variable(pm: Any, pt: Any, prior: Prior, v: FloatArray, name: str = "tau") -> Any:
+    """Put tau, or another spread with the same kind of prior, into the model."""
     if prior.key in IN_ITS_TERMS:
-        return IN_ITS_TERMS[prior.key](pm, **dict(prior.parameters))
-    return _tabulated(pm, pt, prior, v)
+        return IN_ITS_TERMS[prior.key](pm, name, **dict(prior.parameters))
+    return _tabulated(pm, pt, prior, v, name)
 
 
 def mu_variable(pm: Any, mu: EffectPrior | None, start: float, scale: float) -> Any:
@@ -34,29 +34,29 @@ def mu_variable(pm: Any, mu: EffectPrior | None, start: float, scale: float) -> 
     return pm.Deterministic("mu", start + scale * pm.Flat("mu_flat"))
 
 
-def _uniform(pm: Any, upper: float | None = None) -> Any:
-    return pm.HalfFlat("tau") if upper is None else pm.Uniform("tau", 0.0, upper)
+def _uniform(pm: Any, name: str, upper: float | None = None) -> Any:
+    return pm.HalfFlat(name) if upper is None else pm.Uniform(name, 0.0, upper)
 
 
-def _log_student_t(pm: Any, df: float, location: float, scale: float) -> Any:
-    return pm.Deterministic("tau", pm.math.exp(pm.StudentT("log_tau", nu=df, mu=location, sigma=scale)))
+def _log_student_t(pm: Any, name: str, df: float, location: float, scale: float) -> Any:
+    return pm.Deterministic(name, pm.math.exp(pm.StudentT(f"log_{name}", nu=df, mu=location, sigma=scale)))
 
 
 IN_ITS_TERMS: MappingProxyType[str, Callable[..., Any]] = MappingProxyType(
     {
-        "half_normal": lambda pm, scale: pm.HalfNormal("tau", scale),
-        "half_t": lambda pm, df, scale: pm.HalfStudentT("tau", nu=df, sigma=scale),
-        "half_cauchy": lambda pm, scale: pm.HalfCauchy("tau", scale),
+        "half_normal": lambda pm, name, scale: pm.HalfNormal(name, scale),
+        "half_t": lambda pm, name, df, scale: pm.HalfStudentT(name, nu=df, sigma=scale),
+        "half_cauchy": lambda pm, name, scale: pm.HalfCauchy(name, scale),
         "uniform": _uniform,
-        "exponential": lambda pm, rate: pm.Exponential("tau", rate),
-        "log_normal": lambda pm, mu, sigma: pm.LogNormal("tau", mu=mu, sigma=sigma),
+        "exponential": lambda pm, name, rate: pm.Exponential(name, rate),
+        "log_normal": lambda pm, name, mu, sigma: pm.LogNormal(name, mu=mu, sigma=sigma),
         "log_student_t": _log_student_t,
-        "inverse_gamma": lambda pm, shape, scale: pm.InverseGamma("tau", alpha=shape, beta=scale),
+        "inverse_gamma": lambda pm, name, shape, scale: pm.InverseGamma(name, alpha=shape, beta=scale),
     }
 )
 
 
-def _tabulated(pm: Any, pt: Any, prior: Prior, v: FloatArray) -> Any:
+def _tabulated(pm: Any, pt: Any, prior: Prior, v: FloatArray, name: str) -> Any:
     """Interpolate the log density over u = log(tau), linearly in slope, between exp(-14) and exp(9) of the data's scale."""
     middle = -0.5 * float(np.log(np.mean(1 / v)))
     top = min(middle + 9.0, float(np.log(prior.upper)))
@@ -64,11 +64,11 @@ def _tabulated(pm: Any, pt: Any, prior: Prior, v: FloatArray) -> Any:
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         f = np.maximum(prior.log_density(np.exp(u), v) + u, -1e4)
     step, slope = u[1] - u[0], np.gradient(f, u)
-    log_tau = pm.Uniform("log_tau", u[0], u[-1])
+    log_tau = pm.Uniform(f"log_{name}", u[0], u[-1])
     at = (log_tau - u[0]) / step
     cell = pt.clip(pt.floor(at), 0, _NODES - 2).astype("int64")
     s = at - cell
     f0, f1, d0, d1 = (pt.as_tensor_variable(a)[cell] for a in (f[:-1], f[1:], step * slope[:-1], step * slope[1:]))
     cubic = f0 * (1 + 2 * s) * (1 - s) ** 2 + d0 * s * (1 - s) ** 2 + f1 * s**2 * (3 - 2 * s) + d1 * s**2 * (s - 1)
-    pm.Potential("prior_of_tau", cubic)
-    return pm.Deterministic("tau", pm.math.exp(log_tau))
+    pm.Potential(f"prior_of_{name}", cubic)
+    return pm.Deterministic(name, pm.math.exp(log_tau))

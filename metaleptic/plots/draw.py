@@ -38,13 +38,16 @@ from metaleptic.plots.influence_charts import (
 )
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.refits import as_result
+from metaleptic.plots.selection_charts import copas_chart, fragility_chart, p_curve_chart, p_uniform_chart
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.baujat import Baujat
 from metaleptic.sensitivity.confounding import EValue
+from metaleptic.sensitivity.copas import Copas
 from metaleptic.sensitivity.cumulative import Cumulative
 from metaleptic.sensitivity.excess import ExcessSignificance
 from metaleptic.sensitivity.fail_safe import FailSafeN
+from metaleptic.sensitivity.fragility import Fragility
 from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
@@ -55,6 +58,8 @@ from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
 from metaleptic.sensitivity.multiverse import Multiverse
 from metaleptic.sensitivity.new_study import ProportionBeyond
 from metaleptic.sensitivity.overlap import Overlaps
+from metaleptic.sensitivity.p_curve import PCurve
+from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.pet_peese import PetPeese
 from metaleptic.sensitivity.radial import Radial
 from metaleptic.sensitivity.residuals import Residuals
@@ -74,7 +79,9 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
     {
         AllSubsets: all_subsets_chart,
         Baujat: baujat_chart,
+        Copas: copas_chart,
         ExcessSignificance: excess_chart,
+        Fragility: fragility_chart,
         EValue: e_value_chart,
         FailSafeN: fail_safe_chart,
         MultilevelInfluence: multilevel_influence_chart,
@@ -83,6 +90,8 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
         Influence: influence_chart,
         LimitMetaAnalysis: limit_chart,
         Multiverse: multiverse_chart,
+        PCurve: p_curve_chart,
+        PUniform: p_uniform_chart,
         PetPeese: pet_peese_chart,
         Radial: radial_chart,
         Residuals: residuals_chart,

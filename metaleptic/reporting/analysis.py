@@ -14,6 +14,7 @@ from metaleptic.errors import DataError, OptionError
 from metaleptic.pooling.heterogeneity import tau2_estimator
 from metaleptic.pooling.models import MODELS
 from metaleptic.pooling.normal import test_named
+from metaleptic.reporting.bayes_question import BayesQuestion, read_bayes
 from metaleptic.reporting.kinds import KINDS
 
 
@@ -53,6 +54,8 @@ class Question:
         What a reader must bear in mind.
     allow_overlap : bool
         Whether cohorts that share patients may enter together.
+    bayes : BayesQuestion or None
+        Priors of a Bayesian answer; None for none.
     """
 
     id: str
@@ -75,6 +78,7 @@ class Question:
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     caution: str = ""
     allow_overlap: bool = False
+    bayes: BayesQuestion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +184,11 @@ def _question(entry: Mapping[str, Any], number: int, file: Path) -> Question:
     for key in ("at", "level"):
         if key in settled and not isinstance(settled[key], int | float):
             raise DataError(f"{name}: {key} must be a number.")
-    question = Question(**settled)
+    headline = settled.get("model") == "bayes"
+    if headline:  # what stands beside it is pooled without a prior
+        settled["model"] = "random"
     try:
+        question = Question(**settled | {"bayes": read_bayes(entry.get("bayes"), headline=headline)})
         _check_options(question)
     except OptionError as err:
         raise DataError(f"{name}: {err}") from None
@@ -194,7 +201,7 @@ def _check_options(q: Question) -> None:
     if q.kind not in KINDS:
         raise OptionError(f"kind {q.kind!r} is unknown. Choose one of: {', '.join(KINDS)}.")
     if q.model not in MODELS:
-        raise OptionError(f"model {q.model!r} is unknown. Choose one of: {', '.join(MODELS)}.")
+        raise OptionError(f"model {q.model!r} is unknown. Choose one of: {', '.join((*MODELS, 'bayes'))}.")
     tau2_estimator(q.tau2)
     if q.test:
         test_named(q.test)

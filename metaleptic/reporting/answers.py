@@ -12,6 +12,7 @@ from metaleptic.pooling.pool import pool
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups, subgroups
 from metaleptic.reporting.analysis import Analysis, Question
+from metaleptic.reporting.bayes_question import BayesAnswer, answer_bayes
 from metaleptic.reporting.kinds import KINDS
 from metaleptic.reporting.select import LeftOut, Origin, select_rows
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
@@ -43,6 +44,8 @@ class Answer:
         Warnings of the conversion and the pooling.
     table_sha256 : str
         Fingerprint of the rows that went in.
+    bayes : BayesAnswer or None
+        The posterior, where the question asks for one.
     """
 
     question: Question
@@ -54,6 +57,7 @@ class Answer:
     findings: tuple[Finding, ...]
     remarks: tuple[str, ...]
     table_sha256: str
+    bayes: BayesAnswer | None = None
 
     @property
     def influence(self) -> LeaveOneOut | None:
@@ -81,6 +85,7 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
         try:
             effects = KINDS[q.kind].make(selection.table, q)
             fit = pool(effects, model=q.model, tau2=q.tau2, test=q.test or None, level=q.level)
+            bayes = answer_bayes(q.bayes, effects, q.model, q.level) if q.bayes is not None else None
             groups = subgroups(fit, q.subgroup) if q.subgroup and fit.k > 1 else None
         except MetalepticError as err:
             raise DataError(f"question '{q.id}': {err}") from None
@@ -105,6 +110,7 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
         findings=audit(selection.table) if "value" in selection.table.columns else (),
         remarks=(*(fit.notes if fit.k > 1 else ()), *remarks),
         table_sha256=selection.table.sha256,
+        bayes=bayes,
     )
 
 

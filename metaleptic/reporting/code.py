@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from metaleptic.reporting.answers import Answer
+from metaleptic.reporting.bayes_sentences import bayes_code
 from metaleptic.types import Effects, FloatArray
 
 
 def reproducing_code(answer: Answer) -> str:
     """Write a script that stands alone: the effects as they were pooled, the call, and what it must print."""
     fit, e = answer.fit, answer.fit.effects
-    if fit.model in ("binomial-normal", "pooled-counts"):
+    counted = answer.bayes is not None and getattr(answer.bayes.post, "model", "") in (
+        "binomial-normal",
+        "beta-binomial",
+    )
+    if counted or fit.model in ("binomial-normal", "pooled-counts"):
         made = _from_columns("ml.proportions", {"events": e.events, "n": e.n}, e, "")
     elif fit.model in ("mantel-haenszel", "peto"):
         a, b, c, d = e.cells.T
@@ -22,7 +27,9 @@ def reproducing_code(answer: Answer) -> str:
         made = _from_effects(e)
     # A single study keeps its published interval, which effects and variances alone cannot give back.
     shown = f"  # {fit.estimate!r}" if fit.k > 1 else ""
-    return "\n".join(["import metaleptic as ml", "", *made, f"fit = {_call(answer)}", f"print(fit.estimate){shown}"])
+    after = ["", bayes_code(answer.bayes.post)] if answer.bayes is not None else []
+    lines = ["import metaleptic as ml", "", *made, f"fit = {_call(answer)}", f"print(fit.estimate){shown}", *after]
+    return "\n".join(lines)
 
 
 def _from_columns(verb: str, columns: Mapping[str, FloatArray], e: Effects, options: str) -> list[str]:

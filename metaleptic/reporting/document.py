@@ -12,19 +12,30 @@ from metaleptic.pooling.subgroups import Subgroups, interaction_line
 from metaleptic.provenance import versions
 from metaleptic.reporting.analysis import Analysis
 from metaleptic.reporting.answers import Answer, contradictions, evidence_findings
+from metaleptic.reporting.bayes_sentences import (
+    bayes_notes,
+    bayes_rows,
+    bayes_sentence,
+    belief_sentence,
+    credible_words,
+    prediction_words,
+    shrunken_words,
+)
 from metaleptic.reporting.code import reproducing_code
+from metaleptic.reporting.references import References
 from metaleptic.reporting.robust_section import CAPTIONS, RobustSection, robust_section
 from metaleptic.reporting.sentences import (
-    References,
     answer_sentence,
     count_words,
     heterogeneity_sentence,
     methods_text,
+    pooled_sentence,
     value_words,
 )
 from metaleptic.types import Estimate, Finding, Measure
 
 ANSWER_FIGURES = ("forest", "funnel")  # the others stand beside the check that they show
+BAYES = "posterior"  # how the names of the figures of a posterior begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,20 @@ class Figure:
     kind: str
     svg: str
     alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """The Bayesian part of a section, all text; where it is the headline, sentences and figures are those without a prior."""
+
+    sentence: str
+    belief: str
+    figures: tuple[Figure, ...]
+    rows: tuple[tuple[str, ...], ...]
+    has_null: bool
+    studies: tuple[tuple[str, str, str], ...]
+    notes: tuple[str, ...]
+    headline: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +83,7 @@ class Section:
     methods: str
     code: str
     provenance: tuple[tuple[str, str], ...]
+    posterior: Posterior | None
 
 
 def render(analysis: Analysis, answers: Sequence[Answer], figures: Mapping[str, Sequence[Figure]]) -> str:
@@ -103,15 +129,16 @@ def link(reference: str) -> Any:
 
 def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
     q, fit = a.question, a.fit
+    headline = a.bayes is not None and a.bayes.headline
     return Section(
         id=q.id,
         ask=q.ask,
         sentence=answer_sentence(a),
-        heterogeneity=heterogeneity_sentence(fit),
+        heterogeneity=belief_sentence(a.bayes) if headline and a.bayes else heterogeneity_sentence(fit),
         caution=q.caution,
-        remarks=a.remarks,
-        figures=tuple(f for f in figures if f.kind in ANSWER_FIGURES),
-        glance=_glance(fit),
+        remarks=bayes_notes(a.bayes.post) if headline and a.bayes else a.remarks,
+        figures=tuple(f for f in figures if (f.kind.startswith(BAYES) if headline else f.kind in ANSWER_FIGURES)),
+        glance=_glance(a),
         subgroups=_subgroup_rows(a.groups) if a.groups is not None else (),
         interaction=interaction_line(a.groups) if a.groups is not None else "",
         studies=tuple(_study_rows(a)),
@@ -126,7 +153,7 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
             for x in a.left_out
         ),
         robust=robust_section(a),
-        robust_figures={f.kind: f for f in figures if f.kind not in ANSWER_FIGURES},
+        robust_figures={f.kind: f for f in figures if f.kind not in ANSWER_FIGURES and not f.kind.startswith(BAYES)},
         findings=a.findings,
         methods=methods_text(a, refs),
         code=reproducing_code(a),
@@ -134,7 +161,30 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
             ("call", fit.provenance.call),
             ("sha256 of the rows", a.table_sha256),
             ("sha256 of the effects", fit.provenance.inputs_sha256),
+            *((("call of the posterior", a.bayes.post.provenance.call),) if a.bayes is not None else ()),
         ),
+        posterior=_posterior(a, figures) if a.bayes is not None else None,
+    )
+
+
+def _posterior(a: Answer, figures: Sequence[Figure]) -> Posterior:
+    assert a.bayes is not None
+    post = a.bayes.post
+    studies = tuple(
+        (name, row["used"], shrunken_words(post, i))
+        for i, (name, row) in enumerate(zip(post.effects.study, _study_rows(a), strict=True))
+    )
+    return Posterior(
+        sentence=pooled_sentence(a) if a.bayes.headline else bayes_sentence(post, a.question.answer),
+        belief=heterogeneity_sentence(a.fit) if a.bayes.headline else belief_sentence(a.bayes),
+        figures=tuple(
+            f for f in figures if (f.kind in ANSWER_FIGURES if a.bayes.headline else f.kind.startswith(BAYES))
+        ),
+        rows=bayes_rows(a.bayes),
+        has_null=post.effects.measure.has_null,
+        studies=studies,
+        notes=a.remarks if a.bayes.headline else bayes_notes(post),
+        headline=a.bayes.headline,
     )
 
 
@@ -146,9 +196,13 @@ def _unit(fit: Pooled) -> str:
     return f" {fit.effects.measure.unit}" if fit.effects.measure.unit else ""
 
 
-def _glance(fit: Pooled) -> tuple[str, str, str, str, str]:
+def _glance(a: Answer) -> tuple[str, str, str, str, str]:
+    fit = a.fit
     m = fit.effects.measure
     i2 = "–" if fit.i2 != fit.i2 or fit.one_true_value else f"{fit.i2:.0f}%"
+    if a.bayes is not None and a.bayes.headline:
+        post = a.bayes.post
+        return str(fit.k), credible_words(post), prediction_words(post), i2, f"{post.prior.words} prior"
     what = "own figure, not pooled" if fit.k == 1 else ""
     return str(fit.k), value_words(fit), _bounds(m, fit.prediction) + (_unit(fit) if fit.prediction else ""), i2, what
 

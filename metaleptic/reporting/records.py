@@ -15,6 +15,7 @@ from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.provenance import versions
 from metaleptic.reporting.analysis import Analysis
 from metaleptic.reporting.answers import Answer
+from metaleptic.reporting.bayes_record import bayes_record
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.robustness import Robustness
@@ -75,6 +76,13 @@ def _rows(answer: Answer) -> list[dict[str, Any]]:
     found.append(base | {"role": "pooled" if fit.k > 1 else "single study", "name": "all studies"} | _numbers(fit))
     if fit.prediction is not None:
         found.append(base | {"role": "prediction interval", "name": "new study"} | _interval(fit.prediction))
+    if answer.bayes is not None:
+        for post in (answer.bayes.post, *answer.bayes.others):
+            how = {"how": post.method, "reference": post.prior.source}
+            named = {"role": "posterior", "name": f"{post.prior.words} prior"}
+            found.append(base | named | _interval(post.estimate) | how | {"n": post.patients or math.nan})
+            new = Estimate(post.prediction.value, post.prediction.low, post.prediction.high, post.level, "prediction")
+            found.append(base | named | {"role": "posterior prediction"} | _interval(new) | how)
     return found
 
 
@@ -123,6 +131,13 @@ def _record(a: Answer) -> dict[str, Any]:
         "subgroups": None if a.groups is None else subgroups_record(a.groups),
         "leave_one_out": None if a.influence is None else _influence_record(a.influence),
         "robustness": [] if a.robust is None else _robust_record(a.robust),
+        "bayes": None
+        if a.bayes is None
+        else {
+            "posterior": bayes_record(a.bayes.post),
+            "other_priors": [bayes_record(post) for post in a.bayes.others],
+            "power_scale": a.bayes.power and {"mu": list(a.bayes.power.mu), "tau": list(a.bayes.power.tau)},
+        },
         "rows": _rows(a),
         "left_out": [
             {"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason}

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import DataError, OptionError
 from metaleptic.files import write_all
+from metaleptic.plots.densities import prior_posterior
 from metaleptic.plots.forest import forest
 from metaleptic.plots.funnel import funnel
 from metaleptic.plots.plot import Plot
@@ -16,7 +18,7 @@ from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.reporting.analysis import Analysis, load_analysis
 from metaleptic.reporting.answers import Answer, answer_question
-from metaleptic.reporting.document import Figure, render
+from metaleptic.reporting.document import BAYES, Figure, render
 from metaleptic.reporting.records import to_csv, to_json
 from metaleptic.reporting.robust_section import robust_figures
 from metaleptic.reporting.sentences import answer_sentence
@@ -55,7 +57,7 @@ class Report:
 
 
 def report(
-    source: str | Path | Pooled | Subgroups,
+    source: str | Path | Pooled | Subgroups | PooledBayes,
     out: str | Path,
     *,
     figure_formats: tuple[str, ...] = ("svg", "png"),
@@ -65,8 +67,8 @@ def report(
 
     Parameters
     ----------
-    source : str, Path, Pooled or Subgroups
-        An ``analysis.toml``, its folder, or a result of ``ml.pool`` or ``ml.subgroups``.
+    source : str, Path, Pooled, Subgroups or PooledBayes
+        An ``analysis.toml``, its folder, or a result of ``ml.pool``, ``ml.subgroups`` or ``ml.pool_bayes``.
     out : str or Path
         The page to write (``.html``). Beside it go ``results.csv``, ``results.json`` and the folder ``figures``.
     figure_formats : tuple of {"svg", "png", "pdf"}, default ("svg", "png")
@@ -104,13 +106,15 @@ def report(
     unknown = [f for f in figure_formats if f not in {"svg", "png", "pdf"}]
     if unknown:
         raise OptionError(f"figure format {unknown[0]!r} is unknown. Choose from: svg, png, pdf.")
-    if isinstance(source, Pooled | Subgroups):
+    if isinstance(source, Pooled | Subgroups | PooledBayes):
         analysis, answers = wrap_result(source)
     elif isinstance(source, str | Path):
         analysis = load_analysis(source)
         answers = _answers(analysis, progress)
     else:
-        raise OptionError(f"report takes the path of an analysis or a result of ml.pool, not {type(source).__name__}.")
+        raise OptionError(
+            f"report takes the path of an analysis or a result of ml.pool or ml.pool_bayes, not {type(source).__name__}."
+        )
     figures, files = _figures(answers, page.parent / "figures", figure_formats)
     html = render(analysis, answers, figures)
     tables = {
@@ -144,11 +148,20 @@ def _figures(
         if answer.fit.k >= FUNNEL_FROM:
             drawn.append(("funnel", funnel(answer.fit)))
         drawn += robust_figures(answer)
+        if answer.bayes is not None:
+            post = answer.bayes.post
+            drawn.append((f"{BAYES}-forest", forest(post, columns=_with_shrunken(answer), favours=q.favours)))
+            drawn.append((f"{BAYES}-prior", prior_posterior(post)))
         inline[q.id] = [Figure(name, plot.svg(), plot.alt) for name, plot in drawn]
         for name, plot in drawn:
             for kind in formats:
                 files[folder / f"{q.id}-{name}.{kind}"] = plot.to_bytes(kind)
     return inline, files
+
+
+def _with_shrunken(answer: Answer) -> dict[str, str] | None:
+    columns = _known_columns(answer)
+    return columns and {**columns, "shrunken": f"Shrunken\n({100 * answer.question.level:g}% CrI)"}
 
 
 def _known_columns(answer: Answer) -> dict[str, str] | None:

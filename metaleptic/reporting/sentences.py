@@ -11,7 +11,9 @@ from metaleptic.pooling.models import MODELS, fit_model
 from metaleptic.pooling.normal import TESTS
 from metaleptic.pooling.result import Pooled, format_p
 from metaleptic.reporting.answers import Answer
+from metaleptic.reporting.bayes_sentences import bayes_methods, bayes_sentence
 from metaleptic.reporting.kinds import KINDS
+from metaleptic.reporting.references import References
 from metaleptic.reporting.robust_section import source_of
 
 PREDICTION_SOURCE = (
@@ -52,6 +54,13 @@ def value_words(fit: Pooled) -> str:
 
 def answer_sentence(answer: Answer) -> str:
     """Answer the question in one or two sentences for a clinician."""
+    if answer.bayes is not None and answer.bayes.headline:
+        return bayes_sentence(answer.bayes.post, answer.question.answer)
+    return pooled_sentence(answer)
+
+
+def pooled_sentence(answer: Answer) -> str:
+    """Answer it without a prior."""
     fit, phrase = answer.fit, answer.question.answer
     if fit.k == 1:
         study = fit.effects.study[0]
@@ -106,29 +115,6 @@ def _common_words(fit: Pooled) -> str:
     return f" If both studies were taken to estimate one common value, it would be {value_words(common)}."
 
 
-class References:
-    """Numbers the sources in the order in which they are first cited."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def cite(self, source: str) -> str:
-        """Return "[3]" for a source; several works in one string share their numbers: "[3, 4]"."""
-        works = [w.strip() for w in source.split("; ") if w.strip()]
-        merged: list[str] = []
-        for work in works:  # "Author. Journal 2001;20:1-2; doi:..." : a doi belongs to the work before it
-            if work.startswith("doi:") and merged:
-                merged[-1] += f"; {work}"
-            else:
-                merged.append(work)
-        numbers = [self._numbers.setdefault(w, len(self._numbers) + 1) for w in merged]
-        return "[" + ", ".join(str(n) for n in numbers) + "]"
-
-    def entries(self) -> list[tuple[int, str]]:
-        """Return (number, source) in order."""
-        return [(n, s) for s, n in self._numbers.items()]
-
-
 def methods_text(answer: Answer, refs: References) -> str:
     """Write the methods paragraph of one question, with citations from the registries."""
     q, fit = answer.question, answer.fit
@@ -141,7 +127,8 @@ def methods_text(answer: Answer, refs: References) -> str:
     )
     parts.append(f"Routes to the variances: {told}.")
     if fit.k == 1:
-        return " ".join([*parts, "With one study nothing was pooled; its own interval is shown."])
+        parts.append("With one study nothing was pooled; its own interval is shown.")
+        return " ".join([*parts, *_bayes_parts(answer, refs)])
     model = MODELS[fit.model]
     if fit.model == "random":
         tau2, test = TAU2[fit.tau2_method], TESTS[fit.test]
@@ -169,4 +156,8 @@ def methods_text(answer: Answer, refs: References) -> str:
         sources = dict.fromkeys(s for s in (source_of(r) for r in others) if s and s != INFLUENCE_SOURCE)
         if sources:
             parts.append(f"The other checks of robustness follow {refs.cite('; '.join(sources))}.")
-    return " ".join(parts)
+    return " ".join([*parts, *_bayes_parts(answer, refs)])
+
+
+def _bayes_parts(answer: Answer, refs: References) -> list[str]:
+    return [bayes_methods(answer.bayes, refs)] if answer.bayes is not None else []

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
+from metaleptic.bayes.result import PooledBayes
+from metaleptic.bayes.sampled import SampledBayes
+from metaleptic.errors import FewStudiesWarning, OptionError
+from metaleptic.pooling.pool import pool
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.reporting.analysis import Analysis, Question
 from metaleptic.reporting.answers import Answer
+from metaleptic.reporting.bayes_question import BayesAnswer, scaled
 from metaleptic.reporting.select import LeftOut, Origin
 from metaleptic.sensitivity.robustness import robustness
 
@@ -23,9 +29,19 @@ KIND_OF = {
 }
 
 
-def wrap_result(result: Pooled | Subgroups) -> tuple[Analysis, list[Answer]]:
-    """Make the analysis and the answer that the report needs out of a result."""
-    fit = result.overall if isinstance(result, Subgroups) else result
+WITHOUT_PRIOR = {"normal-normal": "random", "binomial-normal": "binomial-normal", "beta-binomial": "binomial-normal"}
+
+
+def wrap_result(result: Pooled | Subgroups | PooledBayes) -> tuple[Analysis, list[Answer]]:
+    """Make the analysis and the answer that the report needs out of a result.
+
+    A posterior is the headline; the same studies pooled without a prior stand beside it.
+    """
+    bayes = _bayes(result) if isinstance(result, PooledBayes) else None
+    if isinstance(result, PooledBayes):
+        fit = _without_prior(result)
+    else:
+        fit = result.overall if isinstance(result, Subgroups) else result
     groups = result if isinstance(result, Subgroups) else None
     e = fit.effects
     label = e.measure.label
@@ -53,11 +69,28 @@ def wrap_result(result: Pooled | Subgroups) -> tuple[Analysis, list[Answer]]:
         (),
         fit.notes,
         fit.provenance.inputs_sha256,
+        bayes,
     )
     analysis = Analysis(
         f"{label}: pooled result", "", "", "", "", (question,), Path(), "the call below", fit.provenance.inputs_sha256
     )
     return analysis, [answer]
+
+
+def _bayes(post: PooledBayes) -> BayesAnswer:
+    return BayesAnswer(post, (), scaled(post), headline=True)
+
+
+def _without_prior(post: PooledBayes) -> Pooled:
+    key = getattr(post, "model", "normal-normal")
+    if isinstance(post, SampledBayes) or key not in WITHOUT_PRIOR:
+        raise OptionError(
+            f"report cannot show a posterior of this model ({post.method}). Give it an exact normal-normal, binomial-normal or "
+            "beta-binomial one of ml.pool_bayes."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewStudiesWarning)  # the reader of a posterior has been told
+        return pool(post.effects, model=WITHOUT_PRIOR[key], level=post.level)
 
 
 def _origin(study: str, row: int, printed: str) -> Origin:

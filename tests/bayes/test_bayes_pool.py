@@ -131,6 +131,11 @@ def test_extremes_of_heterogeneity_are_the_known_models() -> None:
         (priors.uniform_sqrt(), 2, None, True),
         (priors.from_density(lambda tau: 1 / (1 + tau)), 1, None, False),
         (priors.from_density(lambda tau: 1 / tau), 5, None, False),
+        (priors.from_density(lambda tau: 1 / tau), 60, None, False),  # as little as there is at zero, it is infinite
+        (priors.from_density(lambda tau: 1 / tau), 5, (0, 1), False),
+        (priors.from_density(lambda tau: 1 / tau**2), 5, (0, 1), False),
+        (priors.from_density(lambda tau: tau**-0.9), 5, (0, 1), True),
+        (priors.from_density(lambda tau: -np.log(tau), upper=2.0, log=True), 5, None, False),
         (priors.half_cauchy(1), 1, None, True),
     ],
 )

@@ -156,3 +156,36 @@ def test_plain_is_not_regression() -> None:
     plain = Plain(e.y, e.v, lambda t: float(stats.halfnorm.pdf(t, scale=0.5)))
     assert post.log_integral == pytest.approx(plain.log_integral(), abs=1e-10)
     assert not isinstance(post, ml.Result)
+
+
+@pytest.mark.parametrize(
+    ("prior", "k", "beta", "needed"),
+    [
+        (priors.uniform(), 3, None, 4),
+        (priors.uniform(), 4, None, 0),
+        (priors.uniform(), 3, [(0, 1), None], 0),
+        (priors.jeffreys(), 3, None, 0),
+        (priors.uniform_sqrt(), 3, None, 0),
+        (priors.from_density(lambda tau: np.ones_like(tau)), 3, None, 4),
+    ],
+)
+def test_each_flat_coefficient_costs_a_study(prior: priors.Prior, k: int, beta: Any, needed: int) -> None:
+    """The likelihood falls like tau^-(k - p) with p flat coefficients: with k - p = 1 a flat tau has no posterior."""
+    e, x = ml.effects([0.1, 0.5, -0.2, 0.4][:k], [0.1, 0.2, 0.3, 0.1][:k]), np.vander(np.arange(k), 2)
+    if needed:
+        with pytest.raises(NotEstimableError, match=f"needs {needed} studies with 2 flat priors on coefficients"):
+            ml.pool_bayes(e, moderators=x, tau=prior, beta=beta)
+    else:
+        assert ml.pool_bayes(e, moderators=x, tau=prior, beta=beta).tau.cdf(np.inf) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("flat", [0, 1])
+def test_a_flat_coefficient_is_the_limit_of_a_wide_one(flat: int) -> None:
+    """Flat and proper priors side by side, in either order of the columns."""
+    e, x = effects("bcg"), np.column_stack([np.ones(13), np.linspace(-1, 1, 13)])
+    beta: list[Any] = [(0, 0.3), (0, 0.3)]
+    beta[flat] = None
+    wide = [(0, 1e5) if b is None else b for b in beta]
+    one, other = (ml.pool_bayes(e, moderators=x, tau=priors.half_normal(0.5), beta=b) for b in (beta, wide))
+    for a, b in zip((*one.beta, one.tau, *one.theta), (*other.beta, other.tau, *other.theta), strict=True):
+        assert a.central == pytest.approx(b.central, abs=1e-7)

@@ -206,3 +206,20 @@ def test_selection_needs_a_null():
         ml.pool_bayes(SMALL, model="selection", method="nuts")
     with pytest.raises(ml.errors.OptionError, match="sampled, not solved"):
         ml.pool_bayes(RATIOS, model="selection")
+
+
+@pytest.mark.parametrize("model", ["normal-normal", "t", "selection"])
+def test_what_has_no_posterior_is_not_sampled(model):
+    """A sampler returns numbers whether or not there is a posterior."""
+    two = ml.effects([0.1, 0.5], [0.1, 0.2], measure="HR")
+    with pytest.raises(ml.errors.NotEstimableError, match="needs 3 studies with a flat prior on the mean"):
+        ml.pool_bayes(two, model=model, tau=ml.priors.uniform(), method="nuts")
+    with pytest.raises(ml.errors.NotEstimableError, match="piles up at zero"):
+        ml.pool_bayes(two, model=model, tau=ml.priors.from_density(lambda tau: 1 / tau), method="nuts")
+
+
+def test_no_events_and_a_flat_mean_are_not_sampled():
+    none = ml.proportions({"study": list("abc"), "events": [0, 0, 0], "n": [5, 6, 7]})
+    for model in ("binomial-normal", "beta-binomial"):
+        with pytest.raises(ml.errors.NotEstimableError, match="no patient had the event"):
+            ml.pool_bayes(none, model=model, method="nuts")

@@ -17,6 +17,8 @@ V = RNG.uniform(0.01, 0.3, K)
 Y = -0.25 - 0.9 * np.sqrt(V) + RNG.normal(0, np.sqrt(V + 0.02))
 E = ml.effects(Y, V, measure="HR", columns={"year": list(range(2000, 2000 + K)), "site": list("abcdefghijkkll")})
 FIT = ml.pool(E, test="z")
+COUNTS = {"study": ["A", "B", "C"], "x": [10, 14, 8], "n": [100, 120, 90], "x0": [22, 25, 17], "n0": [100, 118, 92]}
+TABLES = ml.two_by_two(COUNTS, events1="x", n1="n", events2="x0", n2="n0")
 
 
 def records() -> dict[str, Any]:
@@ -24,13 +26,17 @@ def records() -> dict[str, Any]:
     return {
         "AllSubsets": ml.all_subsets(ml.pool(E.take(range(8)), tau2="DL", test="z")),
         "Baujat": ml.baujat(FIT),
-        "EValue": ml.e_value(FIT),
+        "Copas": ml.copas(FIT, probability=(1, 0.7, 0.4)),
         "ExcessSignificance": ml.excess_significance(FIT),
+        "Fragility": ml.fragility(ml.pool(TABLES, model="common")),
+        "EValue": ml.e_value(FIT),
         "FailSafeN": ml.fail_safe_n(FIT),
         "Influence": ml.influence(FIT),
         "LimitMetaAnalysis": ml.limit_meta_analysis(FIT),
         "MultilevelInfluence": ml.multilevel_influence(ml.pool_multilevel(E.take(range(8, 14)), random="~ 1 | site")),
         "Multiverse": ml.multiverse(E, leave_out=True),
+        "PCurve": ml.p_curve(FIT),
+        "PUniform": ml.p_uniform(FIT),
         "Overlaps": ml.overlaps(E, same="site"),
         "PetPeese": ml.pet_peese(FIT),
         "ProportionBeyond": ml.proportion_beyond(FIT, 0.8),

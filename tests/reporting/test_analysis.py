@@ -101,6 +101,13 @@ def test_a_pooled_analysis_is_refused_beside_a_study_it_contains(folder: Path) -
         (QUESTION + QUESTION, "two questions have the id 'q'"),
         (QUESTION.replace('"q"', '"a b/c"'), "letters, digits"),
         (QUESTION + 'favours = ["drug"]\n', "favours takes two"),
+        (QUESTION + "bayes = 3\n", "bayes must be true or a table"),
+        (QUESTION + 'bayes = { tua = "half_normal(1)" }\n', "bayes: key 'tua' is unknown"),
+        (QUESTION + 'bayes = { tau = "half_normall(1)" }\n', "prior 'half_normall' is unknown"),
+        (QUESTION + 'bayes = { tau = "half_normal(-1)" }\n', "scale -1 must be a number above 0"),
+        (QUESTION + "bayes = { mu = [0, 0] }\n", "mu must be [mean, sd]".replace("[", "\\[").replace("]", "\\]")),
+        (QUESTION + 'bayes = { model = "cauchy" }\n', "bayes: model 'cauchy' is unknown"),
+        (QUESTION + 'bayes = { compare = "half_normal(1)" }\n', "compare must be a list"),
         (QUESTION + 'columns = { dose = "Dose" }\nwhere = { outcome = "PFS" }\n', "no column 'dose'"),
     ],
 )
@@ -120,3 +127,29 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     analysis = load_analysis(write(tmp_path, QUESTION, head=""))
     with pytest.raises(DataError, match=r"evidence\.csv' does not exist"):
         select_rows(analysis, analysis.questions[0])
+
+
+def test_a_posterior_is_asked_for_by_one_word_or_by_a_table(folder: Path) -> None:
+    """`bayes = true` takes the default prior and stands beside; `model = "bayes"` makes it the answer."""
+    where = 'where = { outcome = "OS" }\nexclude = [{ id = "E4", reason = "same patients as E3" }]\n'
+    beside = ml.report(write(folder, QUESTION + where + "bayes = true\n"), folder / "a.html").answers[0]
+    assert beside.bayes is not None
+    assert beside.bayes.post.prior.words == "half-normal(0.5)"
+    assert not beside.bayes.headline
+    table = '[question.bayes]\ntau = "half_cauchy(0.3)"\nmu = [2.0, 1.0]\ncompare = ["uniform(2)"]\n'
+    asked = ml.report(write(folder, QUESTION + where + 'model = "bayes"\n' + table), folder / "b.html")
+    answer = asked.answers[0]
+    assert answer.bayes is not None
+    assert answer.bayes.headline
+    assert answer.bayes.post.mu_prior is not None
+    assert answer.bayes.post.mu_prior.location == 2.0
+    assert [p.prior.words for p in answer.bayes.others] == ["uniform(2)"]
+    assert "With a half-Cauchy(0.3) prior" in repr(asked)
+    assert answer.fit.model == "random"
+
+
+def test_an_improper_posterior_names_the_question(folder: Path) -> None:
+    one = 'where = { outcome = "OS" }\nexclude = [{ id = "E4", reason = "x" }, { id = "E1", reason = "x" }]\n'
+    path = write(folder, QUESTION + one + 'bayes = { tau = "uniform()" }\n')
+    with pytest.raises(DataError, match="question 'q': the posterior is improper"):
+        ml.report(path, folder / "a.html")

@@ -15,9 +15,10 @@ import metaleptic as ml
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
 from metaleptic.files import write_all
 from metaleptic.reporting.code import reproducing_code
+from metaleptic.reporting.references import References
 from metaleptic.reporting.report import Report
 from metaleptic.reporting.robust_section import robust_figures, robust_section
-from metaleptic.reporting.sentences import References, answer_sentence
+from metaleptic.reporting.sentences import answer_sentence
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_every_pooled_number_carries_its_origin(written: Report) -> None:
 
 def test_figures_are_inline_and_described(written: Report) -> None:
     """Each answer has an inline SVG with alternative text, each check its own, and files beside the page."""
-    drawn = sum(1 + len(robust_figures(a)) for a in written.answers)
+    drawn = sum(1 + len(robust_figures(a)) + 2 * (a.bayes is not None) for a in written.answers)
     assert drawn > 2 * len(written.answers)
     assert page(written).count("<svg") == drawn
     assert page(written).count("<figcaption>") == drawn
@@ -241,3 +242,63 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot write"):
         write_all({tmp_path / "a.txt": b"a", tmp_path / "blocked" / "b.txt": b"b"}, make_folders=True)
     assert [p.name for p in tmp_path.iterdir()] == ["blocked"]
+
+
+def test_posteriors_stand_beside_the_answer_with_prior_and_shrinkage(written: Report) -> None:
+    """Three questions of the bundled analysis have a prior; every number in words is that of the posterior."""
+    with_prior = {a.question.id: a for a in written.answers if a.bayes is not None}
+    assert list(with_prior) == ["os-median", "response", "hr-os"]
+    answer = with_prior["os-median"]
+    assert answer.bayes is not None
+    post = ml.pool_bayes(answer.fit.effects, tau=ml.priors.half_normal(0.5))
+    assert answer.bayes.post.estimate == post.estimate
+    html = page(written)
+    low, high = post.estimate.low, post.estimate.high
+    assert f"was {post.estimate.value:.1f} months (95% CrI {low:.1f} to {high:.1f}) in 5 studies" in html
+    assert "Before the studies it was held to be as likely below 0.34 as above" in html
+    assert f"After them it is {post.tau.median:.2f} ({post.tau.low:.2f} to {post.tau.high:.2f})." in html
+    for other in answer.bayes.others:
+        assert f"<td>{other.prior.words}</td>" in html
+    for theta in post.theta:
+        assert f"{theta.value:.1f} months ({theta.low:.1f} to {theta.high:.1f})" in html
+    assert {"os-median-posterior-forest.svg", "os-median-posterior-prior.svg"} <= {f.name for f in written.figures}
+    assert "Shrunken" in (written.path.parent / "figures" / "os-median-posterior-forest.svg").read_text(
+        encoding="utf-8"
+    )
+    assert "quadrature [" in html
+    assert getattr(with_prior["response"].bayes.post, "model", "") == "binomial-normal"  # type: ignore[union-attr]
+    assert "probability that the mean lies below 1.00 (no difference) is 9" in html
+
+
+def test_posteriors_are_in_the_tables(written: Report) -> None:
+    found = list(csv.DictReader(written.tables[0].read_text(encoding="utf-8").splitlines()))
+    rows = [r for r in found if r["question"] == "hr-os" and r["role"] == "posterior"]
+    assert rows[0]["name"] == "half-normal(0.5) prior"
+    assert len(rows) == 4
+    assert all(r["reference"] for r in rows)
+    record = json.loads(written.tables[1].read_text(encoding="utf-8"))["questions"]
+    bayes = next(q for q in record if q["id"] == "hr-os")["bayes"]
+    assert bayes["posterior"]["prior"]["tau"] == "priors.half_normal(scale=0.5)"
+    assert bayes["posterior"]["estimate"]["median"] == pytest.approx(float(rows[0]["value"]))
+    assert next(q for q in record if q["id"] == "pfs-median")["bayes"] is None
+
+
+@pytest.mark.parametrize("model", ["normal-normal", "binomial-normal"])
+def test_a_posterior_can_be_reported_as_the_answer(model: str, tmp_path: Path) -> None:
+    """The headline is the posterior; the same studies without a prior stand below."""
+    data = {"study": ["A", "B", "C", "D"], "events": [3, 5, 9, 2], "n": [20, 25, 30, 12]}
+    post = ml.pool_bayes(ml.proportions(data), model=model, mu=(0, 2))
+    done = ml.report(post, tmp_path / "one.html", figure_formats=("svg",))
+    html = done.path.read_text(encoding="utf-8")
+    assert "Without a prior" in html
+    assert html.index("half-normal(1) prior on how much") < html.index("In four studies (87 patients)")
+    assert "half-normal(1) prior on how much" in repr(done)
+    space: dict[str, object] = {}
+    exec(reproducing_code(done.answers[0]).replace("print(", "("), space)
+    assert space["post"].estimate == post.estimate  # type: ignore[attr-defined]
+
+
+def test_a_posterior_that_the_report_cannot_show_is_refused(tmp_path: Path) -> None:
+    rates = ml.rates({"study": ["A", "B", "C"], "events": [3, 5, 9], "time": [20, 25, 30]})
+    with pytest.raises(OptionError, match="cannot show a posterior of this model"):
+        ml.report(ml.pool_bayes(rates, model="poisson-normal"), tmp_path / "one.html")
