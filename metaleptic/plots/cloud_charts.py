@@ -54,8 +54,10 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     across = (np.arange(n) + 0.5) / n
     lines = sum(len(o) for o in record.options) + len(record.options)
     rows = lines + 0.6
-    share = min(0.72, max(0.25, 0.028 * lines))  # part of the frame that the choices take
-    top = 1 - 0.02 / (0.42 + 0.03 * lines) * 1.2  # the title stands above the highest line
+    per = 0.034  # height of a line of choices over the width of the frame: room for a small letter
+    height = 0.40 + per * rows
+    share = per * rows / height  # part of the frame that the choices take
+    top = 1 - 0.03 / height  # the title stands above the highest line
     low, high = (np.asarray(m.to_analysis(v)) for v in (record.low[shown], record.high[shown]))
     bounds = np.sort(np.stack([low, high]), axis=0)
     # A few huge intervals are cut, so that the curve stays readable.
@@ -107,6 +109,6 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
         tuple(words),
         legend=legend,
         alt=record.sentence,
-        height=0.42 + 0.03 * lines,
+        height=height,
         style=style,
     )

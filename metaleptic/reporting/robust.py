@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from metaleptic.errors import OptionError
-from metaleptic.plots.draw import CHARTS, plot
+from metaleptic.plots.draw import CHARTS, FORESTS, plot
 from metaleptic.reporting.analysis import load_analysis
 from metaleptic.reporting.answers import answer_question
-from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.robustness import Robustness, robustness
 
 
@@ -39,12 +38,14 @@ def robust_answers(
 
 
 def write_plots(found: Mapping[str, Robustness], folder: Path) -> list[Path]:
-    """Write a figure of every check that has one, ``question-check.svg``."""
+    """Write all pooled effects side by side and a figure of every check, ``question-check.svg``."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name, result in found.items():
+        if result.fit.k >= 3:
+            written.append(plot(result).save(folder / f"{name}-robustness.svg"))
         for check in result.checks:
-            if isinstance(check.record, LeaveOneOut) or type(check.record) in CHARTS:
+            if type(check.record) in {*CHARTS, *FORESTS}:
                 kind = type(check.record).__name__.lower()
                 written.append(plot(check.record).save(folder / f"{name}-{kind}.svg"))
     return written

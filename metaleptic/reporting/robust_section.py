@@ -106,7 +106,7 @@ def robust_section(answer: Answer) -> RobustSection | None:
         if reason:
             unanswered.append((check.question, reason))
             continue
-        told = TOLD[type(check.record)]
+        told = TOLD.get(type(check.record), Told("", ""))
         header, rows = _table(check.record, answer)
         checks.append(
             Checked(check.question, check.sentence, told.call, told.source, _figure(check, answer), header, rows)
@@ -137,7 +137,7 @@ def _why_not(check: Check, answer: Answer) -> str:
 
 def _figure(check: Check, answer: Answer) -> str:
     few = isinstance(check.record, Multiverse) and answer.fit.k < 3
-    return "" if few else TOLD[type(check.record)].figure
+    return "" if few or type(check.record) not in TOLD else TOLD[type(check.record)].figure
 
 
 def _summary(answer: Answer) -> str:

@@ -69,6 +69,8 @@ class LeaveOneOut:
     def sentence(self) -> str:
         """What the analysis shows, in plain words."""
         m = self.fit.effects.measure
+        if not np.isfinite(self.value).any():
+            return f"Nothing can be left out: {self.fits.reason[0]}"
         least, most = int(np.nanargmin(self.value)), int(np.nanargmax(self.value))
         unit = f" {m.unit}" if m.unit else ""
         text = (

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from metaleptic.bayes.prior import Prior
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.multiverse_choices import MAKER_CHOICES, Name, makers_of, rules_of, versions_of
 from metaleptic.sensitivity.multiverse_fits import WANTED, aligned, fit_all
 from metaleptic.sensitivity.overlap import Overlaps
@@ -164,7 +166,7 @@ def _mean(values: Any) -> float:
 
 
 def multiverse(
-    effects: Effects,
+    effects: Effects | Pooled | PooledBayes,
     *,
     measures: Sequence[str] = (),
     versions: Mapping[Name, Effects] | None = None,
@@ -183,8 +185,8 @@ def multiverse(
 
     Parameters
     ----------
-    effects : Effects
-        The studies.
+    effects : Effects, Pooled or PooledBayes
+        The studies, or a fit of them, whose own settings are one choice among the others.
     measures : sequence of str, optional
         Effect measures, for effects of two-by-two tables: ``["OR"]`` adds odds ratios to risk ratios.
     versions : mapping of str to Effects, optional
@@ -240,6 +242,8 @@ def multiverse(
     >>> len(found.value), found.dimensions
     (95, ('model', 'tau2 estimator', 'interval', 'prior', 'left out'))
     """
+    if isinstance(effects, Pooled | PooledBayes):
+        effects = effects.effects
     if not isinstance(effects, Effects):
         raise OptionError(f"multiverse takes effects, not {type(effects).__name__}.")
     if not 0 < level < 1:

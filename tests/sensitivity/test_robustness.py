@@ -37,6 +37,23 @@ def test_models_of_counts_are_asked_what_suits_them() -> None:
     assert found.checks[1].record is None
 
 
+def test_other_fits_are_asked_what_suits_them() -> None:
+    """Bayesian, moderated and multilevel fits: what can be answered is, the rest says why in one sentence."""
+    e = effects_of("bcg_RR")
+    answered = {"bayes": 3, "moderated": 3, "multilevel": 2}
+    fits = {
+        "bayes": ml.pool_bayes(e),
+        "moderated": ml.pool(e, moderators="~ year"),
+        "multilevel": ml.pool_multilevel(e, random="~ 1 | study"),
+    }
+    for name, fit in fits.items():
+        found = ml.robustness(fit)
+        assert sum(c.record is not None for c in found.checks) == answered[name]
+        reasons = [c.sentence for c in found.checks if c.record is None]
+        assert all(r.startswith("Not answered: ") and r.count(". ") == 0 for r in reasons)
+    assert ml.e_value(fits["bayes"]).value == pytest.approx(ml.robustness(fits["bayes"]).checks[-1].record.value)
+
+
 def test_the_command_line_checks_every_question(tmp_path: Path) -> None:
     """JSON for machines, figures in a folder, an unknown question lists those there are."""
     run = CliRunner().invoke(app, ["sensitivity", "--question", "os-median", "--json", "--plots", str(tmp_path)])
@@ -45,6 +62,8 @@ def test_the_command_line_checks_every_question(tmp_path: Path) -> None:
     assert list(record) == ["os-median"]
     assert record["os-median"][0]["answered"]
     assert (tmp_path / "os-median-leaveoneout.svg").exists()
+    assert (tmp_path / "os-median-robustness.svg").exists()
+    assert (tmp_path / "os-median-henmicopas.svg").exists()
     wrong = CliRunner().invoke(app, ["sensitivity", "--question", "nothing"])
     assert wrong.exit_code == 2
 
