@@ -133,6 +133,24 @@ def to_arviz(
         return old(**groups, dims=dict(dims), coords=coords)
 
 
+def log_density(distribution: Any) -> Callable[[Any], FloatArray]:
+    """Return the log density of a PyMC distribution (``pm.Gamma.dist(2, 4)``) as a function of an array."""
+    with _quiet():
+        import pymc as pm
+        import pytensor
+        import pytensor.tensor as pt
+
+        x = pt.vector("x", dtype="float64")
+        library: Any = pytensor  # does not declare what it exports
+        log = library.function([x], pm.logp(distribution, x), mode="FAST_COMPILE")
+
+    def of(value: Any) -> FloatArray:
+        value = np.asarray(value, dtype=np.float64)
+        return np.asarray(log(value.reshape(-1)), dtype=np.float64).reshape(value.shape)
+
+    return of
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep other libraries' notices off the caller's screen: what matters is in the diagnostics."""
