@@ -149,7 +149,7 @@ def test_bad_outcomes():
 
 @pytest.mark.long
 def test_nuts_agrees_with_quadrature_over_spreads_and_correlation():
-    fit = ml.pool_bayes_outcomes(EFFECTS, outcome="outcome", V=V, tau=TAU, mu=MU, eta=2, draws=2500, chains=4, seed=4)
+    fit = ml.pool_bayes_outcomes(EFFECTS, outcome="outcome", V=V, tau=TAU, mu=MU, eta=2, draws=1500, chains=2, seed=4)
     assert fit.diagnostics.problems == ()
     nodes, w = np.polynomial.legendre.leggauss(28)
     tau, wt = 0.9 * (nodes + 1), 0.9 * w * stats.halfnorm(0, 0.4).pdf(0.9 * (nodes + 1))
