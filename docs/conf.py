@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 os.environ.setdefault("MPLBACKEND", "agg")
 
+import calibration_page  # noqa: E402
 import page_code  # noqa: E402
 import registry_tables  # noqa: E402
 
@@ -72,6 +73,7 @@ def prepare(app: object) -> None:
     for folder in sorted({(HERE / name).parent / "generated" for name in WITH_FIGURES}):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+    calibration_page.figure(HERE / "explanation" / "generated" / "calibration.svg")
     for name in WITH_FIGURES:
         figures = (HERE / name).parent / "generated"
         for _ in page_code.run_python(HERE / name, figures):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from metaleptic import datasets as datasets
     from metaleptic.auditing.audit import audit as audit
     from metaleptic.bayes import priors as priors
+    from metaleptic.bayes.bayes_factors import bayes_factors as bayes_factors
     from metaleptic.bayes.bias import adjust_for_bias as adjust_for_bias
     from metaleptic.bayes.compare import ModelComparison as ModelComparison
     from metaleptic.bayes.compare import compare_models as compare_models
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.result import Pooled as Pooled
     from metaleptic.pooling.robust import Robust as Robust
     from metaleptic.pooling.robust import robust as robust
+    from metaleptic.pooling.stratified_tests import stratified_tests as stratified_tests
     from metaleptic.pooling.subgroups import subgroups as subgroups
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reconstruction.read_clicks import read_clicks as read_clicks
@@ -109,9 +111,11 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
     from metaleptic.sensitivity.baujat import baujat as baujat
     from metaleptic.sensitivity.confounding import e_value as e_value
+    from metaleptic.sensitivity.copas import copas as copas
     from metaleptic.sensitivity.cumulative import cumulative as cumulative
     from metaleptic.sensitivity.excess import excess_significance as excess_significance
     from metaleptic.sensitivity.fail_safe import fail_safe_n as fail_safe_n
+    from metaleptic.sensitivity.fragility import fragility as fragility
     from metaleptic.sensitivity.henmi_copas import henmi_copas as henmi_copas
     from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
@@ -120,6 +124,8 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.multiverse import multiverse as multiverse
     from metaleptic.sensitivity.new_study import proportion_beyond as proportion_beyond
     from metaleptic.sensitivity.overlap import overlaps as overlaps
+    from metaleptic.sensitivity.p_curve import p_curve as p_curve
+    from metaleptic.sensitivity.p_uniform import p_uniform as p_uniform
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
@@ -170,6 +176,7 @@ _HOME = {
     "Result": "types",
     "TableReconstruction": "reconstruction.table_result",
     "audit": "auditing.audit",
+    "bayes_factors": "bayes.bayes_factors",
     "compare_models": "bayes.compare",
     "effects": "convert.effects",
     "estimates": "convert.estimates",
@@ -212,6 +219,7 @@ _HOME = {
     "pool_medians": "pooling.medians",
     "PooledNotReached": "pooling.not_reached",
     "pool_not_reached": "pooling.not_reached",
+    "stratified_tests": "pooling.stratified_tests",
     "paired_means": "convert.means",
     "single_means": "convert.means",
     "two_rates": "convert.rates",
@@ -250,7 +258,11 @@ _HOME = {
     "trim_and_fill": "sensitivity.trim_and_fill",
     "fail_safe_n": "sensitivity.fail_safe",
     "henmi_copas": "sensitivity.henmi_copas",
+    "copas": "sensitivity.copas",
     "excess_significance": "sensitivity.excess",
+    "fragility": "sensitivity.fragility",
+    "p_curve": "sensitivity.p_curve",
+    "p_uniform": "sensitivity.p_uniform",
     "limit_meta_analysis": "sensitivity.limit",
     "pet_peese": "sensitivity.pet_peese",
     "selection_model": "sensitivity.selection_model",

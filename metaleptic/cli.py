@@ -399,6 +399,8 @@ def reconstruct_table(
     with _plain_talk():
         rec = _reconstructed(file, printed, seconds)
         if out is not None:
+            if not out.parent.is_dir():
+                raise OptionError(f"--out '{out}': there is no folder '{out.parent}'.")
             rec.to_frame().to_csv(out, index=False)
     if as_json:
         print(json.dumps(_table_record(rec), indent=1, ensure_ascii=False))
@@ -417,29 +419,11 @@ _AGREES = {"rounded": "agrees", "truncated": "agrees if cut off", "no": "does no
 
 
 def _reconstructed(file: Path, printed: Path, seconds: float) -> Any:
-    import tomllib
-
     import metaleptic as ml
+    from metaleptic.reconstruction.printed_file import read_patient_text
 
-    try:
-        told = tomllib.loads(printed.read_text(encoding="utf-8"))
-        groups = {}
-        for name, values in told.pop("published", {}).items():
-            words: dict[str, Any] = {k: _by_time(v) if isinstance(v, dict) else v for k, v in values.items()}
-            groups[name] = ml.Published(**words)
-        contrasts = [ml.Contrast(**c) for c in told.pop("contrasts", [])]
-        return ml.reconstruct_table(file, groups, contrasts=contrasts, seconds=seconds, **told)
-    except tomllib.TOMLDecodeError as err:
-        raise OptionError(f"file '{printed}' is not valid TOML: {err}") from None
-    except (TypeError, AttributeError) as err:
-        raise OptionError(f"file '{printed}' has a key that is not understood: {err}") from None
-
-
-def _by_time(values: dict[str, Any]) -> dict[float, Any]:
-    try:
-        return {float(at): value for at, value in values.items()}
-    except ValueError as err:
-        raise OptionError(f"rates and numbers at risk need times as keys: {err}") from None
+    groups, contrasts, options = read_patient_text(printed)
+    return ml.reconstruct_table(file, groups, contrasts=contrasts, seconds=seconds, **options)
 
 
 def _table_record(rec: Any) -> dict[str, Any]:

@@ -106,12 +106,16 @@ class Published:
     at_risk : mapping of time to number
         The number-at-risk table: patients whose time is at or beyond each time.
     median, median_low, median_high : float or None
-        Median survival and its interval; None where not printed or not reached.
+        Median survival and its interval; None where not printed, infinity or ``"not reached"`` where not reached.
     rates : mapping of time to proportion
         Landmark survival, e.g. ``{12: 0.83, 24: 0.61}``. A text such as ``"0.60"`` keeps its last zero, so that the
         printed precision is known.
     last_time : float or None
         Longest follow-up: where the curve ends.
+    first_time : float or None
+        Shortest time of any patient.
+    follow_up : float or None
+        Median follow-up.
 
     Raises
     ------
@@ -133,19 +137,25 @@ class Published:
     median_high: Any = None
     rates: Mapping[float, Any] = field(default_factory=lambda: MappingProxyType({}))
     last_time: float | None = None
+    first_time: float | None = None
+    follow_up: Any = None
 
     def __post_init__(self) -> None:
         for name in ("n", "events"):
             object.__setattr__(self, name, _count(getattr(self, name), name))
-        table = {float(t): _count(k, f"at_risk at time {t:g}") for t, k in dict(self.at_risk or {}).items()}
+        table = {t: _count(k, f"at_risk at time {t:g}") for t, k in _by_time(self.at_risk, "at_risk", "43").items()}
         table = dict(sorted((t, k) for t, k in table.items() if k is not None))
         object.__setattr__(self, "at_risk", MappingProxyType(table))
-        object.__setattr__(self, "rates", MappingProxyType(dict(sorted(dict(self.rates or {}).items()))))
+        object.__setattr__(self, "rates", MappingProxyType(_by_time(self.rates, "rates", "0.83")))
+        for name in ("median", "median_low", "median_high"):
+            object.__setattr__(self, name, _reached(getattr(self, name)))
+        for name in ("last_time", "first_time", "follow_up"):
+            object.__setattr__(self, name, _moment(getattr(self, name), name))
         _check_arm(self)
 
     def __repr__(self) -> str:
         shown = []
-        for name in ("n", "events", "at_risk", "median", "median_low", "median_high", "rates", "last_time"):
+        for name in self.__dataclass_fields__:
             value = getattr(self, name)
             if value is None or (isinstance(value, Mapping) and not value):
                 continue
@@ -196,7 +206,16 @@ class Contrast:
             raise DataError(f"{where}: low {low:g} > high {high:g}. Are they swapped?")
         if hr is not None and ((low is not None and hr < low) or (high is not None and hr > high)):
             raise DataError(f"{where}: hr {hr:g} lies outside its interval {low} to {high}.")
+        for name in ("low", "high", "hr"):
+            value = values[name]
+            if value is not None and np.isinf(value) and name != "high":
+                raise DataError(f"{where}: {name} is infinite; leave it out if it was not estimable.")
         if self.p is not None:
+            text = str(self.p).strip().lower().removeprefix("p").strip()
+            if text.startswith(">") or text in {"ns", "n.s.", "not significant"}:
+                raise DataError(f"{where}: p {self.p!r} names no value. Leave p out, or give the number.")
+            if isinstance(self.p, str):
+                object.__setattr__(self, "p", text.removeprefix("=").strip())
             p = to_number(str(self.p).lstrip("<=≤ "), f"{where}: p")
             if p is None or not 0 <= p <= 1:
                 raise DataError(f"{where}: p is {self.p}; a p-value lies between 0 and 1.")
@@ -284,6 +303,45 @@ def _numbers(values: Any, name: str) -> FloatArray:
     return frozen_array(array)
 
 
+_NOT_REACHED = frozenset({"nr", "not reached", "ne", "not estimable", "na (not reached)", "-"})
+
+
+def _reached(value: Any) -> Any:
+    """Read "NR" and "not reached" as infinity."""
+    return float("inf") if isinstance(value, str) and value.strip().lower() in _NOT_REACHED else value
+
+
+def _by_time(values: Any, name: str, like: str) -> dict[float, Any]:
+    """Read a mapping of time to number, sorted by time."""
+    example = f"Give a mapping of time to number, such as {{12: {like}}}."
+    try:
+        items = dict(values or {}).items()
+    except (TypeError, ValueError):
+        raise DataError(f"{name} {values!r} has no times. {example}") from None
+    out: dict[float, Any] = {}
+    for t, value in items:
+        try:
+            at = float(t)
+        except (TypeError, ValueError):
+            raise DataError(f"{name}: {t!r} is not a time. {example}") from None
+        if not np.isfinite(at):
+            raise DataError(f"{name}: time {at:g} is not a time. {example}")
+        if at in out:
+            raise DataError(f"{name}: time {at:g} is given twice.")
+        out[int(at) if isinstance(t, int) else at] = value
+    return dict(sorted(out.items()))
+
+
+def _moment(value: Any, name: str) -> Any:
+    """Read a time that may be missing; it stays as it was printed."""
+    number = to_number(value, name)
+    if number is None:
+        return None
+    if not np.isfinite(number):
+        raise DataError(f"{name} is {value}; it should be a time. Leave it out if it is not printed.")
+    return number if name == "last_time" or not isinstance(value, str) else value
+
+
 def _count(value: Any, name: str) -> int | None:
     number = to_number(value, name)
     if number is None:
@@ -326,7 +384,15 @@ def _check_arm(p: Published) -> None:
         raise DataError(
             f"median {p.median} ({p.median_low} to {p.median_high}) does not lie inside its interval. Are they swapped?"
         )
+    if p.n is None and p.events is not None and first is not None and p.events > first:
+        raise DataError(f"events {p.events} > at_risk {first} at time 0: more events than patients. Are they swapped?")
+    start, follow_up = to_number(p.first_time, "first_time"), to_number(p.follow_up, "follow_up")
+    for name, value in (("first_time", start), ("follow_up", follow_up)):
+        if value is not None and value < 0:
+            raise DataError(f"{name} is {value:g}; times are 0 or more.")
     last = to_number(p.last_time, "last_time")
+    if last is not None and start is not None and start > last:
+        raise DataError(f"first_time {start:g} > last_time {last:g}. Are they swapped?")
     if last is not None:
         if last < 0:
             raise DataError(f"last_time is {last:g}; times are 0 or more.")

@@ -63,10 +63,11 @@ def test_text_json_and_table_tell_the_same(files: tuple[Path, Path], tmp_path: P
 @pytest.mark.parametrize(
     ("slip", "message"),
     [
-        (("arm = ", "arm "), "not valid TOML"),
-        (("hr = ", "ratio = "), "key that is not understood"),
-        (("6 = ", "six = "), "need times as keys"),
+        (("arm = ", "arm "), "not a readable TOML file"),
+        (("hr = ", "ratio = "), "'ratio' is unknown"),
+        (("6 = ", "six = "), "'six' is not a time"),
         (('"months"', '"weeks"'), "no column 'weeks'"),
+        (("[[contrasts]]", "[contrasts]"), "Write [[contrasts]]"),
     ],
 )
 def test_slips_in_the_text_file_are_explained(files: tuple[Path, Path], slip: tuple[str, str], message: str) -> None:

@@ -25,7 +25,8 @@ TABLES = {
 
 RANDOM = (
     *("random", "binomial-normal", "poisson-normal", "beta-binomial"),
-    *("conditional-exact", "conditional-approximate", "unconditional-fixed"),
+    *("conditional-exact", "conditional-approximate"),
+    *("unconditional-fixed", "unconditional-random", "unconditional-correlated"),
 )
 
 
@@ -35,7 +36,7 @@ def effects_for(model: str) -> ml.Effects:
         return ml.proportions({"study": list("abc"), "events": [5, 9, 2], "n": [7, 26, 30]})
     if model == "poisson-normal":
         return ml.rates({"study": list("abc"), "events": [5, 9, 2], "time": [70, 26, 30]})
-    if model in ("mantel-haenszel", "peto", "conditional-exact", "conditional-approximate", "unconditional-fixed"):
+    if model in ("mantel-haenszel", "peto") or model.startswith(("conditional", "unconditional")):
         return ml.two_by_two(TABLES, events1="x1", n1="n1", events2="x2", n2="n2", measure="OR")
     return ml.effects([-0.3, 0.1, -0.5], [0.04, 0.09, 0.02], measure="HR", study=list("abc"))
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.averaged import Averaged
 from metaleptic.bayes.effect_prior import EffectPrior
-from metaleptic.bayes.exact import exact, exact_effect, log_between, normals_of
-from metaleptic.bayes.marginal import Marginal, mixture_marginals, restricted_marginal
+from metaleptic.bayes.exact import exact, exact_effect, log_between, normals_of, tau_density
+from metaleptic.bayes.marginal import Marginal, mixture_marginals, restricted_marginal, tau_marginal
 from metaleptic.bayes.mixture import NormalMixture
 from metaleptic.bayes.normal_normal import Given, given_tau
 from metaleptic.bayes.pool_bayes import checked_mu, checked_prior, why_no_marginal
@@ -47,6 +48,8 @@ class ModelComparison:
         Inclusion Bayes factors: how many times the odds of an effect, and of heterogeneity, have grown.
     mu : Marginal
         The pooled effect, averaged over the common- and the random-effects model with an effect.
+    effect, heterogeneity : Averaged
+        mu and tau averaged over all four models, with the probability that there is none; ``.given`` is where there is.
     """
 
     effects: Effects
@@ -57,6 +60,8 @@ class ModelComparison:
     bf_effect: float
     bf_heterogeneity: float
     mu: Marginal
+    effect: Averaged
+    heterogeneity: Averaged
 
     def to_frame(self) -> Any:
         """Return a row per model."""
@@ -136,11 +141,12 @@ def compare_models(
     y, v = effects.y[None], effects.v[None]
     none, zero = (float(m.to_analysis(m.null)), 0.0), np.zeros((1, 1))
     common, spread = common_effect(y, v, normal), exact_effect(y, v, chosen, normal)
+    scatter = exact(y, v, [chosen], none)
     log_marginal = np.array(
         [
             given_tau(y, v, None, zero, none).loglik[0, 0],
             common.log_integral[0],
-            exact(y, v, [chosen], none).log_integral[0],
+            scatter.log_integral[0],
             spread.log_integral[0],
         ]
     )
@@ -150,6 +156,12 @@ def compare_models(
     w = np.concatenate([share * common.weight[0], (1 - share) * spread.weight[0]])
     centre, sd = (np.concatenate([a[0], b[0]]) for a, b in ((common.mean, spread.mean), (common.sd, spread.sd)))
     averaged = averaged_effect(w, centre, sd, normal, level, m)
+    effect = Averaged("mu", none[0], float(after[[0, 2]].sum()), (float(after[[1, 3]].sum()),), (averaged,), level)
+    taus = tuple(
+        tau_marginal(tau_density(fit, 0, y, v, chosen, prior), float(fit.tau_mean[0]), float(fit.tau_sd[0]), level)
+        for fit, prior in ((scatter, none), (spread, normal))
+    )
+    spread_of = Averaged("tau", 0.0, float(after[[0, 1]].sum()), (float(after[2]), float(after[3])), taus, level)
     return ModelComparison(
         effects,
         MODELS,
@@ -159,6 +171,8 @@ def compare_models(
         inclusion(start, after, _EFFECT),
         inclusion(start, after, _RANDOM),
         averaged,
+        effect,
+        spread_of,
     )
 
 

@@ -230,16 +230,23 @@ def log_prior(priors: Sequence[Prior], v: FloatArray, keep: Any, tau: FloatArray
     return out
 
 
-def tau_density(fit: Exact, i: int, y: Any, v: Any, prior: Prior, effect: EffectPrior | None) -> PositiveDensity:
-    """Return tau's posterior in analysis i as a distribution; y, v and the priors are those of that analysis."""
+def tau_density(
+    fit: Exact, i: int, y: Any, v: Any, prior: Prior, effect: EffectPrior | tuple[float, float] | None
+) -> PositiveDensity:
+    """Return tau's posterior in analysis i as a distribution; y, v and the priors are those of that analysis.
+
+    ``effect`` may be (mean, sd) too, as in ``exact``: sd 0 fixes mu.
+    """
     y, v = np.atleast_2d(y), np.atleast_2d(v)
-    sd, weight = (None, None) if effect is None else normals_of(y, effect)
+    parts = normals_of(y, effect) if isinstance(effect, EffectPrior) else None
 
     def over_u(u: FloatArray) -> FloatArray:
         tau = np.exp(u)[None]
         before = log_prior([prior], v, None, tau)[0] + u
-        if effect is None or sd is None or weight is None:
-            return np.asarray(given_tau(y, v, None, tau, None).loglik[0] + before)
+        if not isinstance(effect, EffectPrior) or parts is None:
+            mu = None if isinstance(effect, EffectPrior) else effect
+            return np.asarray(given_tau(y, v, None, tau, mu).loglik[0] + before)
+        sd, weight = parts
         given = given_tau(y, v, None, tau, (effect.location, sd[:, None]))
         log = given.loglik
         if effect.bounded:

@@ -137,6 +137,10 @@ class LatentBayes(PooledBayes):
         """Refuse: the studies' effects are known one by one, not jointly."""
         raise OptionError('contrasts of studies need the normal-normal model, or draws: say method="nuts".')
 
+    def shrinkage_weights(self) -> FloatArray:
+        """Refuse: the posterior means are no weighted means of the studies."""
+        raise OptionError("weights of studies in each other's effects exist in the normal-normal model alone.")
+
 
 def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPrior | None, level: float) -> LatentBayes:
     """Pool by a model of the table: the exact posterior in words and numbers."""

@@ -72,16 +72,14 @@ class PositiveDensity:
         tail = np.where(upper, 1 - flat, flat)
         at = np.clip(np.searchsorted(self.cumulative, flat, side="right") - 1, 0, len(self.edges) - 2)
         low, high = self.edges[at], self.edges[at + 1]
-        gap = self.cumulative[at + 1] - self.cumulative[at]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(gap > 0, (flat - self.cumulative[at]) / gap, 0.5)
-        u = low + (high - low) * np.clip(share, 1e-3, 1 - 1e-3)
+        near = np.interp(flat, np.cumsum(self.weight) - self.weight / 2, self.u)  # each node holds what is around it
+        u = np.clip(near, low + 1e-3 * (high - low), high - 1e-3 * (high - low))
         for n in range(_MAX_STEPS):
-            mass = self._beside(u, at, ~upper)
+            mass, log_density = self._beside(u, at, ~upper)
             short = np.where(upper, mass > tail, mass < tail)
             low, high = np.where(short, u, low), np.where(short, high, u)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                step = (tail - mass) * np.where(upper, -1.0, 1.0) / np.exp(self._over_u(u))
+                step = (tail - mass) * np.where(upper, -1.0, 1.0) / np.exp(log_density)
             moved = u + step
             inside = (moved >= low) & (moved <= high)
             done = (np.abs(moved - u) <= 1e-10) & inside
@@ -144,18 +142,20 @@ class PositiveDensity:
         x = np.asarray(x, dtype=np.float64)
         with np.errstate(divide="ignore"):
             u = np.clip(np.log(np.maximum(x, 0.0)), self.edges[0], self.edges[-1]).reshape(-1)
-        return self._beside(u, self._panel(u), np.full(u.shape, lower)).reshape(x.shape)
+        return self._beside(u, self._panel(u), np.full(u.shape, lower))[0].reshape(x.shape)
 
     def _panel(self, u: FloatArray) -> Any:
         return np.clip(np.searchsorted(self.edges, u, side="right") - 1, 0, len(self.edges) - 2)
 
-    def _beside(self, u: FloatArray, at: Any, lower: Any) -> FloatArray:
-        """Return the probability below u, which lies in panel ``at``, or above it where not ``lower``."""
+    def _beside(self, u: FloatArray, at: Any, lower: Any) -> tuple[FloatArray, FloatArray]:
+        """Return the probability below u, in panel ``at``, or above it where not ``lower``; and the log density there."""
         start = np.where(lower, self.edges[at], u)
         width = np.where(lower, u, self.edges[at + 1]) - start
         nodes = start[:, None] + width[:, None] * NODES
-        part = np.exp(self._over_u(nodes.reshape(-1)).reshape(nodes.shape)) @ NODE_WEIGHTS * width
-        return np.asarray(part + np.where(lower, self.cumulative[at], self.cumulative[-1] - self.cumulative[at + 1]))
+        log = self._over_u(np.concatenate([nodes.reshape(-1), u]))
+        part = np.exp(log[: nodes.size].reshape(nodes.shape)) @ NODE_WEIGHTS * width
+        rest = np.where(lower, self.cumulative[at], self.cumulative[-1] - self.cumulative[at + 1])
+        return np.asarray(part + rest), log[nodes.size :]
 
     def _refined(self, u: FloatArray, best: int) -> float:
         """Refine a maximum between its neighbours: the root of the derivative of a polynomial through the log density."""
@@ -200,7 +200,7 @@ class PositiveDensity:
         j = int(np.argmin(np.exp(end) - np.exp(start)))
         ends = np.array([start[j], end[j]])
         for _ in range(_MAX_STEPS):
-            mass = self._beside(ends, self._panel(ends), np.array([True, True]))
+            mass = self._beside(ends, self._panel(ends), np.array([True, True]))[0]
             points = np.concatenate([ends, ends - _STEP, ends + _STEP])
             over_u = self._over_u(points)
             log_f = over_u - points

@@ -11,6 +11,7 @@ import numpy as np
 from metaleptic.bayes.contrast import contrast_given_tau
 from metaleptic.bayes.effect_prior import EffectPrior
 from metaleptic.bayes.marginal import Marginal, mixture_marginals
+from metaleptic.bayes.normal_normal import weight_given_tau
 from metaleptic.bayes.prior import Prior
 from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
@@ -150,6 +151,17 @@ class PooledBayes:
         return mixture_marginals((label,), ("credible",), n.weight, m[None], s[None], self.level, MEASURES["GEN"], sd)[
             0
         ]
+
+    def shrinkage_weights(self) -> FloatArray:
+        """Return how much each study counts in each study's posterior mean, percent: shape (k, k), row = true effect.
+
+        The diagonal is a study's own say; with a prior on the mean the rows sum to less than 100.
+        """
+        n, v = self.nodes, self.effects.v
+        in_mean = weight_given_tau(v, n.tau, n.sd)  # (k, nodes)
+        pull = v[:, None] / (v[:, None] + n.tau**2)
+        borrowed = np.einsum("in,jn,n->ij", pull, in_mean, n.weight)
+        return np.asarray(100 * (borrowed + np.diag((1 - pull) @ n.weight)))
 
     def to_frame(self) -> Any:
         """Return the table behind the forest plot: a row per study with its shrunken effect, then pooled and prediction."""

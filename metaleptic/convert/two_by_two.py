@@ -22,6 +22,8 @@ from metaleptic.types import Effects, FloatArray
 
 Cells = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 
+TREATMENT_ARM = "treatment arm"  # continuity correction of Sweeting MJ et al. 2004
+
 
 def two_by_two(
     data: Any,
@@ -58,9 +60,10 @@ def two_by_two(
         Column with the study names; "study" by default.
     continuity : float, default 0.5
         Added to all four cells where ``correct`` says; ``effects.how`` names it.
-    correct : {"empty", "all", "if any empty", "none"}, optional
+    correct : {"empty", "all", "if any empty", "treatment arm", "none"}, optional
         Which studies: those with an empty cell (the default for measures that need it), all, all if any study has an
-        empty cell, or none (the default for AS, PETO and PHI, which are defined for empty cells).
+        empty cell, or none (the default for AS, PETO and PHI, which are defined for empty cells). ``"treatment arm"``:
+        those with an empty cell, twice ``continuity`` shared out in proportion to the sizes of the arms.
     variance : str, default "LS"
         Formula of the variance: ``"UB"`` is unbiased for RD; for PHI ``"ST"`` takes the sizes of the arms as fixed, ``"CS"``
         (the default) as left to chance.
@@ -87,7 +90,7 @@ def two_by_two(
     Notes
     -----
     Sources: Deeks JJ, Altman DG, Bradburn MJ, in Egger M et al. (eds), Systematic Reviews in Health Care, 2001,
-    chapter 15; Gart JJ, Zweifel JR. Biometrika 1967;54:181-187.
+    chapter 15; Gart JJ, Zweifel JR. Biometrika 1967;54:181-187; Sweeting MJ et al. Stat Med 2004;23:1351-1375 (treatment arm).
 
     Examples
     --------
@@ -104,7 +107,7 @@ def two_by_two(
                 f"variance {variance!r} is unknown for measure {measure!r}. Choose one of: {', '.join(there)}."
             )
         kernel = VARIANCES[measure, variance]
-    policy = policy_named(measure, correct)
+    policy = TREATMENT_ARM if correct == TREATMENT_ARM else policy_named(measure, correct)
     if double_zero not in {"exclude", "correct"}:
         raise OptionError(f'double_zero {double_zero!r} is unknown. Choose "exclude" or "correct".')
     if not 0 <= continuity < np.inf:
@@ -120,15 +123,20 @@ def two_by_two(
     empty = np.any([cell == 0 for cell in cells], axis=0)
     silent = ((x1 == 0) & (x2 == 0)) | ((x1 == size1) & (x2 == size2))
     dropped = silent & (measure not in ("RD", "AS")) & (double_zero == "exclude")
-    add = continuity_of(policy, continuity, empty)
+    by_arm = policy == TREATMENT_ARM
+    add = continuity_of("empty" if by_arm else policy, continuity, empty)
+    share = 2 * size1 / (size1 + size2) if by_arm else np.ones(len(empty))
     with np.errstate(divide="ignore", invalid="ignore"):
-        y, v = kernel(*(cell + add for cell in cells))
+        y, v = kernel(
+            *(cell + add * part for cell, part in zip(cells, (share, share, 2 - share, 2 - share), strict=True))
+        )
         se = np.sqrt(np.where(dropped, np.nan, v))
     routes = Routes(len(table))
     words = MEASURES[measure].scale
     routes.offer(y, np.where(add > 0, np.nan, se), f"{words} from the 2x2 table")
-    why = "one was empty" if policy == "empty" else f"correct = {policy}"
-    routes.offer(y, se, f"{words} from the 2x2 table, {continuity:g} added to each cell ({why})")
+    amount = f"{2 * continuity:g} shared out by the sizes of the arms and" if by_arm else f"{continuity:g}"
+    why = "one was empty" if policy == "empty" or by_arm else f"correct = {policy}"
+    routes.offer(y, se, f"{words} from the 2x2 table, {amount} added to each cell ({why})")
     reasons = [
         "no one, or everyone, had the event in both arms: nothing is said about a ratio"
         if dropped[i]

@@ -8,9 +8,14 @@ import numpy as np
 
 from metaleptic.design import Design
 from metaleptic.errors import OptionError
+from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import Effects, FloatArray, frozen_array
+
+BY_COEFFICIENTS = frozenset(
+    {"predict", "contrasts", "vif", "compare"}
+)  # verbs that need no refit: any likelihood will do
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +31,7 @@ class Anatomy:
     tau2_method: str
     test: str
     level: float
+    model: str = "random"
 
     @property
     def x(self) -> FloatArray:
@@ -40,17 +46,29 @@ class Anatomy:
 
 def anatomy(fit: Pooled | Regression, verb: str) -> Anatomy:
     """Return the numbers of a normal-normal fit of several studies; other results are refused by name of the verb."""
-    if isinstance(fit, Regression):
+    ready = isinstance(fit, Pooled | Regression) and (
+        fit.model in ("random", "common") or (fit.model in COUNT_MODELS and verb in BY_COEFFICIENTS)
+    )
+    if ready and isinstance(fit, Regression):
         design = fit.design
-    elif isinstance(fit, Pooled) and fit.model in ("random", "common") and fit.k > 1:
+    elif ready and fit.k > 1:
         ones = frozen_array(np.ones((fit.k, 1)))
         design = Design(ones, ("intercept",), (("intercept", (0,)),), "~ 1", True)
     else:
-        what = f'a fit of model "{fit.model}"' if isinstance(fit, Pooled) else type(fit).__name__
+        what = f'a fit of model "{fit.model}"' if isinstance(fit, Pooled | Regression) else type(fit).__name__
         raise OptionError(
             f"{verb} takes a random- or common-effect fit of several studies with weights 1 / (v + tau2), not {what}. "
             "Make one with ml.pool(effects)."
         )
     return Anatomy(
-        fit.effects, design, fit.beta, fit.cov, float(fit.df), float(fit.tau2), fit.tau2_method, fit.test, fit.level
+        effects=fit.effects,
+        design=design,
+        beta=fit.beta,
+        cov=fit.cov,
+        df=float(fit.df),
+        tau2=float(fit.tau2),
+        tau2_method=fit.tau2_method,
+        test=fit.test,
+        level=fit.level,
+        model=fit.model,
     )

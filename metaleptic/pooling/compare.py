@@ -97,6 +97,10 @@ def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regressi
         np.array_equal(a.effects.y, b.effects.y) and np.array_equal(a.effects.v, b.effects.v)
     ):
         raise DataError("the two fits are of different effects: nothing can be compared.")
+    if a.model != b.model and not {a.model, b.model} <= {"random", "common"}:
+        raise OptionError(
+            f'fits by "{a.model}" and by "{b.model}" have different likelihoods: they cannot be compared.'
+        )
     df = larger.parameters - smaller.parameters
     if df == 0:
         raise OptionError(

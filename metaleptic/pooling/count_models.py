@@ -6,29 +6,25 @@ import numpy as np
 from scipy import special
 
 from metaleptic.convert.intervals import clopper_pearson
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.pooling.binomial import fit_binomial_normal, homogeneity
 from metaleptic.pooling.build import NAN, call_text, notes_on, printed_estimate
+from metaleptic.pooling.count_data import counts_of
+from metaleptic.pooling.count_glmm import count_model
 from metaleptic.pooling.heterogeneity import typical_variance
 from metaleptic.pooling.result import Pooled
-from metaleptic.pooling.two_arm import mantel_haenszel, peto, peto_parts
+from metaleptic.pooling.two_arm import mantel_haenszel, mantel_haenszel_rates, peto, peto_parts
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
 
 FEW = 10  # studies below which an interval that takes tau as known gets a note
 
 
-def _counts(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
-    if effects.measure.key != "PLO" or not np.isfinite(effects.events + effects.n).all():
-        raise DataError(
-            f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions.'
-        )
-    return effects.events, effects.n
-
-
-def binomial_normal(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
-    """Fit random effects to proportions by the exact likelihood of the counts."""
-    x, n = _counts(effects, "binomial-normal")
+def binomial_normal(effects: Effects, tau2: str, test: str, level: float, nodes: int | None = None) -> Pooled:
+    """Fit random effects to proportions by the exact likelihood of the counts, or by ``nodes`` quadrature nodes."""
+    if nodes is not None:
+        return count_model("binomial-normal")(effects, tau2, test, level, nodes)
+    x, n = counts_of(effects, "binomial-normal")
     k = len(effects)
     fit = fit_binomial_normal(x, n)
     df = float("inf") if test == "z" else float(k - 1)
@@ -74,7 +70,7 @@ def binomial_normal(effects: Effects, tau2: str, test: str, level: float) -> Poo
 
 def pooled_counts(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
     """Add the counts of all studies up and take the exact interval of the sum."""
-    x, n = _counts(effects, "pooled-counts")
+    x, n = counts_of(effects, "pooled-counts")
     k = len(effects)
     total, size = x.sum(), n.sum()
     low, high = clopper_pearson(total, size, level)
@@ -113,24 +109,29 @@ def pooled_counts(effects: Effects, tau2: str, test: str, level: float) -> Poole
 
 def _tables(effects: Effects, model: str, measures: tuple[str, ...]) -> FloatArray:
     if effects.measure.key not in measures or len(effects.cells) != len(effects):
+        rates = " or ml.two_rates" if "IRR" in measures else ""
         raise DataError(
-            f'model "{model}" needs two-by-two tables. Make the effects with ml.two_by_two(measure="{measures[0]}").'
+            f'model "{model}" needs two-by-two tables. Make the effects with ml.two_by_two(measure="{measures[0]}"){rates}.'
         )
     return effects.cells
 
 
 def mantel_haenszel_model(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
-    """Pool two-by-two tables by the Mantel-Haenszel method."""
-    cells = _tables(effects, "mantel-haenszel", ("OR", "RR", "RD"))
-    mu, se = mantel_haenszel(cells, effects.measure.key)
+    """Pool two-by-two tables, or rates of two arms, by the Mantel-Haenszel method."""
+    cells = _tables(effects, "mantel-haenszel", ("OR", "RR", "RD", "IRR", "IRD"))
+    kernel = mantel_haenszel_rates if effects.measure.key in ("IRR", "IRD") else mantel_haenszel
+    mu, se = kernel(cells, effects.measure.key)
     weights = _mantel_haenszel_weights(cells, effects.measure.key)
     q = float(((effects.y - mu) ** 2 / effects.v).sum())
     return _of_tables(effects, "mantel-haenszel", "common effect: Mantel-Haenszel, z", mu, se, q, weights, level)
 
 
 def _mantel_haenszel_weights(cells: FloatArray, measure: str) -> FloatArray:
-    """Return the weights of the Mantel-Haenszel average: bc/N, c n1/N or n1 n2/N."""
+    """Return the weights of the Mantel-Haenszel average: bc/N, c n1/N or n1 n2/N; of rates c t1/T or t1 t2/T."""
     a, b, c, d = cells.T
+    if measure in ("IRR", "IRD"):
+        rates: FloatArray = (c * b if measure == "IRR" else b * d) / (b + d)
+        return rates
     n1, n2 = a + b, c + d
     weight: FloatArray = {"OR": b * c, "RR": c * n1, "RD": n1 * n2}[measure] / (n1 + n2)
     return weight
@@ -150,6 +151,10 @@ def _of_tables(
 ) -> Pooled:
     """Build the result of a common-effect model of two-by-two tables."""
     k = len(effects)
+    if not se > 0:
+        raise NotEstimableError(
+            f'model "{model}" has no standard error here: no study has both patients with and without the event in its arms.'
+        )
     half = float(special.ndtri(0.5 + level / 2)) * se
     return Pooled(
         effects=effects,

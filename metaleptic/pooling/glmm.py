@@ -14,6 +14,7 @@ import numpy as np
 from scipy import optimize
 
 from metaleptic.errors import NotEstimableError
+from metaleptic.pooling.result import StudyLevels
 from metaleptic.pooling.study_likelihoods import Derivatives, TwoBinomials, TwoPoissons
 from metaleptic.types import FloatArray
 
@@ -23,7 +24,7 @@ BOUND = 25.0  # log odds beyond which an estimate counts as infinite
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CountFit:
-    """Coefficients, their covariance, tau2 with its standard error, log-likelihood, and the likelihood-ratio Q."""
+    """Coefficients, their covariance, tau2 with its standard error, log-likelihood, and the likelihood-ratio Q; random levels where there are."""
 
     beta: FloatArray
     cov: FloatArray
@@ -33,6 +34,7 @@ class CountFit:
     q: float
     q_df: int
     converged: bool
+    levels: StudyLevels | None = None
 
 
 Conditional = Callable[[FloatArray], Derivatives]
@@ -40,7 +42,8 @@ Unconditional = TwoBinomials | TwoPoissons
 
 
 @lru_cache(maxsize=8)
-def _nodes(count: int) -> tuple[FloatArray, FloatArray]:
+def gauss_hermite(count: int) -> tuple[FloatArray, FloatArray]:
+    """Return nodes and log weights of Gauss-Hermite quadrature; with one node it is Laplace's approximation."""
     z, w = np.polynomial.hermite_e.hermegauss(count)
     return z, np.log(w) + z**2 / 2 - 0.5 * np.log(2 * np.pi)
 
@@ -50,7 +53,7 @@ def marginal(loglik: Conditional, center: FloatArray, tau: float, nodes: int) ->
     if tau == 0:
         return loglik(center)[0]
     mode, scale = _mode(loglik, center, tau)
-    z, log_w = _nodes(nodes)
+    z, log_w = gauss_hermite(nodes)
     u = mode + scale * z[:, None]
     g = loglik(center + tau * u)[0] - u**2 / 2 + log_w[:, None]
     top = g.max(axis=0)
@@ -99,7 +102,7 @@ def _level_derivatives(
         _, r1, r2, w1, w2 = studies.parts(level, center)
         return r1 + r2, -(w1 + w2)
     mode, scale = _mode(loglik, center, tau)
-    z, log_w = _nodes(max(nodes, 15))
+    z, log_w = gauss_hermite(max(nodes, 15))
     u = mode + scale * z[:, None]
     value, r1, r2, w1, w2 = studies.parts(level, center + tau * u)
     g = value - u**2 / 2 + log_w[:, None]
@@ -165,7 +168,7 @@ class _Objective:
 
     def __init__(self, studies: Conditional | Unconditional, x: FloatArray, nodes: int) -> None:
         self.studies, self.x, self.nodes = studies, x, nodes
-        self.level = _first_level(studies) if isinstance(studies, TwoBinomials | TwoPoissons) else None
+        self.level = first_level(studies) if isinstance(studies, TwoBinomials | TwoPoissons) else None
 
     def __call__(self, beta: FloatArray, tau: float) -> float:
         center = np.clip(self.x @ beta, -BOUND - 5, BOUND + 5)
@@ -193,7 +196,8 @@ class _Objective:
         return float(self.studies(eta)[0].sum())
 
 
-def _first_level(studies: Unconditional) -> FloatArray:
+def first_level(studies: Unconditional) -> FloatArray:
+    """Return a first guess of the log odds or log rate of each study."""
     a, b, c, d = studies.cells.T
     if isinstance(studies, TwoPoissons):
         return np.asarray(np.log((a + c + 0.5) / (b + d)))
@@ -222,7 +226,7 @@ def _polish(objective: _Objective, beta: FloatArray, tau: float) -> tuple[FloatA
     last = np.inf
     hessian = -np.eye(len(q))
     for _ in range(4):
-        gradient, hessian = _derivatives(f, q)
+        gradient, hessian = numerical_derivatives(f, q)
         try:
             step = np.linalg.solve(hessian, gradient)
         except np.linalg.LinAlgError:
@@ -236,7 +240,7 @@ def _polish(objective: _Objective, beta: FloatArray, tau: float) -> tuple[FloatA
     return q[: len(beta)], (abs(float(q[-1])) if tau > 0 else 0.0), hessian, last
 
 
-def _derivatives(f: Callable[[FloatArray], float], q: FloatArray) -> tuple[FloatArray, FloatArray]:
+def numerical_derivatives(f: Callable[[FloatArray], float], q: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return gradient and Hessian by central differences."""
     m = len(q)
     h = 1e-3 * np.maximum(1.0, np.abs(q)) * np.ones(m)

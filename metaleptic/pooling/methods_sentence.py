@@ -68,7 +68,12 @@ def methods_sentence(fit: Pooled | Regression) -> MethodsText:
     what = f"{scale[0].upper()}{scale[1:]}{'' if scale.endswith('s') else 's'} of {fit.k} {'study' if fit.k == 1 else 'studies'}"
     if isinstance(fit, Regression):
         formula = f" on {fit.design.formula[1:].strip()}" if fit.design.formula else " on the moderators"
-        verb = f"were regressed{formula} by a {'mixed' if fit.tau2_method else 'fixed'}-effects meta-regression {cite(REGRESSION)}"
+        kind = f"{'mixed' if fit.tau2_method else 'fixed'}-effects meta-regression"
+        if fit.model in ("random", "common"):
+            verb = f"were regressed{formula} by a {kind} {cite(REGRESSION)}"
+        else:
+            chosen = MODELS[fit.model]
+            verb = f"were regressed{formula} by a {kind}, the {chosen.name} {cite(chosen.source)}"
     else:
         model = MODELS.get(fit.model)
         name = model.name if model else f"model with {fit.model}"

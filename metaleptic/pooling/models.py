@@ -8,12 +8,7 @@ from types import MappingProxyType
 
 from metaleptic.errors import OptionError
 from metaleptic.pooling.beta_binomial import beta_binomial
-from metaleptic.pooling.count_glmm import (
-    conditional_approximate,
-    conditional_exact,
-    poisson_normal,
-    unconditional_fixed,
-)
+from metaleptic.pooling.count_glmm import count_model
 from metaleptic.pooling.count_models import binomial_normal, mantel_haenszel_model, peto_model, pooled_counts
 from metaleptic.pooling.mean_inference import MEAN_METHODS
 from metaleptic.pooling.normal_models import common_effect, random_effects, single
@@ -27,7 +22,7 @@ class Model:
 
     key: str
     name: str
-    fit: Callable[[Effects, str, str, float], Pooled]
+    fit: Callable[..., Pooled]
     tests: tuple[str, ...]
     source: str
 
@@ -60,28 +55,42 @@ MODELS = MappingProxyType(
             Model(
                 "conditional-exact",
                 "exact conditional model of two-by-two tables",
-                conditional_exact,
+                count_model("conditional-exact"),
                 ("z", "t"),
                 "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
             ),
             Model(
                 "conditional-approximate",
                 "approximate conditional model of two-arm counts",
-                conditional_approximate,
+                count_model("conditional-approximate"),
                 ("z", "t"),
                 "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
             ),
             Model(
                 "unconditional-fixed",
                 "unconditional model of two-arm counts with fixed study levels",
-                unconditional_fixed,
+                count_model("unconditional-fixed"),
                 ("z", "t"),
                 "Jackson D et al. Stat Med 2018;37:1059-1085, model 4",
             ),
             Model(
+                "unconditional-random",
+                "unconditional model of two-arm counts with random study levels",
+                count_model("unconditional-random"),
+                ("z", "t"),
+                "Jackson D et al. Stat Med 2018;37:1059-1085, model 5",
+            ),
+            Model(
+                "unconditional-correlated",
+                "bivariate model of two-arm counts with correlated random study levels",
+                count_model("unconditional-correlated"),
+                ("z", "t"),
+                "Van Houwelingen HC, Arends LR, Stijnen T. Stat Med 2002;21:589-624; Jackson D et al. Stat Med 2018;37:1059-1085",
+            ),
+            Model(
                 "poisson-normal",
                 "Poisson-normal random-effects model",
-                poisson_normal,
+                count_model("poisson-normal"),
                 ("z", "t"),
                 "Stijnen T, Hamza TH, Özdemir P. Stat Med 2010;29:3046-3067",
             ),
@@ -120,7 +129,7 @@ MODELS = MappingProxyType(
 )
 
 
-def fit_model(effects: Effects, model: str, tau2: str, test: str, level: float) -> Pooled:
+def fit_model(effects: Effects, model: str, tau2: str, test: str, level: float, nodes: int | None = None) -> Pooled:
     """Fit with settled options and no warnings: what ``pool`` and the sensitivity analyses share."""
     if model not in MODELS:
         raise OptionError(
@@ -128,4 +137,5 @@ def fit_model(effects: Effects, model: str, tau2: str, test: str, level: float) 
         )
     if len(effects) == 1 and model not in ("pooled-counts", "mantel-haenszel", "peto"):
         return single(effects, model, level)
-    return MODELS[model].fit(effects, tau2, test, level)
+    options = {} if nodes is None else {"nodes": nodes}
+    return MODELS[model].fit(effects, tau2, test, level, **options)

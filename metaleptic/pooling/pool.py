@@ -7,6 +7,8 @@ from typing import Any, overload
 
 from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
+from metaleptic.pooling.count_data import COUNT_MODELS
+from metaleptic.pooling.count_regression import count_regression
 from metaleptic.pooling.given_weights import GENERALISED, checked_weights
 from metaleptic.pooling.heterogeneity import tau2_estimator
 from metaleptic.pooling.mean_inference import MEAN_METHODS
@@ -32,6 +34,7 @@ def pool(
     level: float = 0.95,
     prediction: str | None = None,
     weights: Any = None,
+    nodes: int | None = None,
 ) -> Pooled: ...
 
 
@@ -46,6 +49,7 @@ def pool(
     level: float = 0.95,
     prediction: None = None,
     weights: None = None,
+    nodes: int | None = None,
 ) -> Regression: ...
 
 
@@ -59,6 +63,7 @@ def pool(
     level: float = 0.95,
     prediction: str | None = None,
     weights: Any = None,
+    nodes: int | None = None,
 ) -> Pooled | Regression:
     """Pool the effects of several studies into one, with its uncertainty and the spread between studies.
 
@@ -69,14 +74,16 @@ def pool(
     moderators : str, mapping or ndarray of shape (k, p), optional
         Characteristics of the studies that may explain differences (meta-regression): a formula on the columns of the
         effects (``"~ dose + design"``, ``"~ C(arm) * year"``, ``"~ design - 1"``), a mapping of columns, or a design matrix.
+        For the normal models and those of counts by maximum likelihood.
     model : str, default "random"
         ``"random"``: true effects differ between studies (normal-normal). ``"common"``: one true effect.
         ``"binomial-normal"``: random effects for proportions with the exact likelihood of the counts.
         ``"beta-binomial"``: the same with a beta distribution of the true proportions.
         ``"pooled-counts"``: one true proportion, counts summed, exact interval.
         ``"mantel-haenszel"`` and ``"peto"``: one true effect of two-by-two tables with rare events.
-        ``"conditional-exact"``, ``"conditional-approximate"``, ``"unconditional-fixed"``: random effects of odds ratios (or rate
-        ratios) with the likelihood of the counts; ``tau2=0`` for one true effect. ``"poisson-normal"``: the same for rates.
+        ``"conditional-exact"``, ``"conditional-approximate"``, ``"unconditional-fixed"``, ``"unconditional-random"``,
+        ``"unconditional-correlated"``: random effects of odds ratios (or rate ratios) with the likelihood of the counts (the last
+        two make the levels of the studies random too); ``tau2=0`` for one true effect. ``"poisson-normal"``: the same for rates.
     tau2 : str or float, optional
         Estimator of the between-study variance of the random-effects model: REML (the default), DL, DL2, PM, ML, EB, HE, HS,
         HSk, SJ, PMM, with ``weights`` also GENQ and GENQM; a number is taken as known.
@@ -90,6 +97,9 @@ def pool(
         Method of the prediction interval, as in ``ml.prediction_interval``; by default t or z as for the mean, with its SE.
     weights : array_like of shape (k,) or "equal", optional
         Weights of your own in place of 1 / (v + tau2); the standard error allows for them.
+    nodes : int, optional
+        Quadrature nodes per random effect of the models of counts with tau2 by maximum likelihood; by default enough for the
+        exact likelihood. 1 is Laplace's approximation (``nAGQ=1`` in R's ``rma.glmm``).
 
     Returns
     -------
@@ -142,15 +152,20 @@ def pool(
     estimator = _estimator(tau2, key, with_weights=weights is not None)
     if len(effects) == 0:
         raise DataError("there are no effects. There is nothing to pool.")
+    _check_nodes(nodes, model)
     if moderators is not None:
         _refuse_with_moderators(model, prediction, weights)
+        if model in COUNT_MODELS:
+            return count_regression(
+                effects, moderators, model=model, tau2=estimator, test=key, level=level, nodes=nodes
+            )
         return meta_regression(effects, moderators, model=model, tau2=estimator, test=key, level=level)
     _warn_of_few(effects, model, key, estimator)
     if weights is not None:
         if model not in ("random", "common"):
             raise OptionError(f'weights of your own go with model="random" or "common", not {model!r}.')
         return with_weights(effects, checked_weights(effects, weights), model, estimator, key, level)
-    fit = fit_model(effects, model, estimator, key, level)
+    fit = fit_model(effects, model, estimator, key, level, nodes)
     if prediction is not None:
         fit = replace(fit, prediction=prediction_interval(fit, method=prediction))
     return fit
@@ -169,9 +184,19 @@ def _estimator(tau2: str | float | None, test: str, *, with_weights: bool) -> st
     return key
 
 
+def _check_nodes(nodes: int | None, model: str) -> None:
+    if nodes is None:
+        return
+    if model not in COUNT_MODELS:
+        raise OptionError(f"nodes go with the models {', '.join(COUNT_MODELS)}, not {model!r}.")
+    if nodes not in range(1, 101):
+        raise OptionError(f"nodes is {nodes}: it must be a whole number from 1 to 100.")
+
+
 def _refuse_with_moderators(model: str, prediction: str | None, weights: Any) -> None:
-    if model not in ("random", "common"):
-        raise OptionError(f'moderators go with model="random" or "common", not {model!r}.')
+    if model not in ("random", "common", *COUNT_MODELS):
+        takes = ", ".join(("random", "common", *COUNT_MODELS))
+        raise OptionError(f"moderators go with the models {takes}; not with {model!r}.")
     if prediction is not None or weights is not None:
         raise OptionError("with moderators say neither prediction nor weights; ml.predict gives prediction intervals.")
 
@@ -179,7 +204,8 @@ def _refuse_with_moderators(model: str, prediction: str | None, weights: Any) ->
 RANDOM = frozenset(
     {
         *("random", "binomial-normal", "poisson-normal", "beta-binomial"),
-        *("conditional-exact", "conditional-approximate", "unconditional-fixed"),
+        *("conditional-exact", "conditional-approximate"),
+        *("unconditional-fixed", "unconditional-random", "unconditional-correlated"),
     }
 )
 

@@ -10,7 +10,7 @@ import numpy as np
 from metaleptic.design import Design
 from metaleptic.frames import to_frame
 from metaleptic.pooling.information import Criteria, criteria
-from metaleptic.pooling.result import format_p
+from metaleptic.pooling.result import StudyLevels, format_p
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance, count_studies
 
 
@@ -55,6 +55,8 @@ class Regression:
         What a careful reader must know of this result.
     provenance : Provenance
         How to make it again.
+    levels : StudyLevels or None
+        Mean, SD and correlation of the study levels, for models that make them random.
     """
 
     effects: Effects
@@ -93,6 +95,7 @@ class Regression:
     level: float
     notes: tuple[str, ...]
     provenance: Provenance
+    levels: StudyLevels | None = None
 
     @property
     def k(self) -> int:
@@ -108,6 +111,11 @@ class Regression:
     def parameters(self) -> int:
         """Number of estimated parameters, tau2 included."""
         return len(self.beta) + bool(self.tau2_method)
+
+    @property
+    def birge_ratio(self) -> float:
+        """Square root of residual Q per degree of freedom. Birge RT. Phys Rev 1932;40:207-227."""
+        return float(np.sqrt(self.q / self.q_df)) if self.q_df > 0 else float("nan")
 
     @property
     def criteria(self) -> Criteria:

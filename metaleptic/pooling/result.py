@@ -12,6 +12,15 @@ from metaleptic.pooling.information import Criteria, criteria
 from metaleptic.types import Effects, Estimate, FloatArray, Provenance, count_studies
 
 
+@dataclass(frozen=True, slots=True)
+class StudyLevels:
+    """Random levels of the studies (average log odds or log rate of both arms): mean, SD, and correlation with the effects."""
+
+    mean: float
+    sd: float
+    correlation: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pooled:
     """A pooled effect with its heterogeneity: what ``ml.pool`` returns.
@@ -59,6 +68,8 @@ class Pooled:
         How to make it again.
     tau2_se : float
         Standard error of tau2; NaN where no formula is published.
+    levels : StudyLevels or None
+        Mean, SD and correlation of the study levels, for models that make them random.
     """
 
     effects: Effects
@@ -87,6 +98,7 @@ class Pooled:
     notes: tuple[str, ...]
     provenance: Provenance
     tau2_se: float = float("nan")
+    levels: StudyLevels | None = None
 
     @property
     def k(self) -> int:
@@ -103,6 +115,14 @@ class Pooled:
         """AIC, AICc and BIC, comparable between fits of the same effects."""
         restricted = self.tau2_method == "REML"
         return criteria(self.loglik, self.parameters, self.k - len(self.beta) if restricted else self.k)
+
+    @property
+    def birge_ratio(self) -> float:
+        """Square root of Q per degree of freedom: by how much errors would have to be larger for the studies to agree.
+
+        Birge RT. Phys Rev 1932;40:207-227.
+        """
+        return float(np.sqrt(self.q / self.q_df)) if self.q_df > 0 else float("nan")
 
     @property
     def patients(self) -> float:

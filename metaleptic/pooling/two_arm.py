@@ -46,6 +46,30 @@ def mantel_haenszel(cells: FloatArray, measure: str) -> Pair:
     return effect, float(np.sqrt(variance))
 
 
+def mantel_haenszel_rates(cells: FloatArray, measure: str) -> Pair:
+    """Return the pooled log rate ratio, or rate difference, and its standard error; cells are events and time of both arms.
+
+    Source: Greenland S, Robins JM. Biometrics 1985;41:55-68.
+    """
+    x1, t1, x2, t2 = cells.T
+    total = t1 + t2
+    if measure == "IRD":
+        weight = (t1 * t2 / total).sum()
+        spread = ((t1 * t2 / total) ** 2 * (x1 / t1**2 + x2 / t2**2)).sum()
+        return float(((x1 * t2 - x2 * t1) / total).sum() / weight), float(np.sqrt(spread) / weight)
+    r, s = (x1 * t2 / total).sum(), (x2 * t1 / total).sum()
+    if r == 0 or s == 0:
+        raise NotEstimableError("one arm has no events in any study: the pooled ratio is 0 or infinite.")
+    return float(np.log(r / s)), float(np.sqrt((t1 * t2 * (x1 + x2) / total**2).sum() / (r * s)))
+
+
+def person_time_parts(cells: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return observed minus expected events of the first arm given all events, and their binomial variance."""
+    x1, t1, x2, t2 = cells.T
+    share = t1 / (t1 + t2)
+    return x1 - share * (x1 + x2), share * (1 - share) * (x1 + x2)
+
+
 def peto_parts(cells: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return observed minus expected events and their hypergeometric variance, study by study.
 

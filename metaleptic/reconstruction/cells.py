@@ -89,7 +89,7 @@ def cut(target: Target, published: Published, n: int, *, corners: bool = False, 
         blur = target.error * target.end
         t, s = _hold(t, s, np.array(list(risk)), counts, blur, HELD if held is None else held)
     if target.exact:
-        t = _snap(t, np.array([*risk, *rates]), 5e-5 * target.end)
+        t = _snap(t, np.array([*risk, *rates]), min(5 * target.error, 5e-5) * target.end)
     knots = np.unique(np.array([*risk, *(a for a in rates if 0 < a < end), end]))
     if end in risk:
         knots = np.append(knots, end)

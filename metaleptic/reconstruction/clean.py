@@ -14,6 +14,13 @@ from metaleptic.types import FloatArray
 # hundredths of a point in a vector figure.
 USUAL_ERROR = {"clicks": 0.004, "trace": 0.0008, "drops": 1e-5}
 
+# Error of a step curve that was computed, not drawn: that of the arithmetic.
+_COMPUTED = 1e-9
+
+# Points are not those of one curve where this share of them lies so far above an earlier one (or below a later one), with so
+# much of the axis between them.
+_MIXED, _RISE, _APART = 0.3, 0.1, 0.03
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
@@ -53,7 +60,7 @@ def clean(curve: Curve, last_time: float | None, corrections: list[str], name: s
     order = np.lexsort((-s, t))
     t, s = t[order], s[order]
     error = _reading_error(curve, s, n)
-    s = _fall(s, corrections)
+    s = _fall(t, s, corrections, name)
     s = _inside(s, error, corrections, name)
     if t[0] > 0 or s[0] < 1:
         if t[0] > 0 or s[0] < 1 - 3 * error:
@@ -91,6 +98,8 @@ def _reading_error(curve: Curve, s: FloatArray, n: int | None) -> float:
     if curve.error is not None:
         return max(float(curve.error), 1e-9)
     usual = USUAL_ERROR[curve.kind]
+    if curve.kind == "drops" and _computed(s, n):
+        return _COMPUTED
     if curve.kind != "clicks":
         return usual
     rises = np.diff(s)
@@ -104,10 +113,26 @@ def _reading_error(curve: Curve, s: FloatArray, n: int | None) -> float:
     return float(np.clip(seen**weight * usual ** (1 - weight), 0.001, 0.03))
 
 
-def _fall(s: FloatArray, corrections: list[str]) -> FloatArray:
+def _computed(s: FloatArray, n: int | None) -> bool:
+    """Say whether heights were computed, not drawn: their first drop is a fraction of whole patients to all digits."""
+    below = s[s < 1 - 1e-9]
+    if n is None or not len(below) or np.abs(np.round(s, 6) - s).max() < 1e-12:
+        return False  # heights of six decimals may be rounded
+    deaths = (1 - below.max()) * np.arange(1, n + 1)
+    return bool(np.any((np.abs(deaths - np.round(deaths)) < 1e-10) & (deaths > 0.5)))
+
+
+def _fall(t: FloatArray, s: FloatArray, corrections: list[str], name: str) -> FloatArray:
     rises = np.diff(s)
     if not (rises > 1e-12).any():
         return s
+    # Swapped corners of a drop rise at one time; of two curves in one list, many heights lie far above earlier ones.
+    above = (s[None, :] > s[:, None] + _RISE) & (t[None, :] > t[:, None] + _APART * t[-1])
+    if (above.any(axis=0) | above.any(axis=1)).mean() > _MIXED:
+        raise DataError(
+            f"{name}{int((rises > 1e-12).sum())} of {len(s)} heights rise above the one before, by up to {rises.max():.2g}; "
+            "survival falls. Are the points of two curves mixed?"
+        )
     corrections.append(
         f"{int((rises > 1e-12).sum())} of {len(s)} heights rise above the one before, by up to "
         f"{rises.max():.2g}; times and heights were sorted, which brings both nearer to any falling curve"

@@ -1,35 +1,74 @@
-"""Printed numbers of one arm that cannot hold together, in words: pairs first, then threes."""
+"""Printed numbers of one arm that cannot hold together: the smallest sets, in words."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from metaleptic.errors import DataError
-from metaleptic.patients import to_number
 from metaleptic.reconstruction.arm import Arm
-from metaleptic.reconstruction.printed import half_unit
+from metaleptic.reconstruction.claims import Claims, claims_of, height
+from metaleptic.reconstruction.relations import Claim, System, extreme, solvable, system
+from metaleptic.reconstruction.smallest import contradictory_sets
+from metaleptic.types import FloatArray
 
 # Reading errors a height may be off before it contradicts a printed number.
 _ERRORS = 5.0
+_CURVE = "curve"
 
 
-def contradictions(arm: Arm) -> list[str]:
+def contradictions(arm: Arm, claims: Claims) -> list[str]:
     """Return one sentence for each set of numbers that no patients can satisfy; the sets are as small as possible."""
-    out = _among_rates(arm)
-    out += _curve_and_rates(arm)
-    out += _curve_and_median(arm)
-    out += _curve_and_risk(arm)
-    out += _events(arm)
+    everything = names(claims)
+    if write(claims, everything).met_by(claims.relations.counts(arm.events, arm.censored)):
+        return []  # the patients themselves are the proof
+    weights = {name: claims.single[name].weight if name != _CURVE else 1.0005 for name in everything}
+    order = sorted(weights, key=weights.__getitem__)
+    found, _ = contradictory_sets({name: weights[name] for name in order}, lambda some: holds(claims, some))
+    return [in_words(claims, one) for one in found]
+
+
+def arm_claims(arm: Arm, seen: float | None) -> Claims:
+    """Return everything printed about an arm as claims.
+
+    ``seen`` is the last point of the printed curve, None where a model stands in for it.
+    """
+    p = arm.published
+    n = p.n if p.n is not None else p.at_risk.get(0.0)
+    return claims_of(p, n, None if seen is None else arm.target, seen or 0.0)
+
+
+def names(claims: Claims) -> list[str]:
+    """Return the names of all claims, the curve being one."""
+    return [*claims.single, *([_CURVE] if claims.curve else [])]
+
+
+def chosen(claims: Claims, some: Collection[str], curve: Sequence[Claim] | None = None) -> list[Claim]:
+    """Return the claims of these names, with what follows from several of them."""
+    out = [claim for name, claim in claims.single.items() if name in some]
+    out += [claim for needs, claim in claims.joint if needs <= set(some)]
+    if _CURVE in some:
+        out += claims.curve if curve is None else curve
     return out
+
+
+def write(claims: Claims, some: Collection[str], curve: Sequence[Claim] | None = None) -> System:
+    """Write the claims of these names as rows."""
+    return system(claims.relations, chosen(claims, some, curve))
+
+
+def holds(claims: Claims, some: Collection[str]) -> bool:
+    """Say whether some patients satisfy the claims of these names."""
+    return solvable(write(claims, some))
 
 
 def refuse_impossible(arm: Arm) -> None:
     """Raise where numbers at risk lie far above what the curve leaves alive: a slip, not reading error."""
     where = f"arm {arm.name!r}: " if arm.name else ""
     for t, k in arm.published.at_risk.items():
-        alive = _height(arm, t, highest=True)
+        alive = height(arm.target, t, highest=True)
         if k > arm.n * (alive + _ERRORS * arm.target.error + 0.05) + 2:
             raise DataError(
                 f"{where}at_risk {k} at time {t:g}, but the curve is at {alive:.3g} there: of n {arm.n} at most "
@@ -37,105 +76,94 @@ def refuse_impossible(arm: Arm) -> None:
             )
 
 
-def _height(arm: Arm, t: float, *, highest: bool) -> float:
-    """Height of the points around a time: the highest or lowest within the error of times."""
-    time, s = arm.target.time, arm.target.survival
-    blur = (1e-4 if arm.target.exact else max(3 * arm.target.error, 4e-3)) * arm.target.end
-    at = t - blur if highest else t + blur
-    i = np.searchsorted(time, at, side="right") - 1
-    here = float(s[max(int(i), 0)])
-    return here if highest else float(min(here, np.interp(at, time, s)))
+# --- words --------------------------------------------------------------------------------------
+
+_LATER = frozenset({"rate", "median", "median_low", "median_high", "follow-up", "first time"})
+_SPOKEN = ("events", "at risk", "ticks", "n", "first time", "follow-up", "median", "median_low", "median_high", "rate")
 
 
-def _among_rates(arm: Arm) -> list[str]:
-    p, out = arm.published, []
-    rates = [(float(t), to_number(s, "rate")) for t, s in p.rates.items()]
-    half = half_unit(p.rates.values())
-    for (t0, s0), (t1, s1) in pairwise(rates):
-        if s0 is not None and s1 is not None and s1 > s0 + 2 * half:
-            out.append(f"rate {s0:g} at time {t0:g} and rate {s1:g} at time {t1:g}: survival cannot rise")
-    median = to_number(p.median, "median")
-    if median is not None:
-        slack = half_unit((p.median, p.median_low, p.median_high))
-        for t, s in rates:
-            if s is None:
-                continue
-            if t > median + slack and s > 0.5 + half:
-                out.append(f"median {median:g} and rate {s:g} at time {t:g}: after the median at most 0.5 survive")
-            if t < median - slack and s < 0.5 - half:
-                out.append(f"median {median:g} and rate {s:g} at time {t:g}: before the median at least 0.5 survive")
-    return out
+def in_words(claims: Claims, some: Collection[str]) -> str:
+    """Say which numbers contradict each other, and why."""
+    own = [claim for name, claim in claims.single.items() if name in some]
+    own.sort(key=lambda c: _SPOKEN.index(c.key) if c.key in _SPOKEN else len(_SPOKEN))
+    parts = [c.words for c in own]
+    if _CURVE in some:
+        parts.append(_curve_in_words(claims, some))
+    text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    why = _why(claims, some)
+    return f"{text}: {why}" if why else text
 
 
-def _curve_and_rates(arm: Arm) -> list[str]:
-    out = []
-    half = half_unit(arm.published.rates.values())
-    for t, s in arm.published.rates.items():
-        rate, at = to_number(s, "rate"), float(t)
-        if rate is None or at > arm.target.end:
-            continue
-        low, high = _height(arm, at, highest=False), _height(arm, at, highest=True)
-        slack = _ERRORS * arm.target.error + half
-        if rate > high + slack or rate < low - slack:
-            out.append(f"rate {rate:g} at time {at:g} and the curve, which is at {0.5 * (low + high):.3f} there")
-    return out
+def _curve_in_words(claims: Claims, some: Collection[str]) -> str:
+    """Name the heights of the curve that take part, those nearest in time to the other numbers if there is a choice."""
+    own = [at for name in some if name != _CURVE for at in _positions(claims.single[name])]
+    far = sorted(
+        claims.curve, key=lambda c: min((abs(p - at) for p in _positions(c) for at in own), default=0), reverse=True
+    )
+    needed = list(claims.curve)
+    for claim in far:
+        rest = [c for c in needed if c is not claim]
+        if rest and not solvable(write(claims, some, rest)):
+            needed = rest
+    if len(needed) > 2:
+        return "the curve"
+    return "the curve, which is at " + " and ".join(c.words for c in needed)
 
 
-def _curve_and_median(arm: Arm) -> list[str]:
-    p = arm.published
-    median = to_number(p.median, "median")
-    if median is None or not np.isfinite(median):
-        return []
-    slack = half_unit((p.median, p.median_low, p.median_high))
-    error = _ERRORS * arm.target.error
-    before, after = _height(arm, median - slack, highest=True), _height(arm, median + slack, highest=False)
-    if after > 0.5 + error:
-        return [f"median {median:g} and the curve, which is still at {after:.3f} there"]
-    if before < 0.5 - error:
-        return [f"median {median:g} and the curve, which is already at {before:.3f} there"]
-    return []
+def _positions(claim: Claim) -> list[int]:
+    return [row[0] for row in (*claim.heights, *claim.left)]
 
 
-def _curve_and_risk(arm: Arm) -> list[str]:
-    """Between two counts the share still at risk cannot exceed the share still alive."""
-    out = []
-    table = [(0.0, arm.n), *((t, k) for t, k in arm.published.at_risk.items() if t > 0)]
-    for (t0, k0), (t1, k1) in pairwise(table):
-        if k0 == 0:
-            break
-        start, stop = _height(arm, t0, highest=False), _height(arm, t1, highest=True)
-        error = _ERRORS * arm.target.error
-        most = k0 * min((stop + error) / max(start - error, 1e-9), 1.0)
-        if k1 > most + 1:
-            out.append(
-                f"{k0} at risk at time {t0:g}, {k1} at time {t1:g} and the curve, which falls from {start:.3f} to "
-                f"{stop:.3f} between them: at most {most:.0f} can be left"
-            )
-    return out
+def _why(claims: Claims, some: Collection[str]) -> str:
+    kinds = {claims.single[name].key if name != _CURVE else _CURVE for name in some}
+    r = claims.relations
+    if "events" in kinds:
+        return _limit(claims, some, "events", r.deaths[r.end], "these {} events")
+    if kinds & {"median_low", "median_high"}:
+        why = _interval(claims, some)
+        if why:
+            return why
+    if "at risk" in kinds:
+        name = max((k for k in some if k.startswith("at risk at")), key=lambda k: claims.single[k].left[0][0])
+        row = r.at_risk[claims.single[name].left[0][0]]
+        return _limit(claims, some, name, row, "the others {} at risk at " + name.removeprefix("at risk at "))
+    if "last time" in kinds and kinds & _LATER:
+        return "nobody is followed so long"
+    if "n" in kinds:
+        return _limit(claims, some, "n", r.at_risk[0], "the others {} patients")
+    if "rate" in kinds and kinds & {"median", "median_low", "median_high"}:
+        return _rate_and_median(claims, some)
+    return "survival cannot rise" if kinds == {"rate"} else ""
 
 
-def _events(arm: Arm) -> list[str]:
-    """Total of events against what curve and numbers at risk allow, censorings as early and as late as can be."""
-    events = arm.published.events
-    if events is None:
-        return []
-    low, high = event_bounds(arm)
-    if low - 1 <= events <= high + 1 + 0.02 * events:
-        return []
-    with_table = len([t for t in arm.published.at_risk if t > 0]) > 0
-    given = f"n {arm.n}, the numbers at risk and the curve" if with_table else f"n {arm.n} and the curve"
-    return [f"events {events}, {given}: these allow {max(low, 0):.0f} to {high:.0f} events"]
+def _interval(claims: Claims, some: Collection[str]) -> str:
+    """Say whether an interval of the median is too narrow or too wide, if it is its width that cannot be."""
+    plain = [replace(c, wide=()) for c in chosen(claims, some)]
+    if solvable(system(claims.relations, plain)):
+        return "with so many patients an interval cannot be so wide"
+    narrow = [c for c in chosen(claims, some) if not any(c is one for _, one in claims.joint)]
+    if solvable(system(claims.relations, narrow)):
+        return "with so few patients an interval cannot be so narrow"
+    return ""
 
 
-def event_bounds(arm: Arm) -> tuple[float, float]:
-    """Fewest and most deaths that the curve (give or take its error) and the numbers at risk allow."""
-    cells, error = arm.cells, 3 * arm.target.error
-    high = np.array([_height(arm, float(t), highest=True) for t in cells.edge])
-    low = np.array([_height(arm, float(t), highest=False) for t in cells.edge])
-    least = np.clip((high[1:] + error) / np.maximum(low[:-1] - error, 1e-9), 0.0, 1.0)
-    most = np.clip((low[1:] - error) / np.maximum(high[:-1] + error, 1e-9), 0.0, 1.0)
-    leave = cells.n_start - cells.n_stop
-    # Everyone censored before the first death of the block, or after its last.
-    fewest = np.where(least > 0, cells.n_stop * (1 / np.maximum(least, 1e-9) - 1), 0.0)
-    unseen = 0.0 if arm.target.exact else 2.0  # a last drop at the very end of a curve is hard to see
-    return float(np.minimum(fewest, leave).sum()), float(np.minimum(cells.n_start * (1 - most), leave).sum()) + unseen
+def _limit(claims: Claims, some: Collection[str], name: str, goal: FloatArray, words: str) -> str:
+    """Return the least or greatest value that the other claims allow, whichever the printed one is beyond."""
+    claim = claims.single[name]
+    bounds = claim.whole or (claim.left or ((0, *claim.leave[0][3:]),))[0][1:]
+    printed = float(bounds[0])
+    found = write(claims, set(some) - {name})
+    low, high = extreme(found, goal), extreme(found, -goal)
+    if low is not None and np.isfinite(low) and printed < round(low):
+        return words.format(f"need at least {round(low)}")
+    if high is not None and np.isfinite(high) and printed > round(-high):
+        return words.format(f"allow at most {abs(round(high))}")
+    return ""
+
+
+def _rate_and_median(claims: Claims, some: Collection[str]) -> str:
+    rate = next(claims.single[name] for name in sorted(some) if name.startswith("rate at"))
+    (_, low, _), *_ = rate.heights
+    if low >= 0.5:
+        return "after the median at most 0.5 survive"
+    return "before the median at least 0.5 survive"

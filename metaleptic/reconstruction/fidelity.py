@@ -10,13 +10,13 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from metaleptic.patients import Contrast, to_number
+from metaleptic.reconstruction.agree import Levers
 from metaleptic.reconstruction.arm import Arm
-from metaleptic.reconstruction.conflicts import contradictions
+from metaleptic.reconstruction.conflicts import arm_claims, contradictions
+from metaleptic.reconstruction.contrast_conflicts import contrast_contradictions
 from metaleptic.reconstruction.printed import half_unit
 from metaleptic.reconstruction.steps import Steps, steps
 from metaleptic.reconstruction.two_groups import compare, risk_sets
-
-FAR = 0.1  # survival: root mean square that no reading error reaches, so that counts and curve must disagree
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,14 @@ def _name(n: Agreement) -> str:
     return f"{n.arm}, {n.number}" if n.arm else n.number
 
 
-def judge(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> Fidelity:
-    """Compare the solved arms with everything printed."""
+def judge(
+    arms: Sequence[Arm], contrasts: Sequence[Contrast], seen: Mapping[str, float | None], levers: Levers | None
+) -> Fidelity:
+    """Compare the solved arms with everything printed.
+
+    ``seen`` holds the time of the last point of each printed curve, None where a model stands in; ``levers`` what may move
+    the contrasts.
+    """
     distances = {a.name: _distance(a) for a in arms}
     count = np.array([len(a.target.time) for a in arms], dtype=np.float64)
     rms = float(np.sqrt(np.sum(count * np.array([d[1] ** 2 for d in distances.values()])) / count.sum()))
@@ -111,21 +117,12 @@ def judge(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> Fidelity:
     by_name = {a.name: a for a in arms}
     for c in contrasts:
         numbers += _contrast_numbers(c, by_name[c.arm], by_name[c.versus])
-    clashes = [
-        f"{a.name}: {text}" if a.name else text
-        for a in arms
-        for text in contradictions(a) or _far_off(a, *distances[a.name])
-    ]
+    claims = {a.name: arm_claims(a, seen[a.name]) for a in arms}
+    clashes = [f"{a.name}: {text}" if a.name else text for a in arms for text in contradictions(a, claims[a.name])]
+    for c in contrasts:
+        drawn = seen[c.arm] is not None and seen[c.versus] is not None
+        clashes += contrast_contradictions(c, by_name, claims, levers if drawn else None)
     return Fidelity(max(d[0] for d in distances.values()), rms, distances, tuple(numbers), tuple(clashes))
-
-
-def _far_off(arm: Arm, distance: float, rms: float) -> list[str]:
-    """Say that curve and counts contradict each other where even the nearest patients are far from the points."""
-    if distance <= max(2 * FAR, 10 * arm.target.error) or rms <= FAR + 0.5 / arm.n:
-        return []
-    p = arm.published
-    counts = [f"n {p.n}"] + [f"events {p.events}"] * (p.events is not None) + ["the numbers at risk"] * bool(p.at_risk)
-    return [f"the curve and {', '.join(counts)}: the nearest patients are {distance:.2g} off the points"]
 
 
 def _distance(arm: Arm) -> tuple[float, float]:
@@ -146,7 +143,7 @@ def _arm_numbers(arm: Arm) -> list[Agreement]:
     def add(number: str, printed: Any, got: float, half: float) -> None:
         read = to_number(printed, number)
         if read is not None:
-            out.append(Agreement(name, number, printed, got, bool(abs(got - read) <= half * (1 + 1e-6) + 1e-9)))
+            out.append(Agreement(name, number, _shown(printed), got, _within(got, read, half)))
 
     add("n", p.n, float(len(time)), 0.0)
     add("events", p.events, float(len(arm.events)), 0.0)
@@ -160,7 +157,23 @@ def _arm_numbers(arm: Arm) -> list[Agreement]:
         add(f"rate at {t:g}", s, float(found.at(float(t))), rates)
     if p.last_time is not None:
         add("last time", p.last_time, float(time.max()), half_unit([p.last_time]))
+    add("first time", p.first_time, float(time.min()), half_unit([p.first_time]))
+    if p.follow_up is not None:
+        # Papers mean the median of all times, of those still alive, or by the reversed Kaplan-Meier method.
+        ways = [float(np.median(time)), steps(arm.censored, arm.events).median()]
+        ways += [float(np.median(arm.censored))] * (len(arm.censored) > 0)
+        wanted = float(p.follow_up)
+        add("follow-up", p.follow_up, min(ways, key=lambda x: abs(x - wanted)), half_unit([p.follow_up]))
     return out
+
+
+def _within(got: float, printed: float, half: float) -> bool:
+    """Compare within rounding; two medians that are not reached agree."""
+    return got == printed or bool(abs(got - printed) <= half * (1 + 1e-6) + 1e-9)
+
+
+def _shown(printed: Any) -> Any:
+    return "not reached" if isinstance(printed, float) and np.isinf(printed) else printed
 
 
 def _add_interval(out: list[Agreement], name: str, low: Any, high: Any, found: Steps, half: float) -> None:
@@ -171,8 +184,8 @@ def _add_interval(out: list[Agreement], name: str, low: Any, high: Any, found: S
         value = read[i]
         if value is None:
             continue
-        got = min((b[i] for b in bounds), key=lambda x: abs(x - value))
-        out.append(Agreement(name, label, printed, got, bool(abs(got - value) <= half * (1 + 1e-6) + 1e-9)))
+        got = min((b[i] for b in bounds), key=lambda x: 0.0 if x == value else abs(x - value))
+        out.append(Agreement(name, label, _shown(printed), got, _within(got, value, half)))
 
 
 def _contrast_numbers(c: Contrast, one: Arm, zero: Arm) -> list[Agreement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,16 @@ def reconstruct(
     IPD of 10 patients
     10 patients, 3 events
     """
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 0:
+        raise OptionError(f"draws {draws!r}: give a whole number, 0 or more.")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
+        raise OptionError(f"seed {seed!r}: give a whole number, 0 or more.")
+    contrasts = _checked(contrasts)
     curves, printed = _matched(curve, published)
+    if model is not None and all(one is not None for one in curves.values()):
+        raise OptionError(
+            f"model {model!r} stands in for a curve that is not printed, but every arm has one. Leave it out."
+        )
     stood_in: list[str] = []
     given: dict[str, Curve] = {}
     for name, one in curves.items():
@@ -92,11 +102,13 @@ def reconstruct(
             given[name] = one
     arms = [prepare(name, c, printed[name]) for name, c in given.items()]
     for arm in arms:
-        refuse_impossible(arm)
+        if curves[arm.name] is not None:
+            refuse_impossible(arm)
         solve(arm)
     levers = agree(arms, contrasts) if contrasts else None
     corrections = stood_in + [f"{a.name}: {text}" if a.name else text for a in arms for text in a.corrections]
-    fidelity = judge(arms, contrasts)
+    seen = {name: None if one is None else float(one.time.max()) for name, one in curves.items()}
+    fidelity = judge(arms, contrasts, seen, levers)
     for text in fidelity.contradictions:
         warn(SuspiciousDataWarning, f"these printed numbers cannot hold together: {text}.")
     rng = np.random.default_rng(seed)
@@ -116,22 +128,53 @@ def _matched(
     curve: Curve | Mapping[str, Curve | None] | None, published: Published | Mapping[str, Published] | None
 ) -> tuple[dict[str, Curve | None], dict[str, Published]]:
     """Give every arm its curve (None: not printed) and its numbers."""
+    for given, what in ((curve, "curves"), (published, "published")):
+        if isinstance(given, Mapping) and not given:
+            raise OptionError(f"{what} is an empty mapping: there is no arm in it.")
     if isinstance(published, Mapping):
-        if isinstance(curve, Curve):
+        if curve is not None and not isinstance(curve, Mapping):
             raise OptionError("one curve but several arms in published: give curves as a mapping of arm to Curve.")
-        curves: dict[str, Curve | None] = dict.fromkeys(published) if curve is None else dict(curve)
-        unknown = [name for name in published if name not in curves]
+        named: dict[str, Any] = dict.fromkeys(published) if curve is None else dict(curve)
+        unknown = [name for name in published if name not in named]
         if unknown:
-            raise OptionError(f"published has arm {unknown[0]!r}, but there is no such curve: {', '.join(curves)}.")
-        return curves, {name: published.get(name, Published()) for name in curves}
+            raise OptionError(f"published has arm {unknown[0]!r}, but there is no such curve: {', '.join(named)}.")
+        curves = {str(name): _curve(one, str(name)) for name, one in named.items()}
+        return curves, {str(name): _numbers(published.get(name), str(name)) for name in named}
     if isinstance(curve, Mapping):
         if published is not None:
             raise OptionError("several curves need published as a mapping of arm to Published.")
-        return dict(curve), dict.fromkeys(curve, Published())
+        return {str(name): _curve(one, str(name)) for name, one in curve.items()}, dict.fromkeys(curve, Published())
     if curve is None and published is None:
         raise OptionError("give a curve, or what is published, or both.")
-    name = "" if curve is None else curve.label
-    return {name: curve}, {name: published or Published()}
+    one = _curve(curve, "")
+    name = "" if one is None else one.label
+    return {name: one}, {name: _numbers(published, "")}
+
+
+def _checked(contrasts: Any) -> Sequence[Contrast]:
+    if isinstance(contrasts, Contrast) or not all(isinstance(c, Contrast) for c in contrasts):
+        raise OptionError(f"contrasts {contrasts!r}: give a list of ml.Contrast.")
+    pairs = [(c.arm, c.versus) for c in contrasts]
+    for pair in pairs:
+        if pairs.count(pair) > 1:
+            raise OptionError(f"contrast {pair[0]!r} versus {pair[1]!r} is given twice.")
+    return tuple(contrasts)
+
+
+def _curve(one: Any, name: str) -> Curve | None:
+    if one is None or isinstance(one, Curve):
+        return one
+    where = f"arm {name!r}: " if name else ""
+    raise OptionError(
+        f"{where}a {type(one).__name__} is no curve. Give ml.Curve(time, survival), or ml.read_clicks(file)."
+    )
+
+
+def _numbers(one: Any, name: str) -> Published:
+    if one is None or isinstance(one, Published):
+        return one or Published()
+    where = f"arm {name!r}: " if name else ""
+    raise OptionError(f"{where}a {type(one).__name__} is no Published. Give ml.Published(n=..., at_risk={{12: 43}}).")
 
 
 def _ipd(arms: Sequence[Arm]) -> IPD:

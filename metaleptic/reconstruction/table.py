@@ -150,7 +150,7 @@ def reconstruct_table(
     >>> rec.assignments[0]
     3 events in 7 patients, 3 of 3 printed numbers reproduced (median: first, ties: efron)
     """
-    _check_options(rules, ties, rounding)
+    _check_options(rules, ties, rounding, seconds, most)
     data = read_table(table)
     given = {EVERYBODY: published} if isinstance(published, Published) else dict(published)
     told = {group: p for group, p in given.items() if isinstance(p, Published)}
@@ -196,10 +196,13 @@ def reconstruct_table(
 # --- reading ------------------------------------------------------------------------------------
 
 
-def _check_options(rules: Sequence[str], ties: Sequence[str], rounding: str) -> None:
+def _check_options(rules: Sequence[str], ties: Sequence[str], rounding: str, seconds: float, most: int) -> None:
     for given, known, name in [(rules, tuple(QUANTILE_RULES), "rules"), (ties, TIES, "ties")]:
         if isinstance(given, str) or not given or any(g not in known for g in given):
             raise OptionError(f"{name} {given!r}: give a list of some of: {', '.join(known)}.")
+    for name, value in (("seconds", seconds), ("most", most)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            raise OptionError(f"{name} {value!r}: give a number, 0 or more.")
     if rounding not in {"either", "rounded"}:
         raise OptionError(f"rounding {rounding!r} is unknown. Choose one of: either, rounded.")
 

@@ -225,6 +225,8 @@ class TimeFact:
                 return float(np.sum(t >= self.at))
             case "last time":
                 return float(t.max())
+            case "first time":
+                return float(t.min())
             case _:
                 return float(len(t))
 
@@ -247,6 +249,12 @@ def gather_time_facts(
     for group, p in published.items():
         add(group, "patients", "n", p.n)
         add(group, "longest time", "last time", p.last_time)
+        add(group, "shortest time", "first time", p.first_time)
+        if p.follow_up is not None:
+            raise OptionError(
+                f"{group}: follow_up is defined in several ways. Give the median of all times in a table as "
+                f"time_medians={{{group!r}: {p.follow_up}}}."
+            )
         for at, n in p.at_risk.items():
             add(group, f"at risk at {at:g}", "at risk", n, at)
     for group, value in means.items():

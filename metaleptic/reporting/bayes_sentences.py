@@ -83,10 +83,16 @@ def power_words(answer: BayesAnswer) -> str:
     """Say whether the conclusion is the prior's or the studies'."""
     if answer.power is None:
         return ""
+    more = " What quite other priors make of it stands below." if answer.others else ""
     return (
         f"When prior and studies are made to count a little less or more: for the pooled value {diagnosis(*answer.power.mu)}; "
-        f"for tau {diagnosis(*answer.power.tau)}."
+        f"for tau {diagnosis(*answer.power.tau)}.{more}"
     )
+
+
+def bayes_notes(post: PooledBayes) -> tuple[str, ...]:
+    """Return the notes of a posterior without what is meant for those who call functions."""
+    return tuple(note.partition("; compare others with")[0].rstrip(".") + "." for note in post.notes)
 
 
 def bayes_methods(answer: BayesAnswer, refs: References) -> str:

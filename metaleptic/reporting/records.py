@@ -18,6 +18,7 @@ from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.bayes_record import bayes_record
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.robustness import Robustness
 from metaleptic.types import Estimate
 
 COLUMNS = (
@@ -129,6 +130,7 @@ def _record(a: Answer) -> dict[str, Any]:
         **fit_record(a.fit),
         "subgroups": None if a.groups is None else subgroups_record(a.groups),
         "leave_one_out": None if a.influence is None else _influence_record(a.influence),
+        "robustness": [] if a.robust is None else _robust_record(a.robust),
         "bayes": None
         if a.bayes is None
         else {
@@ -185,6 +187,13 @@ def _influence_record(influence: LeaveOneOut) -> list[dict[str, Any]]:
     return [
         {"left_out": study, "value": float(value), "low": float(low), "high": float(high)}
         for study, value, low, high in zip(*columns, strict=True)
+    ]
+
+
+def _robust_record(robust: Robustness) -> list[dict[str, Any]]:
+    return [
+        {"question": c.question, "answered": c.record is not None, "answer": c.sentence.removeprefix("Not answered: ")}
+        for c in robust.checks
     ]
 
 

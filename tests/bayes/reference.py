@@ -22,6 +22,7 @@ QUADRATURE: dict[str, Any] = json.loads((HERE / "quadrature.json").read_text(enc
 REGRESSION: dict[str, Any] = json.loads((HERE / "regression.json").read_text(encoding="utf-8"))
 LOG_T: dict[str, Any] = json.loads((HERE / "log_t.json").read_text(encoding="utf-8"))
 TABLES: dict[str, Any] = json.loads((HERE / "tables.json").read_text(encoding="utf-8"))
+COVERAGE: dict[str, Any] = json.loads((HERE / "coverage.json").read_text(encoding="utf-8"))
 AVERAGING: dict[str, Any] = json.loads((HERE / "averaging.json").read_text(encoding="utf-8"))
 
 MADE: dict[str, Callable[[dict[str, Any]], Prior]] = {

@@ -7,11 +7,12 @@ output (exact values known) is below: up to 0.004 in a probability at delta 0.01
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
-from reference import AVERAGING, BAYESMETA, DATA, QUADRATURE, TABLES, effects, made
+from reference import AVERAGING, BAYESMETA, COVERAGE, DATA, HERE, QUADRATURE, REGRESSION, TABLES, effects, made
 from reference import LOG_T as LOG_T_FITS
 
 import metaleptic as ml
@@ -21,6 +22,7 @@ from metaleptic.bayes.pool_bayes import pool_bayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError
 
+BINOMIAL = json.loads((HERE / "binomial_normal.json").read_text(encoding="utf-8"))
 GRID_ERROR = {0.01: 4e-3, 0.001: 2e-4}  # of a probability, by bayesmeta's delta
 GRID_ERROR_SD = {0.01: 3e-2, 0.001: 2e-4}  # relative, of a standard deviation (heavy tails lose most)
 
@@ -75,6 +77,61 @@ def test_posterior_agrees_with_bayesmeta(fit: dict[str, Any]) -> None:
     assert np.abs(ours.weights - 100 * np.array(fit["weights"][: ours.k])).max() < 1e-6
     if fit.get("marginal_likelihood"):
         assert ours.log_marginal == pytest.approx(np.log(fit["marginal_likelihood"]), abs=1e-7)
+
+
+def test_every_file_of_the_reference_folder_is_compared() -> None:
+    """Each file's fits are in a golden file; what is not, R could not compute or has no data to compute from."""
+    kept = {f"bayesmeta_{name}.json": 0 for name in DATA if f"bayesmeta_{name}.json" in COVERAGE}
+    for fit in BAYESMETA["fits"]:
+        kept[f"bayesmeta_{fit['dataset']}.json"] += 1
+    kept |= {"exact_nnhm.json": len(QUADRATURE["fits"]), "bmr.json": len(REGRESSION["fits"])}
+    kept |= {"metabma.json": len(AVERAGING["fits"]), "robma.json": len(AVERAGING["robma"])}
+    kept |= {"rhodes_exact.json": len(LOG_T_FITS["fits"]), "binomial_normal_map.json": len(BINOMIAL["fits"])}
+    for name, found in COVERAGE.items():
+        assert kept.get(name, 0) + sum(found["left_out"].values()) == found["fits"], name
+    # Data and tables without fits of their own; the last is compared beside robma.json.
+    assert {n for n, f in COVERAGE.items() if not f["fits"]} == {
+        "datasets.json",
+        "informative_priors.json",
+        "rbest_data.json",
+        "robma_vs_quadrature.json",
+    }
+    reasons = {reason.partition(":")[0] for f in COVERAGE.values() for reason in f["left_out"]}
+    assert reasons == {"refused by R", "effects not in the folder"}
+
+
+def test_what_r_refused_is_answered_or_refused_with_its_reason() -> None:
+    """Bayesmeta's integration fails under Rhodes' log-t priors; a flat tau has no posterior with two studies."""
+    for name in ("crins2014_AR", "crins2014_AR_rct", "crins2014_PTLD", "rubin1981"):
+        assert pool_bayes(effects(name), tau=priors.log_student_t(5, -2.265, 1.4875), mu=(0, 4)).error < 1e-9
+    with pytest.raises(NotEstimableError, match="needs 3 studies"):
+        pool_bayes(effects("crins2014_AR_rct"), tau=priors.uniform())
+
+
+@pytest.mark.parametrize("fit", BAYESMETA["fits"], ids=_id)
+def test_densities_bayes_factors_and_shrinkage_agree_with_bayesmeta(fit: dict[str, Any]) -> None:
+    """Tau's density, Bayes factors and weights to all digits kept; what it computes over its grid within the grid's error."""
+    ours, grid = posterior(fit), GRID_ERROR[fit["delta"]]
+    assert ours.tau.pdf(np.array(fit["dens_grid_tau"])) == pytest.approx(np.array(fit["dens_tau"]), rel=1e-7)
+    at = np.array(fit["dens_grid_mu"])
+    unit = float(np.subtract(*ours.mu.quantile([0.841, 0.159])) / 2)
+    assert unit * ours.mu.pdf(at) == pytest.approx(unit * np.array(fit["dens_mu"]), abs=2 * grid)
+    assert unit * ours.prediction.pdf(at) == pytest.approx(unit * np.array(fit["dens_pred"]), abs=2 * grid)
+    p = np.array(fit["quantile_p"])
+    assert ours.theta[0].cdf(np.array(fit["q_theta1"])) == pytest.approx(p, abs=grid)
+    assert ours.mu.cdf(0) == pytest.approx(fit["p_mu_lt0"], abs=grid)
+    assert ours.prediction.cdf(0) == pytest.approx(fit["p_pred_lt0"], abs=grid)
+    weights = ours.shrinkage_weights()[0] / 100
+    assert weights == pytest.approx(fit["shrinkage_weights_theta1"][: ours.k], abs=1e-7)
+    beside = fit["exact"].get("mu")
+    if beside:
+        assert ours.mu.cdf(0) == pytest.approx(beside["cdf_at0"], abs=1e-9)
+    if ours.no_marginal:
+        return
+    mu = fit["mu_prior"]
+    log = compare_models(effects(fit["dataset"]), mu=(mu["mean"], mu["sd"]), tau=made(fit["tau_prior"])).log_marginal
+    assert np.exp(log[2] - log[3]) == pytest.approx(fit["bayes_factor"]["mu0_actual"], rel=1e-8)
+    assert np.exp(log[1] - log[3]) == pytest.approx(fit["bayes_factor"]["tau0_actual"], rel=1e-8)
 
 
 # What the other quadrature does not know: it cuts the log-t prior's tails at exp(-60) and exp(12), takes moments that
@@ -181,6 +238,39 @@ def test_model_averaging_agrees_with_robma(fit: dict[str, Any]) -> None:
         assert found.log_marginal == pytest.approx([beside["quad_logml"][k] for k in MODELS], abs=1e-10)
         assert found.bf_effect == pytest.approx(beside["quad_inclBF_effect"], rel=1e-10)
         assert found.bf_heterogeneity == pytest.approx(beside["quad_inclBF_het"], rel=1e-10)
+
+
+DRAWN = 0.06  # of its posterior sd: what RoBMA's draws lack in a mean, twice that in a median
+
+
+@pytest.mark.parametrize("fit", AVERAGING["robma"], ids=lambda f: f["id"])
+def test_averages_over_all_models_agree_with_robma(fit: dict[str, Any]) -> None:
+    """Effect and heterogeneity over all models, spikes included, and where there is one: within the error of its draws."""
+    mu, tau = ROBMA.get(fit["id"], (priors.bartos_effect("OR"), priors.bartos("OR")))
+    found = compare_models(ml.effects(fit["y"], np.square(fit["se"])), mu=mu, tau=tau)
+    for i, ours in enumerate((found.effect, found.heterogeneity)):
+        for some, theirs in ((ours, fit["estimates"][i]), (ours.given, fit["conditional"][i])):
+            low, high = some.interval()
+            unit = (ours.given.interval()[1] - ours.given.interval()[0]) / 4
+            assert some.mean == pytest.approx(theirs["Mean"], abs=DRAWN * unit)
+            assert some.median == pytest.approx(theirs["Median"], abs=2 * DRAWN * unit)
+            assert (low, high) == pytest.approx((theirs["0.025"], theirs["0.975"]), abs=4 * DRAWN * unit)
+            assert (low == 0) == (theirs["0.025"] == 0)
+
+
+def test_a_spike_takes_its_share_of_the_probability() -> None:
+    found = compare_models(ml.effects([0.1, -0.2, 0.15], [0.04, 0.09, 0.05]), mu=(0, 0.5), tau=priors.half_normal(0.3))
+    for some in (found.effect, found.heterogeneity):
+        p = np.array([0.01, 0.2, 0.5, 0.9, 0.99])
+        q = some.quantile(p)
+        assert (some.cdf(q) >= p - 1e-12).all()
+        assert (some.cdf(q - 1e-9) <= p + 1e-6).all()
+        jump = some.cdf(some.fixed) - some.cdf(some.fixed - 1e-12)
+        assert jump == pytest.approx(some.probability_fixed, abs=1e-9)
+        assert some.given.probability_fixed == 0
+    assert found.effect.median == 0.0
+    assert found.effect.given.mean == pytest.approx(found.mu.mean)
+    assert "over all models" in repr(found.heterogeneity)
 
 
 @pytest.mark.parametrize("fit", LOG_T_FITS["fits"], ids=lambda f: f"{f['dataset']}-{f['prior']}-{f['mu_prior_sd']}")

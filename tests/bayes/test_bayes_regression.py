@@ -177,3 +177,15 @@ def test_each_flat_coefficient_costs_a_study(prior: priors.Prior, k: int, beta: 
             ml.pool_bayes(e, moderators=x, tau=prior, beta=beta)
     else:
         assert ml.pool_bayes(e, moderators=x, tau=prior, beta=beta).tau.cdf(np.inf) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("flat", [0, 1])
+def test_a_flat_coefficient_is_the_limit_of_a_wide_one(flat: int) -> None:
+    """Flat and proper priors side by side, in either order of the columns."""
+    e, x = effects("bcg"), np.column_stack([np.ones(13), np.linspace(-1, 1, 13)])
+    beta: list[Any] = [(0, 0.3), (0, 0.3)]
+    beta[flat] = None
+    wide = [(0, 1e5) if b is None else b for b in beta]
+    one, other = (ml.pool_bayes(e, moderators=x, tau=priors.half_normal(0.5), beta=b) for b in (beta, wide))
+    for a, b in zip((*one.beta, one.tau, *one.theta), (*other.beta, other.tau, *other.theta), strict=True):
+        assert a.central == pytest.approx(b.central, abs=1e-7)

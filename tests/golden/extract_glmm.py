@@ -26,10 +26,21 @@ def main() -> None:
             raw = _raw(list(csv.DictReader(stream)))
         fits = [
             {"id": x["id"], "call": x["call"], "version": f"{x['package']} {x['version']}"}
-            | {key: x["result"][key] for key in ("beta", "se", "tau2", "QE_LRT", "I2", "H2")}
+            | {key: x["result"][key] for key in ("beta", "se", "tau2", "sigma2", "QE_LRT", "I2", "H2")}
+            | {"loglik": x["result"]["fit_stats"]["ML"]["ll"]}
             for x in load(folder / "glmm.json")
-            if x["id"] in {f"OR_{method}_{model}" for method in ("EE", "ML") for model in ("UM.FS", "CM.AL", "CM.EL")}
+            if x["id"]
+            in {f"OR_{method}_{model}" for method in ("EE", "ML") for model in ("UM.FS", "UM.RS", "CM.AL", "CM.EL")}
         ]
+        for x in load(folder / "glmm.json"):
+            if x["id"] == "OR_ML_UM.FS_m1":
+                r, moderator = x["result"], x["result"]["coef_names"][1]
+                with (folder / "data.csv").open(encoding="utf-8", newline="") as stream:
+                    values = [float(row[moderator]) for row in csv.DictReader(stream)]
+                fits.append(
+                    {"id": x["id"], "call": x["call"], "version": f"{x['package']} {x['version']}", "moderator": values}
+                    | {key: r[key] for key in ("beta", "se", "tau2", "QE_LRT", "QEdf", "QM", "I2", "H2")}
+                )
         content[name] = {"source": source, "counts": raw, "fits": fits}
     (HERE / "glmm.json").write_text(json.dumps(content, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import DataError, NotEstimableError, OptionError, SuspiciousDataWarning
+from metaleptic.errors import DataError, NotEstimableError, OptionError
 from metaleptic.reconstruction.result import Reconstruction
 from metaleptic.reconstruction.steps import steps
 
@@ -32,24 +32,6 @@ def test_every_printed_number_stands_beside_its_value() -> None:
     ]
     frame = fidelity.to_frame()
     assert frame["agrees"].all()
-
-
-@pytest.mark.parametrize(
-    ("printed", "words"),
-    [
-        (ml.Published(n=10, events=9), "events 9, n 10 and the curve: these allow"),
-        (ml.Published(n=10, rates={5: 0.4}), "rate 0.4 at time 5 and the curve"),
-        (ml.Published(n=10, median=5), "median 5 and the curve, which is still at 0.8"),
-        (ml.Published(n=10, median=20, rates={5: 0.4}, last_time=30), "before the median at least 0.5"),
-        (ml.Published(n=10, rates={5: 0.5, 9: 0.8}), "survival cannot rise"),
-    ],
-)
-def test_contradictions_are_named_in_the_smallest_set(printed: ml.Published, words: str) -> None:
-    """What cannot hold together is said in words, and patients are returned all the same."""
-    with pytest.warns(SuspiciousDataWarning, match="cannot hold together"):
-        rec = ml.reconstruct(CURVE, printed)
-    assert any(words in text for text in rec.fidelity.contradictions)
-    assert len(rec.ipd) == 10
 
 
 def test_more_at_risk_than_the_curve_leaves_alive_is_refused() -> None:
@@ -138,12 +120,3 @@ def test_files_without_points_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("0,1\n3,o.8\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"bad\.csv, line 2: 'o\.8' is not a number"):
         ml.read_clicks(tmp_path / "bad.csv")
-
-
-def test_a_curve_that_no_such_patients_can_have_is_called_that() -> None:
-    """Two deaths of ten cannot halve survival while nine are still at risk."""
-    with pytest.warns(ml.errors.SuspiciousDataWarning, match="nearest patients are 0.3 off the points"):
-        rec = ml.reconstruct(
-            ml.Curve([0, 1, 2, 3], [1, 0.8, 0.5, 0.5]), ml.Published(n=10, events=2, at_risk={0: 10, 2: 9})
-        )
-    assert len(rec.fidelity.contradictions) == 1

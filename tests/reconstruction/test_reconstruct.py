@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, OptionError
 from metaleptic.reconstruction.result import Reconstruction
 
 
@@ -49,9 +49,66 @@ def test_percent_and_cumulative_incidence_give_the_same_patients() -> None:
         (lambda: ml.reconstruct(ml.Curve([0, 5], [1, -0.4]), ml.Published(n=10)), "below 0"),
         (lambda: ml.Contrast("B", "A", hr=3, low=1, high=2), "outside its interval"),
         (lambda: ml.Curve([0, 1], [1]), "2 times but 1 heights"),
+        (lambda: ml.Curve([0, float("nan")], [1, 0.8]), "point 2 is missing or not finite"),
+        (lambda: ml.Curve([-3, 5], [1, 0.8]), "before time 0"),
+        (lambda: ml.Published(events=11, at_risk={0: 10}), "events 11 > at_risk 10 at time 0"),
+        (lambda: ml.Published(n=10, at_risk=[10, 5]), r"at_risk \[10, 5\] has no times"),
+        (lambda: ml.Published(n=10, rates={"x": 0.8}), "rates: 'x' is not a time"),
+        (lambda: ml.Published(n=10, rates={float("nan"): 0.8}), "rates: time nan is not a time"),
+        (lambda: ml.Published(n=10, at_risk={6: 4, "6": 5}), "time 6 is given twice"),
+        (lambda: ml.Published(n=10, last_time=float("inf")), "last_time is inf"),
+        (lambda: ml.Published(n=10, first_time=9, last_time=4), "first_time 9 > last_time 4"),
+        (lambda: ml.Contrast("B", "A", hr=0.5, p=">0.05"), "names no value"),
+        (lambda: ml.reconstruct(ml.Curve([0, 2, 5], [1.2, 0.5, 0.2]), ml.Published(n=10)), "above 1"),
+        (
+            lambda: ml.reconstruct(ml.Curve([0, 2, 4, 6, 0, 2, 4, 6], [1, 0.9, 0.8, 0.7, 1, 0.5, 0.3, 0.1])),
+            "points of two curves mixed",
+        ),
     ],
 )
 def test_impossible_numbers_are_named(made: object, words: str) -> None:
     """Nothing impossible passes the door."""
     with pytest.raises(DataError, match=words):
         made()  # type: ignore[operator]
+
+
+CLICKS = ml.Curve([0, 2, 5, 9, 12], [1, 0.9, 0.8, 0.667, 0.667])
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: ml.reconstruct(([0, 1], [1, 0.9]), ml.Published(n=10)), "a tuple is no curve"),
+        (lambda: ml.reconstruct({"A": [0, 1]}, {"A": ml.Published(n=10)}), "arm 'A': a list is no curve"),
+        (lambda: ml.reconstruct({"A": CLICKS}, {"A": 10}), "arm 'A': a int is no Published"),
+        (lambda: ml.reconstruct({}, {}), "there is no arm"),
+        (lambda: ml.reconstruct(CLICKS, draws=1.5), "draws 1.5"),
+        (lambda: ml.reconstruct(CLICKS, draws=-1), "draws -1"),
+        (lambda: ml.reconstruct(CLICKS, seed="a"), "seed 'a'"),
+        (lambda: ml.reconstruct(CLICKS, ml.Published(n=10), model="weibull"), "every arm has one"),
+        (
+            lambda: ml.reconstruct({"A": CLICKS, "B": CLICKS}, contrasts=ml.Contrast("A", "B", hr=1)),
+            "list of ml.Contrast",
+        ),
+        (
+            lambda: ml.reconstruct(
+                {"A": CLICKS, "B": CLICKS}, contrasts=[ml.Contrast("A", "B", hr=1), ml.Contrast("A", "B", hr=2)]
+            ),
+            "given twice",
+        ),
+    ],
+)
+def test_wrong_calls_are_explained(made: object, words: str) -> None:
+    """No bare traceback for what a caller may type."""
+    with pytest.raises(OptionError, match=words):
+        made()  # type: ignore[operator]
+
+
+def test_medians_that_are_not_reached_and_times_of_follow_up_are_compared() -> None:
+    """Words for infinity are understood; first time and follow-up stand beside their reconstructed values."""
+    printed = ml.Published(n=10, median="not reached", median_high="NR", last_time=12, first_time="2", follow_up=12)
+    numbers = {n.number: n for n in ml.reconstruct(CLICKS, printed).fidelity.numbers}
+    assert numbers["median"].agrees
+    assert numbers["median"].printed == "not reached"
+    assert numbers["median high"].agrees
+    assert set(numbers) == {"n", "median", "median high", "last time", "first time", "follow-up"}

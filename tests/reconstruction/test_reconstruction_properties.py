@@ -56,6 +56,40 @@ def test_counts_at_some_times_keep_curve_and_counts(patients: list[tuple[int, bo
     assert np.abs(true.at(grid) - found.at(grid)).max() < 1e-6
 
 
+EVERY_SHAPE = st.tuples(
+    st.lists(st.floats(0, 40), min_size=1, max_size=40),
+    st.sampled_from([0.01, 0.5, 1.0]),  # times rounded to this: ties, and deaths at time 0
+    st.sampled_from([0.0, 0.2, 0.6, 1.0]),  # share of events: none, few, many, all
+    st.sampled_from(["at times of patients", "between them"]),
+    st.integers(0, 10**6),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(EVERY_SHAPE)
+def test_exact_curves_come_back_whatever_their_shape(
+    shape: tuple[list[float], float, float, str, int],
+) -> None:
+    """Ties, deaths at time 0, all or none dead, counts at odd times: S, counts and the total of events come back."""
+    times, step, share, where, seed = shape
+    rng = np.random.default_rng(seed)
+    time = np.round(np.array(times) / step) * step
+    if time.max() <= 0:
+        return
+    event = rng.random(len(time)) < share
+    at = rng.choice(time, 3) if where == "at times of patients" else rng.uniform(0, time.max(), 3)
+    curve, at_risk = _published(time, event, np.unique(np.append(0.0, at)))
+    rec = ml.reconstruct(curve, ml.Published(n=len(time), events=int(event.sum()), at_risk=at_risk))
+    back_time, back_event = rec.ipd.time, rec.ipd.event == 1
+    assert [int((back_time >= t).sum()) for t in at_risk] == list(at_risk.values())
+    assert int(back_event.sum()) == int(event.sum())
+    assert rec.fidelity.contradictions == ()
+    true, found = steps(time[event], time[~event]), steps(back_time[back_event], back_time[~back_event])
+    middles = np.unique(time)
+    grid = np.append(0.5 * (middles[1:] + middles[:-1]), time.max())
+    assert np.abs(true.at(grid) - found.at(grid)).max() < 1e-6
+
+
 @settings(max_examples=100, deadline=None)
 @given(PATIENTS, st.sampled_from(["clicks", "trace"]), st.integers(0, 10**6))
 def test_noisy_points_never_break_the_counts(patients: list[tuple[int, bool]], kind: str, seed: int) -> None:
@@ -65,7 +99,8 @@ def test_noisy_points_never_break_the_counts(patients: list[tuple[int, bool]], k
     at = np.arange(0.0, time.max() + 1e-9, 5)
     curve, at_risk = _published(time, event, at)
     rng = np.random.default_rng(seed)
-    noisy = ml.Curve(curve.time, np.clip(curve.survival + rng.normal(0, 0.005, len(curve.time)), 0, 1), kind=kind)
+    heights = np.clip(curve.survival + rng.normal(0, 0.005, len(curve.time)), 0, 1)
+    noisy = ml.Curve(curve.time, heights, kind=kind, error=0.005)
     printed = ml.Published(n=len(time), at_risk=at_risk, last_time=float(time.max()))
     rec = ml.reconstruct(noisy, printed)
     assert [int((rec.ipd.time >= t - 1e-9).sum()) for t in at] == list(at_risk.values())

@@ -62,6 +62,17 @@ def bayesmeta(root: Path) -> dict[str, Any]:
         "q_tau",
         "q_mu",
         "q_pred",
+        "q_theta1",
+        "p_mu_lt0",
+        "p_pred_lt0",
+        "dens_grid_tau",
+        "dens_tau",
+        "dens_grid_mu",
+        "dens_mu",
+        "dens_pred",
+        "exact",
+        "bayes_factor",
+        "shrinkage_weights_theta1",
     )
     for name in SOURCES:
         found = json.loads((root / f"bayesmeta_{name}.json").read_text(encoding="utf-8"))
@@ -91,7 +102,7 @@ def averaging(root: Path) -> dict[str, Any]:
     found = json.loads((root / "metabma.json").read_text(encoding="utf-8"))
     robma = json.loads((root / "robma.json").read_text(encoding="utf-8"))
     beside = {x["id"]: x for x in json.loads((root / "robma_vs_quadrature.json").read_text(encoding="utf-8"))}
-    keep = ("id", "logml", "model_priors", "y", "se")
+    keep = ("id", "logml", "model_priors", "y", "se", "estimates", "conditional")
     fits = [{k: f[k] for k in keep} | {"quadrature": beside.get(f["id"])} for f in robma["fits"]]
     return {
         "software": found["software"],
@@ -121,11 +132,30 @@ def tables(root: Path) -> dict[str, Any]:
     return {"software": found["source"], **rows, "cochrane": cochrane}
 
 
+def coverage(root: Path) -> dict[str, Any]:
+    """Count what each file of the folder holds, and say what is not compared and why."""
+    found: dict[str, Any] = {}
+    for path in sorted(root.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        fits = content["fits"] if isinstance(content, dict) and "fits" in content else []
+        out: dict[str, int] = {}
+        for fit in fits if isinstance(fits, list) else []:
+            if "error" in fit:
+                reason = f"refused by R: {fit['dataset']} {fit['prior']}"
+            elif path.name == "rhodes_exact.json" and fit["dataset"] not in data(root):
+                reason = f"effects not in the folder: {fit['dataset']}"
+            else:
+                continue
+            out[reason] = out.get(reason, 0) + 1
+        found[path.name] = {"fits": len(fits), "left_out": out}
+    return found
+
+
 def main() -> None:
     """Write the golden files."""
     root = Path(sys.argv[1])
     made = {"data": data, "bayesmeta": bayesmeta, "quadrature": quadrature, "averaging": averaging}
-    made |= {"regression": regression, "log_t": log_t, "tables": tables}
+    made |= {"regression": regression, "log_t": log_t, "tables": tables, "coverage": coverage}
     for name, function in made.items():
         text = json.dumps(function(root), ensure_ascii=False, separators=(",", ":"))
         (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")
