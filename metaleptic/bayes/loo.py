@@ -23,6 +23,7 @@ from metaleptic.bayes.random_beta import beta_binomial_log
 from metaleptic.bayes.random_normal import hermite
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.bayes.sampled import SampledBayes
+from metaleptic.bayes.sampled_models import T_DF, Z_LIMIT, direction
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.types import Effects, FloatArray, frozen_array
@@ -141,8 +142,12 @@ def _without(fit: PooledBayes, i: int) -> float:
 def log_likelihood(fit: SampledBayes) -> FloatArray:
     """Return the log-likelihood of each study for each draw of (mu, tau), its true effect integrated out."""
     e, mu, tau = fit.effects, fit.draws["mu"].reshape(-1), fit.draws["tau"].reshape(-1)
-    if fit.model in ("t", "selection"):
-        raise OptionError(f'the likelihood of model "{fit.model}" with true effects integrated out is not at hand.')
+    if fit.model == "multivariate":
+        raise OptionError("the likelihood of one outcome without the others is not at hand.")
+    if fit.model == "t":
+        return student_log(e.y, e.v, mu, tau)
+    if fit.model == "selection":
+        return selected_log(e, mu, tau, fit.draws["omega"].reshape(-1))
     if fit.model == "outliers":
         return np.logaddexp(*log_groups(fit.draws, e)).reshape(-1, len(e))
     if fit.model == "normal-normal":
@@ -159,6 +164,34 @@ def log_likelihood(fit: SampledBayes) -> FloatArray:
     points = mu[:, None] + tau[:, None] * z
     log = study.log(points.reshape(1, -1)).reshape(len(e), *points.shape)
     return np.asarray(special.logsumexp(log, b=w, axis=2).T)
+
+
+def student_log(y: FloatArray, v: FloatArray, mu: FloatArray, tau: FloatArray) -> FloatArray:
+    """Return log densities of y ~ N(theta, v), theta ~ mu + tau t: shape (draws, k).
+
+    A Student t is a normal of variance 1 / g with g from a gamma distribution: one sum over log(g) remains.
+    """
+    u = np.arange(-25.0, 3.5, 0.25)
+    half = T_DF / 2
+    log_weight = np.log(0.25) + half * (u - np.exp(u)) + half * np.log(half) - special.gammaln(half)
+    spread = tau[:, None] ** 2 * np.exp(-u)
+    out = np.empty((mu.size, len(y)))
+    for i in range(len(y)):
+        total = v[i] + spread
+        log = -0.5 * ((y[i] - mu[:, None]) ** 2 / total + np.log(2 * np.pi * total))
+        out[:, i] = special.logsumexp(log + log_weight, axis=1)
+    return out
+
+
+def selected_log(effects: Effects, mu: FloatArray, tau: FloatArray, omega: FloatArray) -> FloatArray:
+    """Return log densities of the reported results: shape (draws, k)."""
+    way, limit = direction(effects), Z_LIMIT * np.sqrt(effects.v)
+    total = effects.v + tau[:, None] ** 2
+    log = -0.5 * ((effects.y - mu[:, None]) ** 2 / total + np.log(2 * np.pi * total))
+    chance, omega = special.ndtr((way * mu[:, None] - limit) / np.sqrt(total)), omega[:, None]
+    return np.asarray(
+        log + np.log(np.where(way * effects.y > limit, 1.0, omega)) - np.log(chance + omega * (1 - chance))
+    )
 
 
 def psis_elpd(log_lik: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -76,3 +76,16 @@ def test_what_cannot_be_left_out():
         ml.loo(one)
     with pytest.raises(ml.errors.OptionError, match="takes a fit"):
         ml.loo(RATIOS)
+
+
+def test_likelihoods_of_sampled_models_are_integrals_over_the_true_effect():
+    """Student t random effects: against a sum over a fine grid. Selection: reported results integrate to 1."""
+    theta = np.linspace(-40, 40, 800_001)
+    for y, v, mu, tau in ((0.4, 0.05, 0.1, 0.3), (3.0, 0.02, 0.0, 0.1), (-0.2, 0.1, -0.3, 0.005)):
+        density = stats.norm.pdf(y, theta, np.sqrt(v)) * stats.t.pdf((theta - mu) / tau, 4) / tau
+        found = module.student_log(np.array([y]), np.array([v]), np.array([mu]), np.array([tau]))
+        assert found[0, 0] == pytest.approx(np.log(integrate.trapezoid(density, theta)), rel=1e-7)
+    grid = np.linspace(-4, 5, 9001)
+    log = module.selected_log(ml.effects(grid, np.full(9001, 0.04)), np.array([0.2]), np.array([0.3]), np.array([0.35]))
+    jump = 9 / 9000 * np.exp(log.max())  # where results turn significant
+    assert integrate.trapezoid(np.exp(log[0]), grid) == pytest.approx(1, abs=jump)
