@@ -108,9 +108,11 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
     from metaleptic.sensitivity.baujat import baujat as baujat
     from metaleptic.sensitivity.confounding import e_value as e_value
+    from metaleptic.sensitivity.copas import copas as copas
     from metaleptic.sensitivity.cumulative import cumulative as cumulative
     from metaleptic.sensitivity.excess import excess_significance as excess_significance
     from metaleptic.sensitivity.fail_safe import fail_safe_n as fail_safe_n
+    from metaleptic.sensitivity.fragility import fragility as fragility
     from metaleptic.sensitivity.henmi_copas import henmi_copas as henmi_copas
     from metaleptic.sensitivity.influence import influence as influence
     from metaleptic.sensitivity.leave_one_out import leave_one_out as leave_one_out
@@ -119,6 +121,8 @@ if TYPE_CHECKING:
     from metaleptic.sensitivity.multiverse import multiverse as multiverse
     from metaleptic.sensitivity.new_study import proportion_beyond as proportion_beyond
     from metaleptic.sensitivity.overlap import overlaps as overlaps
+    from metaleptic.sensitivity.p_curve import p_curve as p_curve
+    from metaleptic.sensitivity.p_uniform import p_uniform as p_uniform
     from metaleptic.sensitivity.pet_peese import pet_peese as pet_peese
     from metaleptic.sensitivity.radial import radial as radial
     from metaleptic.sensitivity.residuals import residuals as residuals
@@ -248,7 +252,11 @@ _HOME = {
     "trim_and_fill": "sensitivity.trim_and_fill",
     "fail_safe_n": "sensitivity.fail_safe",
     "henmi_copas": "sensitivity.henmi_copas",
+    "copas": "sensitivity.copas",
     "excess_significance": "sensitivity.excess",
+    "fragility": "sensitivity.fragility",
+    "p_curve": "sensitivity.p_curve",
+    "p_uniform": "sensitivity.p_uniform",
     "limit_meta_analysis": "sensitivity.limit",
     "pet_peese": "sensitivity.pet_peese",
     "selection_model": "sensitivity.selection_model",

@@ -121,7 +121,10 @@ def plain_axis(
     low, high = (float(v.min()), float(v.max())) if len(v) else (0.0, 1.0)
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
-    span = high - low or max(abs(high), 1.0)
+    span = high - low
+    if span <= 1e-9 * max(abs(low), abs(high)) or span < 1e-12:  # all the same
+        span = max(abs(high), 1.0)
+        high = high + span if zero else high
     low, high = low - (0.0 if zero and low == 0 else pad * span), high + (0.0 if zero and high == 0 else pad * span)
     ticks, labels = round_ticks("percent" if percent else "linear", low, high, same, room=room)
     axis = ChartAxis(low, high, (), (), title)
@@ -146,7 +149,9 @@ def effect_axis(
     v = v[np.isfinite(v)]
     low, high = float(v.min()), float(v.max())
     zero = float(measure.to_analysis(measure.null)) if measure.has_null else float("nan")
-    span = high - low or 0.2
+    span = high - low
+    if span <= 1e-9 * max(abs(low), abs(high)) or span < 1e-12:  # all the same
+        low, high, span = low - 0.1, high + 0.1, 0.2
     if null and np.isfinite(zero) and max(low - zero, zero - high) < 0.7 * span:
         low, high = min(low, zero), max(high, zero)
     low, high = low - pad * span, high + pad * span

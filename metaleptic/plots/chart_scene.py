@@ -36,7 +36,7 @@ def chart_scene(chart: Chart, page: float, width: TextWidth) -> Scene:
     for path in chart.paths:
         colour = _colour(path.role, style)
         points = [at(p) for p in path.points]
-        pieces = _dashes(points) if path.dashed else list(pairwise(points))
+        pieces = dashes(points) if path.dashed else list(pairwise(points))
         marks += [Line(a, b, colour, path.width) for a, b in pieces]
     for dot in chart.dots:
         colour = _colour(dot.role, style)
@@ -82,7 +82,7 @@ def chart_scene(chart: Chart, page: float, width: TextWidth) -> Scene:
     return Scene(page, y + MARGIN, tuple(marks))
 
 
-def _dashes(points: list[Spot], on: float = 3.0, off: float = 2.4) -> list[tuple[Spot, Spot]]:
+def dashes(points: list[Spot], on: float = 3.0, off: float = 2.4) -> list[tuple[Spot, Spot]]:
     """Cut a line into dashes that run on around its corners."""
     pieces: list[tuple[Spot, Spot]] = []
     left, drawn = on, True

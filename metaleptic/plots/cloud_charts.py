@@ -48,35 +48,36 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     """Show the specification curve: effects in order of size above, the choices behind each below."""
     m = record.effects.measure
     total = len(record.value)
-    order = np.argsort(record.beta, kind="stable")
+    order = np.argsort(record.effect, kind="stable")
     shown = order[np.unique(np.linspace(0, total - 1, min(total, MOST_SHOWN)).astype(int))]
     n = len(shown)
     across = (np.arange(n) + 0.5) / n
     lines = sum(len(o) for o in record.options) + len(record.options)
     rows = lines + 0.6
     share = min(0.72, max(0.25, 0.028 * lines))  # part of the frame that the choices take
+    top = 1 - 0.02 / (0.42 + 0.03 * lines) * 1.2  # the title stands above the highest line
     low, high = (np.asarray(m.to_analysis(v)) for v in (record.low[shown], record.high[shown]))
     bounds = np.sort(np.stack([low, high]), axis=0)
     # A few huge intervals are cut, so that the curve stays readable.
     reach = np.quantile(bounds, [0.02, 0.98])
-    base = effect_axis(m, np.r_[record.beta, np.clip(bounds, *reach).ravel()], room=60.0, pad=0.1)
+    base = effect_axis(m, np.r_[record.effect, np.clip(bounds, *reach).ravel()], room=60.0, pad=0.1)
 
     def up(v: float) -> float:
-        return share + (1 - share) * float(np.clip(base.at(v), 0.0, 1.0))
+        return share + (top - share) * float(np.clip(base.at(v), 0.0, 1.0))
 
     conclusion = record.conclusion[shown]
     paths, dots = [], []
     for t, i in enumerate(shown.tolist()):
         role = "main" if conclusion[t] else "muted"
         paths.append(Path(((float(across[t]), up(bounds[0, t])), (float(across[t]), up(bounds[1, t]))), "pale", 0.8))
-        dots.append(Dots((float(across[t]), up(float(record.beta[i]))), float(np.clip(120 / n, 1.2, 2.7)), role))
+        dots.append(Dots((float(across[t]), up(float(record.effect[i]))), float(np.clip(120 / n, 1.2, 2.7)), role))
     if m.has_null and base.low <= float(m.to_analysis(m.null)) <= base.high:
         level = up(float(m.to_analysis(m.null)))
         paths.append(Path(((0.0, level), (1.0, level)), "ink", 0.8))
     paths.append(Path(((0.0, share), (1.0, share)), "muted", 0.5))
-    ticks = [share + (1 - share) * t for t in base.ticks]
+    ticks = [share + (top - share) * t for t in base.ticks]
     labels = list(base.labels)
-    at, words = share, [Words((0.005, 0.985), base.title, "ink")]
+    at, words = share, [Words((0.005, (1 + top) / 2), base.title, "ink")]
     step = share / rows
     for j, name in enumerate(record.dimensions):
         at -= step

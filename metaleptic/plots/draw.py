@@ -21,6 +21,13 @@ from metaleptic.plots.bias_charts import (
 from metaleptic.plots.chart import Chart
 from metaleptic.plots.chart_scene import chart_scene
 from metaleptic.plots.cloud_charts import all_subsets_chart, multiverse_chart
+from metaleptic.plots.context_charts import (
+    e_value_chart,
+    fail_safe_chart,
+    multilevel_influence_chart,
+    overlaps_chart,
+    proportion_beyond_chart,
+)
 from metaleptic.plots.forest import forest
 from metaleptic.plots.influence_charts import (
     baujat_chart,
@@ -31,18 +38,32 @@ from metaleptic.plots.influence_charts import (
 )
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.refits import as_result
+from metaleptic.plots.selection_charts import copas_chart, fragility_chart, p_curve_chart, p_uniform_chart
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.baujat import Baujat
+from metaleptic.sensitivity.confounding import EValue
+from metaleptic.sensitivity.copas import Copas
 from metaleptic.sensitivity.cumulative import Cumulative
 from metaleptic.sensitivity.excess import ExcessSignificance
+from metaleptic.sensitivity.fail_safe import FailSafeN
+from metaleptic.sensitivity.fragility import Fragility
+from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes
+from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients
 from metaleptic.sensitivity.limit import LimitMetaAnalysis
+from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
 from metaleptic.sensitivity.multiverse import Multiverse
+from metaleptic.sensitivity.new_study import ProportionBeyond
+from metaleptic.sensitivity.overlap import Overlaps
+from metaleptic.sensitivity.p_curve import PCurve
+from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.pet_peese import PetPeese
 from metaleptic.sensitivity.radial import Radial
 from metaleptic.sensitivity.residuals import Residuals
+from metaleptic.sensitivity.robustness import Robustness
 from metaleptic.sensitivity.selection_model import SelectionModel
 from metaleptic.sensitivity.shrinkage import Shrinkage
 from metaleptic.sensitivity.small_study import SmallStudy
@@ -58,10 +79,19 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
     {
         AllSubsets: all_subsets_chart,
         Baujat: baujat_chart,
+        Copas: copas_chart,
         ExcessSignificance: excess_chart,
+        Fragility: fragility_chart,
+        EValue: e_value_chart,
+        FailSafeN: fail_safe_chart,
+        MultilevelInfluence: multilevel_influence_chart,
+        Overlaps: overlaps_chart,
+        ProportionBeyond: proportion_beyond_chart,
         Influence: influence_chart,
         LimitMetaAnalysis: limit_chart,
         Multiverse: multiverse_chart,
+        PCurve: p_curve_chart,
+        PUniform: p_uniform_chart,
         PetPeese: pet_peese_chart,
         Radial: radial_chart,
         Residuals: residuals_chart,
@@ -72,6 +102,8 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
         WorstCase: worst_case_chart,
     }
 )
+
+FORESTS = (LeaveOneOut, LeaveOneOutBayes, LeaveOneOutCoefficients, Cumulative, HenmiCopas, Robustness)
 
 
 def plot(
@@ -114,13 +146,13 @@ def plot(
     >>> plot(ml.baujat(ml.pool(e, model="common"))).alt
     'E adds most to the heterogeneity (80% of it) and moves the result most.'
     """
-    if isinstance(record, LeaveOneOut | Cumulative):
+    if isinstance(record, FORESTS):
         return forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
     lay_out = CHARTS.get(type(record))
     if lay_out is None:
-        names = ", ".join(sorted(t.__name__ for t in CHARTS))
+        names = ", ".join(sorted(t.__name__ for t in (*CHARTS, *FORESTS)))
         raise OptionError(
-            f"there is no plot of {type(record).__name__}. ml.plot draws: Cumulative, LeaveOneOut, {names}; "
+            f"there is no plot of {type(record).__name__}. ml.plot draws: {names}; "
             "a pooled result is drawn by ml.forest and ml.funnel."
         )
     chart = lay_out(record, style_named(style))

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaleptic.errors import OptionError
+from metaleptic.plots.funnel_axes import vertical_named
 from metaleptic.plots.funnel_layout import FunnelLayout, funnel_layout
 from metaleptic.plots.funnel_scene import funnel_scene
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.styles import Style
 from metaleptic.plots.wording import plural
+from metaleptic.sensitivity.trim_and_fill import TrimAndFill, trim_and_fill
 from metaleptic.types import Result
 
 if TYPE_CHECKING:
@@ -22,8 +24,11 @@ PAGE = 5.4  # inches
 
 
 def funnel(
-    result: Result,
+    result: Result | TrimAndFill,
     *,
+    y: str = "se",
+    tau: bool = False,
+    fill: bool | str = False,
     contours: Sequence[float] = (0.90, 0.95, 0.99),
     style: str | Style = "plain",
     width: float | None = None,
@@ -34,8 +39,15 @@ def funnel(
 
     Parameters
     ----------
-    result : Result
-        From ``ml.pool`` or any other fit.
+    result : Result or TrimAndFill
+        From ``ml.pool`` or any other fit; from ``ml.trim_and_fill`` with the filled studies.
+    y : str, default "se"
+        Vertical axis: "se", "variance", "precision" (1 / se), "weight" (1 / variance), or the number of patients as "n",
+        "sqrt n", "log n", "1/n" or "1/sqrt n" (no limits and contours, which follow from standard errors).
+    tau : bool, default False
+        Whether the pseudo-confidence limits allow for heterogeneity: pooled effect -+ z sqrt(se² + tau²).
+    fill : bool or {"L0", "R0", "Q0"}, default False
+        Whether to show the studies that trim and fill adds, as rings, around their pooled effect; a name chooses its estimator.
     contours : sequence of float, default (0.90, 0.95, 0.99)
         Levels whose regions of (non-)significance around the null are shaded; ``()`` for none. Measures without a
         null (medians, proportions) have none.
@@ -57,6 +69,8 @@ def funnel(
     ------
     OptionError
         If an option is unknown.
+    DataError
+        If the axis shows the number of patients, and a study has none.
 
     Notes
     -----
@@ -72,11 +86,28 @@ def funnel(
     >>> funnel(fit).layout.footnotes
     ('Fewer than 10 studies: asymmetry can hardly be judged.',)
     """
+    if isinstance(fill, str) or fill:
+        result = trim_and_fill(result, estimator=fill if isinstance(fill, str) else "L0")  # type: ignore[arg-type]
+    published, filled = None, 0
+    if isinstance(result, TrimAndFill):
+        if vertical_named(y).se_at is None and result.missing:
+            raise OptionError(f"filled studies have no number of patients: y={y!r} cannot show them.")
+        published, filled, result = float(result.fit.beta[0]), result.missing, result.filled
+        published = published if filled else None
     if not isinstance(result, Result):
         raise OptionError(f"funnel takes a result of ml.pool, not {type(result).__name__}.")
     page = 72 * (PAGE if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")
-    layout = funnel_layout(result, contours=contours, style=style, room=40.0 if page >= 290 else 22.0)
+    layout = funnel_layout(
+        result,
+        y=y,
+        tau=tau,
+        contours=contours,
+        style=style,
+        room=40.0 if page >= 290 else 22.0,
+        published=published,
+        filled=filled,
+    )
     name = f"Funnel plot: {result.effects.measure.label.lower()}, {plural(len(result.effects))}"
     return finish(name, layout, layout.alt, partial(funnel_scene, layout), page, fixed=True, ax=ax, path=path)

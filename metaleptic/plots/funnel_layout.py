@@ -1,4 +1,4 @@
-"""The funnel plot as data: effects against their standard errors, and the regions of statistical significance.
+"""The funnel plot as data: effects against the size of the studies, and the regions of statistical significance.
 
 Sources: Sterne JAC, Egger M. J Clin Epidemiol 2001;54:1046-1055 (axes, pseudo-confidence limits);
 Peters JL, Sutton AJ, Jones DR, Abrams KR, Rushton L. J Clin Epidemiol 2008;61:991-996 (contours).
@@ -14,25 +14,28 @@ from scipy import special
 
 from metaleptic.errors import DataError, OptionError
 from metaleptic.plots.axis import Axis
+from metaleptic.plots.funnel_axes import Placed, Vertical, envelope, heights, placed, vertical_named
 from metaleptic.plots.styles import Style, style_named
-from metaleptic.plots.ticks import linear_steps, round_ticks, tick_label
+from metaleptic.plots.ticks import round_ticks
 from metaleptic.plots.wording import plural
 from metaleptic.types import FloatArray, Result
 
 FEW = 10
 CAUTION = "Fewer than 10 studies: asymmetry can hardly be judged."
 Corner = tuple[float, float]
+Sides = tuple[tuple[Corner, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A study: where it lies across (0 to 1) and down (0 is a standard error of nothing, 1 the lower edge)."""
+    """A study: where it lies across (0 to 1) and down (0 is the upper edge, 1 the lower one); ``filled`` ones are made up."""
 
     study: str
     value: float
     se: float
     x: float
     y: float
+    filled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,16 @@ class FunnelLayout:
         The studies.
     axis : Axis
         The horizontal axis: even on the analysis scale, labelled on the printed one.
-    se_ticks, se_labels : tuple
-        Ticks of the vertical axis.
+    se_ticks, se_places, se_labels : tuple
+        Ticks of the vertical axis, their places from the top, their labels.
     se_most : float
-        Standard error at its lower end.
+        Value at its lower end.
     pooled : float
         Where the pooled estimate stands across.
+    published : float
+        Where the estimate without filled studies stands across; NaN if none are filled.
     limits : tuple of two lines
-        Left and right pseudo-confidence limit, each a start and an end.
+        Left and right pseudo-confidence limit, each from its upper end downwards; empty against the number of patients.
     limits_label : str
         What they are, for the legend.
     contours : tuple of Contour
@@ -81,10 +86,12 @@ class FunnelLayout:
     points: tuple[Point, ...]
     axis: Axis
     se_ticks: tuple[float, ...]
+    se_places: tuple[float, ...]
     se_labels: tuple[str, ...]
     se_most: float
     pooled: float
-    limits: tuple[tuple[Corner, Corner], ...]
+    published: float
+    limits: tuple[tuple[Corner, ...], ...]
     limits_label: str
     contours: tuple[Contour, ...]
     beyond: str
@@ -95,9 +102,19 @@ class FunnelLayout:
 
 
 def funnel_layout(
-    result: Result, *, contours: Sequence[float] = (0.90, 0.95, 0.99), style: str | Style = "plain", room: float = 40.0
+    result: Result,
+    *,
+    y: str = "se",
+    tau: bool = False,
+    contours: Sequence[float] = (0.90, 0.95, 0.99),
+    style: str | Style = "plain",
+    room: float = 40.0,
+    published: float | None = None,
+    filled: int = 0,
 ) -> FunnelLayout:
     """Lay a funnel plot out as plain data; arguments as in ``ml.funnel``.
+
+    The last ``filled`` studies are those of trim and fill, ``published`` is the estimate without them, analysis scale.
 
     Examples
     --------
@@ -111,41 +128,53 @@ def funnel_layout(
         raise DataError("there are no studies. There is nothing to plot.")
     levels = check_contours(contours)
     m, se = e.measure, np.sqrt(e.v)
+    kind = vertical_named(y)
+    down = heights(kind, e)
+    up = placed(kind, down)
     mu = float(m.to_analysis(result.estimate.value))
-    se_most = 1.06 * float(se.max())
+    tau2 = float(np.square(np.nan_to_num(getattr(result.tau, "value", 0.0)))) if tau else 0.0
+    most = float(np.hypot(se.max(), np.sqrt(tau2)))
     z = float(special.ndtri(0.5 + result.estimate.level / 2))
-    a, b, null = _limits(e.y, se, mu, z, float(m.to_analysis(m.null)) if m.has_null else float("nan"), _ends(result))
+    a, b, null = _limits(e.y, most, mu, z, float(m.to_analysis(m.null)) if m.has_null else float("nan"), _ends(result))
     axis = _axis(result, a, b, null, room)
-    se_ticks = next(s for s in _descending(se_most))
 
-    def across(y: float) -> float:
-        u = (y - a) / (b - a)
+    def across(x: float) -> float:
+        u = (x - a) / (b - a)
         return 1 - u if _falls(result) else u
 
-    walls = _wedge(mu, z, a, b, se_most)
-    shades = _contours(null, levels, a, b, se_most, words) if np.isfinite(null) else ()
-    few = (CAUTION,) if len(e) < FEW else ()
+    if y == "se" and tau2 == 0:
+        walls: Sides = tuple(((mu, 0.0), (x, s / up.bottom)) for x, s in _wedge(mu, z, a, b, up.bottom))
+        shades = _contours(null, levels, a, b, up.bottom, words) if np.isfinite(null) else ()
+    else:
+        walls = tuple(tuple(side) for side in envelope(up, mu, z, tau2, a, b) if side)
+        shades = _curved(null, levels, a, b, up, words) if np.isfinite(null) and kind.se_at is not None else ()
+    few = (CAUTION,) if len(e) - filled < FEW else ()
     pooled_words = f"{m.format(result.estimate.value)} {m.unit}".strip()
+    limit_words = f", pseudo {100 * result.estimate.level:g}% limits" + (" with tau" if tau2 else "") if walls else ""
+    title = kind.title
+    if kind.se_at is not None and m.scale and m.scale != m.label.lower():
+        title += f" ({m.scale})"
     return FunnelLayout(
         points=tuple(
-            Point(name, float(value), float(s), across(float(y)), float(s) / se_most)
-            for name, value, s, y in zip(e.study, m.to_printed(e.y), se, e.y, strict=True)
+            Point(name, float(value), float(s), across(float(x)), float(up.at(u)), i >= len(e) - filled)
+            for i, (name, value, s, x, u) in enumerate(zip(e.study, m.to_printed(e.y), se, e.y, down, strict=True))
         ),
         axis=axis,
-        se_ticks=tuple(float(x) for x in se_ticks),
-        se_labels=_se_labels(se_ticks),
-        se_most=se_most,
+        se_ticks=up.ticks,
+        se_places=up.places,
+        se_labels=up.labels,
+        se_most=up.bottom,
         pooled=across(mu),
-        limits=tuple(((across(mu), 0.0), (across(x), s / se_most)) for x, s in (walls[0], walls[1])),
-        limits_label=f"pooled {pooled_words}, pseudo {100 * result.estimate.level:g}% limits",
+        published=float("nan") if published is None else across(published),
+        limits=tuple(tuple((across(x), place) for x, place in side) for side in walls),
+        limits_label=f"pooled {pooled_words}{limit_words}",
         contours=tuple(
-            Contour(level, label, tuple((across(x), s / se_most) for x, s in corners))
-            for level, label, corners in shades
+            Contour(level, label, tuple((across(x), place) for x, place in corners)) for level, label, corners in shades
         ),
         beyond=_beyond(levels, words) if shades else "",
-        se_title=f"Standard error ({m.scale})" if m.scale and m.scale != m.label.lower() else "Standard error",
+        se_title=title,
         footnotes=few,
-        alt=_alt(result, se, bool(shades), few),
+        alt=_alt(result, kind, down, se, bool(shades), few, filled),
         style=words,
     )
 
@@ -165,10 +194,9 @@ def _falls(result: Result) -> bool:
 
 
 def _limits(
-    y: FloatArray, se: FloatArray, mu: float, z: float, null: float, ends: tuple[float, float]
+    y: FloatArray, most: float, mu: float, z: float, null: float, ends: tuple[float, float]
 ) -> tuple[float, float, float]:
     """Return the limits across on the analysis scale, and the null unless it is too far off to be shown."""
-    most = float(se.max())
     low, high = min(float(y.min()), mu - z * most), max(float(y.max()), mu + z * most)
     span = high - low
     if np.isfinite(null) and max(low - null, null - high) > span:
@@ -195,19 +223,6 @@ def _axis(result: Result, a: float, b: float, null: float, room: float) -> Axis:
     return Axis(m.axis, low, high, ticks, labels, keep, title, m.to_analysis)
 
 
-def _descending(se_most: float) -> list[FloatArray]:
-    """Ticks of the standard error, from nothing downwards: four to seven of them."""
-    offers = [s for s in linear_steps(0.0, se_most) if 4 <= len(s) <= 7]
-    return offers or [np.array([0.0, float(f"{se_most:.1g}")])]
-
-
-def _se_labels(ticks: FloatArray) -> tuple[str, ...]:
-    """Write standard errors with the same number of decimals, nothing as "0"."""
-    plain = [tick_label(float(x)) for x in ticks]
-    decimals = max(len(x.partition(".")[2]) for x in plain)
-    return tuple("0" if x == 0 else f"{x:.{decimals}f}" for x in ticks)
-
-
 def _wedge(centre: float, z: float, a: float, b: float, se_most: float) -> tuple[Corner, Corner]:
     """Return where the lines centre -+ z SE leave the plotting area: left and right."""
     left, right = max(a, centre - z * se_most), min(b, centre + z * se_most)
@@ -220,12 +235,29 @@ def _contours(
     found = []
     for i, level in enumerate(levels):
         left, right = _wedge(null, float(special.ndtri(0.5 + level / 2)), a, b, se_most)
-        corners = ((null, 0.0), right, (right[0], se_most), (left[0], se_most), left)
-        upper = _p(1 - levels[i - 1], style) if i else ""
-        own = _p(1 - level, style)
-        label = f"{own} < {style.p} < {upper}" if i else f"{style.p} > {own}"
-        found.append((level, label, corners))
+        raw = ((null, 0.0), right, (right[0], se_most), (left[0], se_most), left)
+        corners = tuple((x, s / se_most) for x, s in raw)
+        found.append((level, _contour_label(levels, i, style), corners))
     return tuple(found)
+
+
+def _curved(
+    null: float, levels: tuple[float, ...], a: float, b: float, up: Placed, style: Style
+) -> tuple[tuple[float, str, tuple[Corner, ...]], ...]:
+    """Contours against any function of the standard error: the region between the two curves, down to the lower edge."""
+    found = []
+    for i, level in enumerate(levels):
+        left, right = envelope(up, null, float(special.ndtri(0.5 + level / 2)), 0.0, a, b)
+        if not left or not right:
+            continue
+        corners = (*right, (right[-1][0], 1.0), (left[-1][0], 1.0), *reversed(left))
+        found.append((level, _contour_label(levels, i, style), corners))
+    return tuple(found)
+
+
+def _contour_label(levels: tuple[float, ...], i: int, style: Style) -> str:
+    own = _p(1 - levels[i], style)
+    return f"{own} < {style.p} < {_p(1 - levels[i - 1], style)}" if i else f"{style.p} > {own}"
 
 
 def _beyond(levels: tuple[float, ...], style: Style) -> str:
@@ -237,14 +269,23 @@ def _p(p: float, style: Style) -> str:
     return text if style.leading_zero else text.removeprefix("0")
 
 
-def _alt(result: Result, se: FloatArray, shaded: bool, few: tuple[str, ...]) -> str:
+def _alt(
+    result: Result,
+    kind: Vertical,
+    down: FloatArray,
+    se: FloatArray,
+    shaded: bool,
+    few: tuple[str, ...],
+    filled: int,
+) -> str:
     e = result.effects
     m, fit = e.measure, result.estimate
     mu = float(m.to_analysis(fit.value))
     left = int(np.sum(m.to_printed(e.y) < fit.value))
+    made_up = f", {filled} of them filled" if filled else ""
     text = (
-        f"Funnel plot of {plural(len(e))}: {m.label.lower()} against standard error, which runs from {se.min():.2g} to "
-        f"{se.max():.2g}. {left} lie below and {len(e) - left} above the pooled {m.format(fit.value)}; "
+        f"Funnel plot of {plural(len(e))}{made_up}: {m.label.lower()} against {with_small(kind.title)}, which runs from "
+        f"{down.min():.2g} to {down.max():.2g}. {left} lie below and {len(e) - left} above the pooled {m.format(fit.value)}; "
         f"{_outside(e.y, se, mu, fit.level)} outside the pseudo {100 * fit.level:g}% limits"
     )
     if shaded:
@@ -252,6 +293,11 @@ def _alt(result: Result, se: FloatArray, shaded: bool, few: tuple[str, ...]) -> 
         null = float(m.to_analysis(m.null))
         text += f"; {int(np.sum(np.abs(e.y - null) > z * se))} significant at P < 0.05"
     return " ".join([text + ".", *few])
+
+
+def with_small(title: str) -> str:
+    """Write a title within a sentence."""
+    return title[:1].lower() + title[1:]
 
 
 def _outside(y: FloatArray, se: FloatArray, mu: float, level: float) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from metaleptic.plots.funnel_layout import FunnelLayout
+from metaleptic.plots.chart_scene import dashes
+from metaleptic.plots.funnel_layout import FunnelLayout, Point
 from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text, middle, rectangle
+from metaleptic.plots.styles import Style
 from metaleptic.plots.wrap import TextWidth, wrap
 
 # Inside the innermost contour the ground is white; then from dark to light outwards, as in Peters et al. 2008.
@@ -41,8 +43,11 @@ def funnel_scene(layout: FunnelLayout, page: float, width: TextWidth) -> Scene:
         null = layout.axis.position(layout.axis.null)
         marks.append(Line(at(null, 0), at(null, 1), style.ink, 0.8))
     marks.append(Line(at(layout.pooled, 0), at(layout.pooled, 1), style.line, 0.9, (3.0, 2.4)))
-    marks += [Line(at(*start), at(*end), style.line, 0.9, (3.0, 2.4)) for start, end in layout.limits]
-    marks += [Dot(at(p.x, p.y), 2.7, style.square, "#ffffff") for p in layout.points]
+    if layout.published == layout.published:
+        marks.append(Line(at(layout.published, 0), at(layout.published, 1), style.muted, 0.9))
+    for side_line in layout.limits:
+        marks += [Line(*ends, style.line, 0.9) for ends in dashes([at(*corner) for corner in side_line])]
+    marks += [_study(p, at(p.x, p.y), style) for p in layout.points]
     _frame(layout, side, left, right, top, bottom, marks)
     y = bottom + 5.0 + small
     for line in wrap(layout.axis.title, right - left, style.size, False, width):
@@ -60,6 +65,11 @@ def funnel_scene(layout: FunnelLayout, page: float, width: TextWidth) -> Scene:
     return Scene(page, y + MARGIN, tuple(marks))
 
 
+def _study(point: Point, at: tuple[float, float], style: Style) -> Dot:
+    """Draw a study as a dot, a filled one as a ring."""
+    return Dot(at, 2.7, "#ffffff", style.square, 0.9) if point.filled else Dot(at, 2.7, style.square, "#ffffff")
+
+
 def _frame(
     layout: FunnelLayout, side: list[str], left: float, right: float, top: float, bottom: float, marks: list[Mark]
 ) -> None:
@@ -71,8 +81,8 @@ def _frame(
         x = left + layout.axis.position(value) * (right - left)
         marks.append(Line((x, bottom), (x, bottom + 3.5), style.ink, 0.9))
         marks.append(Text(x, bottom + 5.0 + small, label, small, style.ink, "middle"))
-    for value, label in zip(layout.se_ticks, layout.se_labels, strict=True):
-        y = top + value / layout.se_most * (bottom - top)
+    for place, label in zip(layout.se_places, layout.se_labels, strict=True):
+        y = top + place * (bottom - top)
         marks.append(Line((left - 3.5, y), (left, y), style.ink, 0.9))
         marks.append(Text(left - 5.5, middle(y, small), label, small, style.ink, "end"))
     for n, line in enumerate(side):
@@ -83,6 +93,8 @@ def _frame(
 def _legend(layout: FunnelLayout) -> list[tuple[str, str]]:
     """List what is to be explained: a colour or "line" or "dot", and the words."""
     entries = [("dot", "study"), ("line", layout.limits_label)]
+    if any(p.filled for p in layout.points):
+        entries[1:1] = [("ring", "filled by trim and fill"), ("published", "pooled without them")]
     entries += [(SHADES[i], c.label) for i, c in enumerate(layout.contours)]
     if layout.beyond:
         entries.append((GROUND, layout.beyond))
@@ -106,6 +118,10 @@ def _write_legend(
         centre = y - 0.365 * size
         if what == "dot":
             marks.append(Dot((x + SWATCH / 2, centre), 2.7, style.square, "#ffffff"))
+        elif what == "ring":
+            marks.append(Dot((x + SWATCH / 2, centre), 2.7, "#ffffff", style.square, 0.9))
+        elif what == "published":
+            marks.append(Line((x, centre), (x + SWATCH, centre), style.muted, 0.9))
         elif what == "line":
             marks.append(Line((x, centre), (x + SWATCH, centre), style.line, 0.9, (3.0, 2.4)))
         else:

@@ -32,11 +32,12 @@ def baujat_chart(record: Baujat, style: Style) -> Chart:
         record.heterogeneity, "Contribution to heterogeneity (squared Pearson residual)", zero=True, pad=0.09
     )
     y = upright_axis(record.influence, "Influence on the pooled effect", zero=True, pad=0.09)
-    score = record.heterogeneity / np.nanmax(record.heterogeneity) + record.influence / np.nanmax(record.influence)
+    score = sum(np.nan_to_num(a / (np.nanmax(a) or 1.0)) for a in (record.heterogeneity, record.influence))
     labels = few_labels(record.fit.effects.study, score)
     dots = [
         Dots((float(x.at(a)), float(y.at(b))), label=name)
         for a, b, name in zip(record.heterogeneity, record.influence, labels, strict=True)
+        if np.isfinite(a) and np.isfinite(b)
     ]
     return Chart("Baujat plot", x, y, dots=tuple(dots), alt=record.sentence, style=style)
 
@@ -128,19 +129,22 @@ def radial_chart(record: Radial, style: Style) -> Chart:
 
 def residuals_chart(record: Residuals, style: Style) -> Chart:
     """Studentised residuals against the normal quantiles of their ranks."""
-    k = len(record.raw)
-    x = plain_axis(record.expected, "Expected from a normal distribution", pad=0.08)
-    order = np.argsort(record.expected)
+    there = ~np.isnan(record.studentized)
+    expected, found = record.expected[there], record.studentized[there]
+    study = [s for s, t in zip(record.fit.effects.study, there, strict=True) if t]
+    k = len(found)
+    x = plain_axis(expected, "Expected from a normal distribution", pad=0.08)
+    order = np.argsort(expected)
     rank = np.arange(1, k + 1)
     low, high = (special.ndtri(special.betaincinv(rank, k + 1 - rank, q)) for q in (0.025, 0.975))
-    y = upright_axis(np.r_[record.studentized, low, high], "Studentised deleted residual")
-    place = x.at(record.expected[order])
+    y = upright_axis(np.r_[found, low, high], "Studentised deleted residual")
+    place = x.at(expected[order])
     band = Area((*spots(place, y.at(low)), *spots(place, y.at(high))[::-1]), "stripe")
-    ends = np.array([float(record.expected.min()), float(record.expected.max())])
-    away = np.abs(record.studentized) > 1.96
+    ends = np.array([float(expected.min()), float(expected.max())])
+    away = np.abs(found) > 1.96
     dots = [
         Dots((float(x.at(a)), float(y.at(b))), role="alarm" if f else "main", label=s if f else "")
-        for a, b, f, s in zip(record.expected, record.studentized, away, record.fit.effects.study, strict=True)
+        for a, b, f, s in zip(expected, found, away, study, strict=True)
     ]
     return Chart(
         "Normal quantile plot",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from metaleptic.types import Effects, Estimate
 
 NAN = float("nan")
@@ -16,7 +18,8 @@ def call_text(model: str, tau2: str, test: str, level: float) -> str:
 def printed_estimate(effects: Effects, value: float, low: float, high: float, level: float, kind: str) -> Estimate:
     """Bring an estimate and its bounds to the printed scale, lower bound first."""
     to = effects.measure.to_printed
-    a, b = (float(to(x)) for x in (low, high))
+    with np.errstate(over="ignore"):  # a bound too large to be printed is infinite
+        a, b = (float(to(x)) for x in (low, high))
     return Estimate(float(to(value)), min(a, b), max(a, b), level, kind)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 
 from metaleptic.convert.intervals import clopper_pearson
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.pooling.binomial import fit_binomial_normal, homogeneity
 from metaleptic.pooling.build import NAN, call_text, notes_on, printed_estimate
 from metaleptic.pooling.heterogeneity import typical_variance
@@ -150,6 +150,10 @@ def _of_tables(
 ) -> Pooled:
     """Build the result of a common-effect model of two-by-two tables."""
     k = len(effects)
+    if not se > 0:
+        raise NotEstimableError(
+            f'model "{model}" has no standard error here: no study has both patients with and without the event in its arms.'
+        )
     half = float(special.ndtri(0.5 + level / 2)) * se
     return Pooled(
         effects=effects,

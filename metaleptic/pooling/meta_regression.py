@@ -33,7 +33,8 @@ def meta_regression(effects: Effects, moderators: Any, *, model: str, tau2: str,
     df = float(fit.df)
     t2 = float(fit.tau2)
     half = float(quantile(df, level)) * se
-    statistic = fit.beta / se
+    with np.errstate(divide="ignore", invalid="ignore"):  # no spread and no effect: nothing speaks against 0
+        statistic = np.where((se == 0) & (fit.beta == 0), 0.0, fit.beta / se)
     p_values = 2 * (special.ndtr(-np.abs(statistic)) if np.isinf(df) else special.stdtr(df, -np.abs(statistic)))
     omnibus = _omnibus(fit, design, df)
     r2, adjusted = _explained(effects, estimator, design, fit)

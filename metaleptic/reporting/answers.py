@@ -15,7 +15,8 @@ from metaleptic.reporting.analysis import Analysis, Question
 from metaleptic.reporting.bayes_question import BayesAnswer, answer_bayes
 from metaleptic.reporting.kinds import KINDS
 from metaleptic.reporting.select import LeftOut, Origin, select_rows
-from metaleptic.sensitivity.leave_one_out import LeaveOneOut, leave_one_out
+from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.robustness import Robustness, robustness
 from metaleptic.types import Finding
 
 
@@ -31,8 +32,8 @@ class Answer:
         The pooled result.
     groups : Subgroups or None
         The same by subgroup.
-    influence : LeaveOneOut or None
-        The first sensitivity analysis; None below three studies.
+    robust : Robustness or None
+        The checks of its robustness; None for a single study.
     origins : tuple of Origin
         Where each pooled number comes from, aligned with ``fit.effects``.
     left_out : tuple of LeftOut
@@ -50,13 +51,19 @@ class Answer:
     question: Question
     fit: Pooled
     groups: Subgroups | None
-    influence: LeaveOneOut | None
+    robust: Robustness | None
     origins: tuple[Origin, ...]
     left_out: tuple[LeftOut, ...]
     findings: tuple[Finding, ...]
     remarks: tuple[str, ...]
     table_sha256: str
     bayes: BayesAnswer | None = None
+
+    @property
+    def influence(self) -> LeaveOneOut | None:
+        """The leave-one-out analysis; None below three studies."""
+        records = [c.record for c in self.robust.checks] if self.robust is not None else []
+        return next((r for r in records if isinstance(r, LeaveOneOut)), None)
 
     @property
     def shown(self) -> Pooled | Subgroups:
@@ -97,7 +104,7 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
         question=q,
         fit=fit,
         groups=groups if groups is not None and len(groups.groups) > 1 else None,
-        influence=leave_one_out(fit) if fit.k >= 3 else None,
+        robust=robustness(fit) if fit.k >= 2 else None,
         origins=used,
         left_out=selection.left_out + unusable,
         findings=audit(selection.table) if "value" in selection.table.columns else (),

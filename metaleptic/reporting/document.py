@@ -23,6 +23,7 @@ from metaleptic.reporting.bayes_sentences import (
 )
 from metaleptic.reporting.code import reproducing_code
 from metaleptic.reporting.references import References
+from metaleptic.reporting.robust_section import CAPTIONS, RobustSection, robust_section
 from metaleptic.reporting.sentences import (
     answer_sentence,
     count_words,
@@ -34,6 +35,7 @@ from metaleptic.reporting.sentences import (
 from metaleptic.types import Estimate, Finding, Measure
 
 BAYES = "posterior"  # how the names of the figures of a posterior begin
+ANSWER_FIGURES = ("forest", "funnel")  # the others stand beside the check that they show
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,8 @@ class Section:
     interaction: str
     studies: tuple[Mapping[str, str], ...]
     left_out: tuple[Mapping[str, str], ...]
-    influence: tuple[tuple[str, ...], ...]
-    influence_sentence: str
+    robust: RobustSection | None
+    robust_figures: Mapping[str, Figure]
     findings: tuple[Finding, ...]
     methods: str
     code: str
@@ -106,6 +108,7 @@ def render(analysis: Analysis, answers: Sequence[Answer], figures: Mapping[str, 
         "references": refs.entries(),
         "findings": evidence_findings(analysis) if from_file else (),
         "contradictions": contradictions(analysis),
+        "captions": CAPTIONS,
         "versions": versions(),
         "inputs": _inputs(analysis, answers),
         "style": environment.loader.get_source(environment, "style.css")[0] if environment.loader else "",
@@ -134,7 +137,7 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
         heterogeneity=belief_sentence(a.bayes) if headline and a.bayes else heterogeneity_sentence(fit),
         caution=q.caution,
         remarks=bayes_notes(a.bayes.post) if headline and a.bayes else a.remarks,
-        figures=tuple(f for f in figures if f.kind.startswith(BAYES) == headline),
+        figures=tuple(f for f in figures if (f.kind.startswith(BAYES) if headline else f.kind in ANSWER_FIGURES)),
         glance=_glance(a),
         subgroups=_subgroup_rows(a.groups) if a.groups is not None else (),
         interaction=interaction_line(a.groups) if a.groups is not None else "",
@@ -149,8 +152,8 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
             }
             for x in a.left_out
         ),
-        influence=_influence_rows(a),
-        influence_sentence=a.influence.sentence if a.influence else "",
+        robust=robust_section(a),
+        robust_figures={f.kind: f for f in figures if f.kind not in ANSWER_FIGURES},
         findings=a.findings,
         methods=methods_text(a, refs),
         code=reproducing_code(a),
@@ -174,7 +177,9 @@ def _posterior(a: Answer, figures: Sequence[Figure]) -> Posterior:
     return Posterior(
         sentence=pooled_sentence(a) if a.bayes.headline else bayes_sentence(post, a.question.answer),
         belief=heterogeneity_sentence(a.fit) if a.bayes.headline else belief_sentence(a.bayes),
-        figures=tuple(f for f in figures if f.kind.startswith(BAYES) != a.bayes.headline),
+        figures=tuple(
+            f for f in figures if (f.kind in ANSWER_FIGURES if a.bayes.headline else f.kind.startswith(BAYES))
+        ),
         rows=bayes_rows(a.bayes),
         has_null=post.effects.measure.has_null,
         studies=studies,
@@ -230,20 +235,6 @@ def _study_rows(a: Answer) -> list[Mapping[str, str]]:
             }
         )
     return rows
-
-
-def _influence_rows(a: Answer) -> tuple[tuple[str, ...], ...]:
-    if a.influence is None:
-        return ()
-    m, x = a.fit.effects.measure, a.influence
-    return tuple(
-        (
-            study,
-            f"{m.format(x.value[i])}{_unit(a.fit)} ({m.format_interval(x.low[i], x.high[i])})",
-            f"{x.i2[i]:.0f}%" if x.i2[i] == x.i2[i] else "–",
-        )
-        for i, study in enumerate(a.fit.effects.study)
-    )
 
 
 def _inputs(analysis: Analysis, answers: Sequence[Answer]) -> list[tuple[str, str]]:

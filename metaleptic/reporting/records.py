@@ -18,6 +18,7 @@ from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.bayes_record import bayes_record
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.robustness import Robustness
 from metaleptic.types import Estimate
 
 COLUMNS = (
@@ -136,6 +137,7 @@ def _record(a: Answer) -> dict[str, Any]:
             "other_priors": [bayes_record(post) for post in a.bayes.others],
             "power_scale": a.bayes.power and {"mu": list(a.bayes.power.mu), "tau": list(a.bayes.power.tau)},
         },
+        "robustness": [] if a.robust is None else _robust_record(a.robust),
         "rows": _rows(a),
         "left_out": [
             {"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason}
@@ -185,6 +187,13 @@ def _influence_record(influence: LeaveOneOut) -> list[dict[str, Any]]:
     return [
         {"left_out": study, "value": float(value), "low": float(low), "high": float(high)}
         for study, value, low, high in zip(*columns, strict=True)
+    ]
+
+
+def _robust_record(robust: Robustness) -> list[dict[str, Any]]:
+    return [
+        {"question": c.question, "answered": c.record is not None, "answer": c.sentence.removeprefix("Not answered: ")}
+        for c in robust.checks
     ]
 
 

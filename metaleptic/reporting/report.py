@@ -20,6 +20,7 @@ from metaleptic.reporting.analysis import Analysis, load_analysis
 from metaleptic.reporting.answers import Answer, answer_question
 from metaleptic.reporting.document import BAYES, Figure, render
 from metaleptic.reporting.records import to_csv, to_json
+from metaleptic.reporting.robust_section import robust_figures
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.reporting.single import wrap_result
 
@@ -35,7 +36,7 @@ class Report:
     path : Path
         The page.
     figures : tuple of Path
-        Forest and funnel plots as separate files.
+        Forest and funnel plots and those of the robustness checks as separate files.
     tables : tuple of Path
         ``results.csv`` and ``results.json``.
     answers : tuple of Answer
@@ -150,6 +151,7 @@ def _figures(
             post = answer.bayes.post
             drawn.append((f"{BAYES}-forest", forest(post, columns=_with_shrunken(answer), favours=q.favours)))
             drawn.append((f"{BAYES}-prior", prior_posterior(post)))
+        drawn += robust_figures(answer)
         inline[q.id] = [Figure(name, plot.svg(), plot.alt) for name, plot in drawn]
         for name, plot in drawn:
             for kind in formats:

@@ -14,6 +14,7 @@ from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.bayes_sentences import bayes_methods, bayes_sentence
 from metaleptic.reporting.kinds import KINDS
 from metaleptic.reporting.references import References
+from metaleptic.reporting.robust_section import source_of
 
 PREDICTION_SOURCE = (
     "Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159; "
@@ -150,6 +151,11 @@ def methods_text(answer: Answer, refs: References) -> str:
         )
     if answer.influence is not None:
         parts.append(f"Each study was left out in turn {refs.cite(INFLUENCE_SOURCE)}.")
+    if answer.robust is not None:
+        others = [c.record for c in answer.robust.checks if c.record is not None]
+        sources = dict.fromkeys(s for s in (source_of(r) for r in others) if s and s != INFLUENCE_SOURCE)
+        if sources:
+            parts.append(f"The other checks of robustness follow {refs.cite('; '.join(sources))}.")
     return " ".join([*parts, *_bayes_parts(answer, refs)])
 
 

@@ -15,7 +15,7 @@ from metaleptic.reporting.analysis import Analysis, Question
 from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.bayes_question import BayesAnswer, scaled
 from metaleptic.reporting.select import LeftOut, Origin
-from metaleptic.sensitivity.leave_one_out import leave_one_out
+from metaleptic.sensitivity.robustness import robustness
 
 KIND_OF = {
     "HR": "hazard_ratios",
@@ -63,7 +63,7 @@ def wrap_result(result: Pooled | Subgroups | PooledBayes) -> tuple[Analysis, lis
         question,
         fit,
         groups,
-        leave_one_out(fit) if fit.k >= 3 else None,
+        robustness(fit) if fit.k >= 2 else None,
         used,
         left_out,
         (),

@@ -15,12 +15,12 @@ from metaleptic.sensitivity.mixture import two_groups
 from metaleptic.sensitivity.subset_fits import fit_subsets, refuse_others
 from metaleptic.sensitivity.subset_sums import masks_of, subset_estimates
 from metaleptic.sensitivity.words import listed, with_small_letter
-from metaleptic.types import FloatArray, frozen_array
+from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 EXHAUSTIVE = 20
 SAMPLE = 1 << 20
 BY_SUMS = ("", "DL", "REML", "ML")
-CHUNK = 1 << 15
+CHUNK = 1 << 13
 CLOUD = 4000
 APART = 3.0
 SPLITS = 0.4  # correlation of a study's presence with the group, from which it counts as splitting the cloud
@@ -36,7 +36,7 @@ class AllSubsets:
     fit : Pooled
         The result with all studies.
     code : ndarray of int, shape (m,)
-        The subset as binary digits, the first study the highest; empty above 62 studies.
+        The subset as binary digits, the first study the highest; empty above 62 studies (``contains`` still answers).
     k : ndarray of shape (m,)
         Number of studies in each.
     estimate : ndarray of shape (m,)
@@ -44,7 +44,7 @@ class AllSubsets:
     tau2, q, i2, h2 : ndarray of shape (m,)
         Heterogeneity.
     exhaustive : bool
-        Whether these are all subsets.
+        Whether these are all subsets (of at least the smallest size asked for).
     seed : int or None
         Seed of the sample.
     presence : ndarray of shape (k,)
@@ -53,6 +53,8 @@ class AllSubsets:
         Centres (estimate, I2) of the two groups of the cloud.
     separation : float
         Distance of the two centres in standard deviations within the groups; below about 3 there is one cloud.
+    packed : ndarray of uint8, shape (m, ceil(k / 8))
+        The subsets as bits, eight studies in a byte.
     """
 
     fit: Pooled
@@ -68,6 +70,21 @@ class AllSubsets:
     presence: FloatArray
     groups: FloatArray
     separation: float
+    packed: np.ndarray[Any, np.dtype[np.uint8]]
+
+    def contains(self, study: str) -> BoolArray:
+        """Say of every subset whether it holds a study.
+
+        Raises
+        ------
+        OptionError
+            If there is no such study.
+        """
+        if study not in self.fit.effects.study:
+            raise OptionError(f"there is no study '{study}'.")
+        i = self.fit.effects.study.index(study)
+        found: BoolArray = (self.packed[:, i // 8] >> (7 - i % 8)) & 1 == 1
+        return found
 
     @property
     def splitting(self) -> tuple[str, ...]:
@@ -84,6 +101,8 @@ class AllSubsets:
         low, middle, high = (float(m.to_printed(x)) for x in np.quantile(self.estimate, [0.025, 0.5, 0.975]))
         low, high = min(low, high), max(low, high)
         what = f"all {len(self.k):,} subsets" if self.exhaustive else f"{len(self.k):,} random subsets"
+        if self.k.min() > 1:
+            what += f" of at least {self.k.min():.0f}"
         text = (
             f"In {what} of the studies, {with_small_letter(m.label)} has the median {m.format(middle)} and lies between "
             f"{m.format(low)} and {m.format(high)} in 95% of them"
@@ -157,6 +176,7 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
     rng = np.random.default_rng(used_seed)
     parts: list[dict[str, FloatArray]] = []
     codes: list[IntArray] = []
+    bits: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     total = 2**k - 1 if exhaustive else most
     shown = sys.stderr.isatty() and total * k > 5_000_000
     for start in range(0, total, CHUNK):
@@ -166,10 +186,11 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
             keep = masks_of(code, k)
         else:
             keep = (rng.random((size, k)) < 0.5).astype(np.float64)
-            code = (keep @ 2.0 ** np.arange(k - 1, -1, -1)).astype(np.int64) if k <= 52 else np.empty(0, np.int64)
+            code = _codes(keep) if k <= 62 else np.empty(0, np.int64)
         inside = np.add.reduce(keep, axis=-1) >= smallest
         keep = keep[inside]
         codes.append(code[inside] if len(code) else code)
+        bits.append(np.packbits(keep > 0, axis=-1))
         parts.append(_estimates(fit, keep))
         if shown:
             print(f"\r{start + size:,} of {total:,} subsets", end="", file=sys.stderr, flush=True)  # noqa: T201
@@ -177,8 +198,9 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
         print(file=sys.stderr)  # noqa: T201
     columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
     code = np.concatenate(codes)
-    presence, groups, separation = _split(columns, code, k)
-    code.flags.writeable = False
+    packed = np.concatenate(bits)
+    presence, groups, separation = _split(columns, packed, k)
+    code.flags.writeable = packed.flags.writeable = False
     return AllSubsets(
         fit=fit,
         code=code,
@@ -188,11 +210,12 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
         q=frozen_array(columns["q"]),
         i2=frozen_array(columns["i2"]),
         h2=frozen_array(columns["h2"]),
-        exhaustive=exhaustive and smallest == 1,
+        exhaustive=exhaustive,
         seed=used_seed,
         presence=frozen_array(presence),
         groups=frozen_array(groups),
         separation=separation,
+        packed=packed,
     )
 
 
@@ -204,11 +227,26 @@ def _estimates(fit: Pooled, keep: FloatArray) -> dict[str, FloatArray]:
     return {"k": f.k, "estimate": f.beta, "tau2": f.tau2, "q": f.q, "i2": f.i2, "h2": f.h2}
 
 
-def _split(columns: dict[str, FloatArray], code: IntArray, k: int) -> tuple[FloatArray, FloatArray, float]:
+def _codes(keep: FloatArray) -> IntArray:
+    """Return subsets as numbers, in two halves so that no digit is lost above 52 studies."""
+    k = keep.shape[1]
+    if k <= 52:
+        whole: IntArray = (keep @ 2.0 ** np.arange(k - 1, -1, -1)).astype(np.int64)
+        return whole
+    cut = 31
+    high = (keep[:, : k - cut] @ 2.0 ** np.arange(k - cut - 1, -1, -1)).astype(np.int64)
+    low = (keep[:, k - cut :] @ 2.0 ** np.arange(cut - 1, -1, -1)).astype(np.int64)
+    code: IntArray = (high << cut) | low
+    return code
+
+
+def _split(
+    columns: dict[str, FloatArray], packed: np.ndarray[Any, np.dtype[np.uint8]], k: int
+) -> tuple[FloatArray, FloatArray, float]:
     """Look for two groups among the subsets of at least three studies, and for the studies that go with them."""
     nothing = np.zeros(k), np.full((2, 2), np.nan), 0.0
     usable = np.flatnonzero(columns["k"] >= min(3, k - 1))
-    if len(code) == 0 or len(usable) < 20:
+    if len(usable) < 20:
         return nothing
     at = usable[np.unique(np.linspace(0, len(usable) - 1, CLOUD).astype(int))]
     points = np.stack([columns["estimate"][at], columns["i2"][at]], axis=-1)
@@ -216,7 +254,7 @@ def _split(columns: dict[str, FloatArray], code: IntArray, k: int) -> tuple[Floa
         return nothing
     points = points[:, points.std(axis=0) > 1e-12]
     found = two_groups(points)
-    masks = masks_of(code[at], k)
+    masks = np.unpackbits(packed[at], axis=-1, count=k).astype(np.float64)
     away = masks - masks.mean(axis=0)
     group = found.upper - found.upper.mean()
     with np.errstate(divide="ignore", invalid="ignore"):

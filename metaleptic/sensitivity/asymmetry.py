@@ -56,7 +56,8 @@ def _regression(y: Any, v: Any, x: Any, tau2: str | None, test: str, at_zero: bo
     fit = fit_regression(y, v, design, tau2=tau2, test=test)
     se = np.sqrt(np.diag(fit.cov))
     df = float(fit.df)
-    statistic = float(fit.beta[1] / se[1])
+    exact = se[1] == 0 and fit.beta[1] == 0  # effects that are all exactly the same: no slope, and no doubt of it
+    statistic = 0.0 if exact else float(fit.beta[1] / se[1])
     limit = (float(fit.beta[0]), float(se[0])) if at_zero else (NAN, NAN)
     spread = float(np.sqrt(fit.scale)) if tau2 is None else float(np.sqrt(fit.tau2))
     w = 1 / (v + fit.tau2)

@@ -11,7 +11,7 @@ from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
-from metaleptic.sensitivity.deletion import deletion_diagnostics, say_what_is_essential
+from metaleptic.sensitivity.deletion import deletion_diagnostics, reasons_of, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.types import FloatArray, frozen_array
 
@@ -38,6 +38,8 @@ class Baujat:
     def sentence(self) -> str:
         """What the plot shows, in plain words."""
         study = self.fit.effects.study
+        if not self.heterogeneity.sum() > 1e-12:
+            return "The studies agree exactly: there is no heterogeneity to which one could add."
         i, j = int(np.nanargmax(self.heterogeneity)), int(np.nanargmax(self.influence))
         share = 100 * self.heterogeneity[i] / self.heterogeneity.sum()
         if i == j:
@@ -46,14 +48,14 @@ class Baujat:
 
     def to_frame(self) -> Any:
         """Return a row per study."""
-        return to_frame(
-            {
-                "study": self.fit.effects.study,
-                "heterogeneity": self.heterogeneity,
-                "influence": self.influence,
-            },
-            self.fit.effects.frame_kind,
-        )
+        columns: dict[str, Any] = {
+            "study": self.fit.effects.study,
+            "heterogeneity": self.heterogeneity,
+            "influence": self.influence,
+        }
+        if np.isnan(self.influence).any():
+            columns["reason"] = reasons_of(np.isnan(self.influence))
+        return to_frame(columns, self.fit.effects.frame_kind)
 
     def __repr__(self) -> str:
         return self.sentence

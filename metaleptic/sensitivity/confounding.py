@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.result import Pooled
@@ -20,7 +21,7 @@ class EValue:
 
     Attributes
     ----------
-    fit : Pooled
+    fit : Pooled or PooledBayes
         The fit.
     value : float
         E-value of the estimate: risk ratio of an unmeasured confounder with both treatment and outcome.
@@ -32,7 +33,7 @@ class EValue:
         Whether the outcome was taken to be rare.
     """
 
-    fit: Pooled
+    fit: Pooled | PooledBayes
     value: float
     bound: float
     risk_ratio: float
@@ -59,13 +60,13 @@ class EValue:
         return self.sentence
 
 
-def e_value(fit: Pooled, *, rare: bool = False) -> EValue:
+def e_value(fit: Pooled | PooledBayes, *, rare: bool = False) -> EValue:
     """Say how strong unmeasured confounding would have to be to explain a pooled ratio away.
 
     Parameters
     ----------
-    fit : Pooled
-        Hazard, risk or odds ratio from ``ml.pool``.
+    fit : Pooled or PooledBayes
+        Hazard, risk or odds ratio from ``ml.pool`` or ``ml.pool_bayes``.
     rare : bool, default False
         Whether the outcome is rare (below about 15%) at the end of follow-up: odds and hazard ratios are then taken as
         risk ratios; otherwise the square root of the odds ratio, and an approximation for the hazard ratio, are.
@@ -91,7 +92,8 @@ def e_value(fit: Pooled, *, rare: bool = False) -> EValue:
     >>> round(ml.e_value(ml.pool(e)).value, 2)
     3.25
     """
-    fit = refuse_others(fit, "e_value")
+    if not isinstance(fit, PooledBayes):
+        fit = refuse_others(fit, "e_value")
     key = fit.effects.measure.key
     if key not in ("HR", "RR", "OR"):
         raise OptionError(f"E-values are defined for hazard, risk and odds ratios, not {fit.effects.measure.label}.")

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.columns import order_of
+from metaleptic.sensitivity.leave_one_out_bayes import posterior_subsets
 from metaleptic.sensitivity.subset_fits import SubsetFits, fit_subsets, refuse_others
 from metaleptic.sensitivity.words import side, value_words, with_small_letter
 from metaleptic.types import FloatArray, frozen_array
@@ -22,7 +24,7 @@ class Cumulative:
 
     Attributes
     ----------
-    fit : Pooled
+    fit : Pooled or PooledBayes
         The result with all studies.
     by : str
         Column that gave the order; "" for the order of the input.
@@ -31,12 +33,12 @@ class Cumulative:
     value, low, high : ndarray of shape (k,)
         Pooled effect and interval so far, printed scale.
     tau2, i2 : ndarray of shape (k,)
-        Heterogeneity so far.
+        Heterogeneity so far; of a Bayesian fit the squared median of tau, and no I2 (NaN).
     fits : SubsetFits
         The same fits on the analysis scale, with tests and Q.
     """
 
-    fit: Pooled
+    fit: Pooled | PooledBayes
     by: str
     added: tuple[str, ...]
     value: FloatArray
@@ -64,6 +66,8 @@ class Cumulative:
         m, k = self.fit.effects.measure, len(self.added)
         half = k // 2
         now = value_words(m, self.value[-1], self.low[-1], self.high[-1], self.fit.level)
+        if isinstance(self.fit, PooledBayes):
+            now = now.replace("% CI ", "% CrI ")
         order = f"in order of {self.by.removeprefix('-')}" if self.by else "in the order of the table"
         text = (
             f"Adding studies {order}, {with_small_letter(m.label)} went from {m.format(self.value[0])} (first study) over "
@@ -81,6 +85,10 @@ class Cumulative:
         f = self.fits
         values = (self.added, f.k.astype(int), self.value, self.low, self.high, f.p, self.tau2, self.i2)
         columns: dict[str, Any] = dict(zip(names, values, strict=True))
+        if isinstance(self.fit, PooledBayes):
+            del columns["i2"]  # a Bayesian fit has tau alone
+        if np.isnan(f.p).all():
+            del columns["p"]  # the model tests nothing: the measure has no null
         if self.fits.reason:
             columns["reason"] = self.fits.reason
         return to_frame(columns, self.fit.effects.frame_kind)
@@ -89,13 +97,13 @@ class Cumulative:
         return self.sentence
 
 
-def cumulative(fit: Pooled, *, by: str | None = None) -> Cumulative:
+def cumulative(fit: Pooled | PooledBayes, *, by: str | None = None) -> Cumulative:
     """Pool the studies one after the other, to see when the result settled and whether it drifts.
 
     Parameters
     ----------
-    fit : Pooled
-        From ``ml.pool``; its model and settings are used at each step.
+    fit : Pooled or PooledBayes
+        From ``ml.pool`` or ``ml.pool_bayes``; its model and settings are used at each step.
     by : str, optional
         Order: a column of the effects (``"year"``), or "se" (the most precise first), "n", "y", "study"; a minus sign
         before it turns the order round. The order of the input by default.
@@ -103,7 +111,7 @@ def cumulative(fit: Pooled, *, by: str | None = None) -> Cumulative:
     Returns
     -------
     Cumulative
-        The first step is the first study by itself, with its z interval.
+        The first step is the first study by itself, with its z interval (its posterior, of a Bayesian fit).
 
     Raises
     ------
@@ -124,13 +132,15 @@ def cumulative(fit: Pooled, *, by: str | None = None) -> Cumulative:
     >>> ml.cumulative(ml.pool(e), by="year").added
     ('B', 'C', 'A')
     """
-    fit = refuse_others(fit, "cumulative")
+    if not isinstance(fit, PooledBayes):
+        fit = refuse_others(fit, "cumulative")
     if fit.k < 2:
         raise NotEstimableError("a cumulative analysis needs at least 2 studies; there is 1.")
     order = np.arange(fit.k) if by is None else order_of(fit.effects, by)
     rank = np.empty(fit.k, dtype=np.intp)
     rank[order] = np.arange(fit.k)
-    fits = fit_subsets(fit, rank[None, :] <= np.arange(fit.k)[:, None])
+    keep = rank[None, :] <= np.arange(fit.k)[:, None]
+    fits = posterior_subsets(fit, keep) if isinstance(fit, PooledBayes) else fit_subsets(fit, keep)
     value, low, high = fits.printed(fit.effects.measure)
     return Cumulative(
         fit=fit,

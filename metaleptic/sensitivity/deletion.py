@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from metaleptic.errors import FewStudiesWarning
+from metaleptic.errors import FewStudiesWarning, NotEstimableError
 from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.regression import RegressionFit, fit_regression
 from metaleptic.sensitivity.words import listed
@@ -48,6 +48,8 @@ class Deletion:
 def deletion_diagnostics(y: Any, v: Any, x: Any, *, tau2: str | None, test: str) -> Deletion:
     """Return the diagnostics of a fit with design ``x`` of shape (k, p); a column of ones for a pooled mean."""
     k, p = x.shape
+    if test == "knapp-hartung":
+        refuse_exact_fit(y, x)
     essential = (np.linalg.qr(x)[0] ** 2).sum(axis=-1) > 1 - 1e-9
     keep = np.where(essential[:, None], 1.0, 1.0 - np.eye(k))
     full = _fit(y, v, x, tau2, test, 1.0)
@@ -96,6 +98,21 @@ def deletion_diagnostics(y: Any, v: Any, x: Any, *, tau2: str | None, test: str)
         flagged=flagged,
         essential=essential,
     )
+
+
+def refuse_exact_fit(y: Any, x: Any) -> None:
+    """Refuse effects that the model fits exactly: Hartung-Knapp standard errors are 0 then, and nothing can be told in them."""
+    off = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    if np.abs(off).max() <= 1e-12 * max(1.0, float(np.abs(y).max())):
+        raise NotEstimableError(
+            "the model fits all effects exactly, so that their Hartung-Knapp standard errors are 0 and no change can be told in "
+            'them. Pool with test="z" (or "adhoc") first.'
+        )
+
+
+def reasons_of(essential: BoolArray) -> list[str]:
+    """Say why a study has no deletion diagnostics; "" for the others."""
+    return ["it alone determines a coefficient" if e else "" for e in essential.tolist()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -74,9 +74,10 @@ class FailSafeN:
         return text + ". The number says nothing of how many there are."
 
     def to_frame(self) -> Any:
-        """Return one row."""
+        """Return one row, with what the method has."""
         names = ("method", "n", "k", "p", "mean", "target", "alpha", "mean_then", "tau2_then", "p_then")
-        return to_frame({name: [getattr(self, name)] for name in names}, self.frame_kind)
+        row = {name: getattr(self, name) for name in names}
+        return to_frame({n: [v] for n, v in row.items() if not (isinstance(v, float) and np.isnan(v))}, self.frame_kind)
 
     def __repr__(self) -> str:
         return self.sentence

@@ -11,7 +11,7 @@ from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
-from metaleptic.sensitivity.deletion import deletion_diagnostics, say_what_is_essential
+from metaleptic.sensitivity.deletion import deletion_diagnostics, reasons_of, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.sensitivity.words import listed
 from metaleptic.types import BoolArray, FloatArray, frozen_array
@@ -106,6 +106,9 @@ class Influence:
         for j, name in enumerate(self.names):
             columns["dfbetas" if len(self.names) == 1 else f"dfbetas_{name}"] = self.dfbetas[:, j]
         columns["influential"] = [bool(f) for f in self.flagged]
+        lost = np.isnan(self.cook)
+        if lost.any():
+            columns["reason"] = reasons_of(lost)
         return to_frame(columns, self.fit.effects.frame_kind)
 
     def __repr__(self) -> str:

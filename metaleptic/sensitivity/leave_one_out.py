@@ -9,12 +9,17 @@ from typing import Any, overload
 
 import numpy as np
 
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.multilevel.result import Multilevel
+from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.columns import groups_of
 from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes, leave_one_out_bayes
+from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients, leave_out_coefficients
+from metaleptic.sensitivity.multilevel_influence import units_of
 from metaleptic.sensitivity.subset_fits import SubsetFits, fit_subsets, refuse_others
 from metaleptic.sensitivity.words import side, with_small_letter
 from metaleptic.types import BoolArray, FloatArray, frozen_array
@@ -102,14 +107,21 @@ class LeaveOneOut:
 @overload
 def leave_one_out(fit: Pooled, *, by: str | None = None, size: int = 1) -> LeaveOneOut: ...
 @overload
-def leave_one_out(fit: PooledBayes, *, by: None = None, size: int = 1) -> LeaveOneOutBayes: ...
-def leave_one_out(fit: Pooled | PooledBayes, *, by: str | None = None, size: int = 1) -> LeaveOneOut | LeaveOneOutBayes:
+def leave_one_out(fit: PooledBayes, *, by: str | None = None, size: int = 1) -> LeaveOneOutBayes: ...
+@overload
+def leave_one_out(
+    fit: Regression | RegressionBayes | Multilevel, *, by: str | None = None, size: int = 1
+) -> LeaveOneOutCoefficients: ...
+def leave_one_out(
+    fit: Pooled | PooledBayes | Regression | RegressionBayes | Multilevel, *, by: str | None = None, size: int = 1
+) -> LeaveOneOut | LeaveOneOutBayes | LeaveOneOutCoefficients:
     """Pool again without each study in turn, to see whether the result hangs on one of them.
 
     Parameters
     ----------
-    fit : Pooled or PooledBayes
-        From ``ml.pool`` or ``ml.pool_bayes``; its model and settings are used again.
+    fit : Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
+        From ``ml.pool``, ``ml.pool_bayes`` (both with or without moderators) or ``ml.pool_multilevel``; its model and
+        settings are used again.
     by : str, optional
         Column of the effects: leave out all studies of a group (a centre, a country, a drug) at a time.
     size : int, default 1
@@ -117,7 +129,8 @@ def leave_one_out(fit: Pooled | PooledBayes, *, by: str | None = None, size: int
 
     Returns
     -------
-    LeaveOneOut or LeaveOneOutBayes
+    LeaveOneOut, LeaveOneOutBayes or LeaveOneOutCoefficients
+        The last for fits with moderators and multilevel ones: every coefficient without each study.
 
     Raises
     ------
@@ -137,15 +150,15 @@ def leave_one_out(fit: Pooled | PooledBayes, *, by: str | None = None, size: int
     >>> ml.leave_one_out(fit).value.round(2)
     array([0.6, 0.5, 0.2])
     """
-    if isinstance(fit, PooledBayes):
-        if by is not None or size != 1:
-            raise OptionError("by and size are for fits of ml.pool: a Bayesian fit is repeated without one study each.")
-        return leave_one_out_bayes(fit)
-    fit = refuse_others(fit, "leave_one_out")
-    if by is None:
+    if not isinstance(fit, PooledBayes | Regression | RegressionBayes | Multilevel):
+        fit = refuse_others(fit, "leave_one_out")
+    if by is None and fit.k < 3:
+        raise NotEstimableError(f"leave-one-out needs at least 3 studies; there are {fit.k}.")
+    if isinstance(fit, Multilevel):
+        code, names = units_of(fit, by)
+        member = np.asarray(code)[None, :] == np.arange(len(names))[:, None]
+    elif by is None:
         names, member = fit.effects.study, np.eye(fit.k, dtype=bool)
-        if fit.k < 3:
-            raise NotEstimableError(f"leave-one-out needs at least 3 studies; there are {fit.k}.")
     else:
         names, member = groups_of(fit.effects, by)
     left_out, keep = _sets(names, member, size)
@@ -154,6 +167,10 @@ def leave_one_out(fit: Pooled | PooledBayes, *, by: str | None = None, size: int
         raise NotEstimableError(
             f"without '{left_out[int(keep.sum(axis=-1).argmin())]}' no two studies are left to pool."
         )
+    if isinstance(fit, PooledBayes):
+        return leave_one_out_bayes(fit, left_out, keep)
+    if isinstance(fit, Regression | RegressionBayes | Multilevel):
+        return leave_out_coefficients(fit, left_out, keep)
     fits = fit_subsets(fit, keep)
     value, low, high = fits.printed(fit.effects.measure)
     return LeaveOneOut(

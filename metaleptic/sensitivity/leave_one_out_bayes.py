@@ -10,10 +10,11 @@ import numpy as np
 
 from metaleptic.bayes.pool_bayes import pool_bayes
 from metaleptic.bayes.result import PooledBayes
-from metaleptic.errors import FewStudiesWarning, NotEstimableError
+from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
 from metaleptic.frames import to_frame
-from metaleptic.sensitivity.words import side
-from metaleptic.types import FloatArray, frozen_array
+from metaleptic.sensitivity.subset_fits import SubsetFits, subset_record
+from metaleptic.sensitivity.words import listed, side, with_small_letter
+from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,45 +57,43 @@ class LeaveOneOutBayes:
             s for s, lo, hi in zip(self.left_out, self.low, self.high, strict=True) if side(lo, hi, m.null) != whole
         )
 
-    def to_frame(self) -> Any:
-        """Return a row per study left out."""
-        names = ("left_out", "value", "low", "high", "tau", "p_below")
-        return to_frame({name: getattr(self, name) for name in names}, self.fit.effects.frame_kind)
-
-    def __repr__(self) -> str:
+    @property
+    def sentence(self) -> str:
+        """What the analysis shows, in plain words."""
         m = self.fit.effects.measure
         first, last = int(np.argmin(self.value)), int(np.argmax(self.value))
-        hangs = (
-            f"The conclusion hangs on {', '.join(self.changed)}." if self.changed else "The conclusion stays the same."
+        unit = f" {m.unit}" if m.unit else ""
+        text = (
+            f"Leaving out one at a time moves the posterior median of {with_small_letter(m.label)} between "
+            f"{m.format(self.value[first])} (without {self.left_out[first]}) and {m.format(self.value[last])}{unit} "
+            f"(without {self.left_out[last]}), that of tau between {self.tau.min():.2g} and {self.tau.max():.2g}"
         )
-        return "\n".join(
-            (
-                f"{m.label} without one study: median {m.format(self.value[first])} (without {self.left_out[first]}) "
-                f"to {m.format(self.value[last])} (without {self.left_out[last]})",
-                hangs if m.has_null else f"median tau {self.tau.min():.2g} to {self.tau.max():.2g}",
-            )
-        )
+        if not m.has_null:
+            return text + "."
+        hangs = f"hangs on {listed(self.changed, 8)}" if self.changed else "never changes"
+        return f"{text}; the conclusion {hangs}."
+
+    def to_frame(self) -> Any:
+        """Return a row per study left out; of a measure without a null there is no probability to lie below it."""
+        names = ("left_out", "value", "low", "high", "tau")
+        columns: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.fit.effects.measure.has_null:
+            columns["p_below"] = self.p_below
+        return to_frame(columns, self.fit.effects.frame_kind)
+
+    def __repr__(self) -> str:
+        return self.sentence
 
 
-def leave_one_out_bayes(fit: PooledBayes) -> LeaveOneOutBayes:
-    """Fit the same model without each study in turn; ``ml.leave_one_out`` calls it for Bayesian fits.
+def leave_one_out_bayes(fit: PooledBayes, left_out: tuple[str, ...], keep: BoolArray) -> LeaveOneOutBayes:
+    """Fit the same model to each row of ``keep``; ``ml.leave_one_out`` calls it for Bayesian fits.
 
     Raises
     ------
     NotEstimableError
-        If there are fewer than three studies, or a posterior without one of them is improper.
+        If a posterior is improper.
     """
-    k = fit.k
-    if k < 3:
-        raise NotEstimableError(f"leave-one-out needs at least 3 studies; there are {k}.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FewStudiesWarning)
-        fits = tuple(
-            pool_bayes(
-                fit.effects.take([j for j in range(k) if j != i]), tau=fit.prior, mu=fit.mu_prior, level=fit.level
-            )
-            for i in range(k)
-        )
+    fits = tuple(fit_again(fit, np.flatnonzero(row)) for row in keep)
     m = fit.effects.measure
     below = [f.probability(below=m.null) if m.has_null else np.nan for f in fits]
     return LeaveOneOutBayes(
@@ -104,6 +103,50 @@ def leave_one_out_bayes(fit: PooledBayes) -> LeaveOneOutBayes:
         high=frozen_array([f.estimate.high for f in fits]),
         tau=frozen_array([f.tau.median for f in fits]),
         p_below=frozen_array(below),
-        left_out=fit.effects.study,
+        left_out=left_out,
         fits=fits,
     )
+
+
+def fit_again(fit: PooledBayes, at: Any) -> PooledBayes:
+    """Fit the same Bayesian model, with its priors, to some of the studies.
+
+    Raises
+    ------
+    OptionError
+        If the fit was sampled: sampling it again so many times takes minutes.
+    NotEstimableError
+        If the posterior is improper.
+    """
+    if hasattr(fit, "draws"):
+        raise OptionError(
+            "a sampled fit is not sampled again without each study: that takes minutes. Fit the same model with "
+            'method="exact".'
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewStudiesWarning)
+        return pool_bayes(
+            fit.effects.take(at),
+            model=getattr(fit, "model", "normal-normal"),
+            tau=fit.prior,
+            mu=fit.mu_prior,
+            level=fit.level,
+        )
+
+
+def posterior_subsets(fit: PooledBayes, keep: BoolArray) -> SubsetFits:
+    """Return posterior medians, standard deviations and intervals of each row of ``keep``; heterogeneity is tau alone."""
+    rows, reasons = [], []
+    for row in keep:
+        try:
+            f = fit_again(fit, np.flatnonzero(row))
+        except NotEstimableError as error:
+            rows.append((float(row.sum()), *([np.nan] * 11)))
+            reasons.append(str(error))
+            continue
+        below = float(f.mu.cdf(0.0))
+        p = 2 * min(below, 1 - below)
+        low, high = f.mu.central
+        rows.append((float(f.k), f.mu.median, f.mu.sd, np.nan, p, low, high, f.tau.median**2, *([np.nan] * 4)))
+        reasons.append("")
+    return subset_record(np.array(rows).T, tuple(reasons) if any(reasons) else ())

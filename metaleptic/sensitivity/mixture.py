@@ -67,7 +67,7 @@ def _log_density(x: FloatArray, share: FloatArray, ridge: FloatArray) -> FloatAr
     away = x - centre
     spread = (away * share[:, None]).T @ away / total + ridge
     root = np.linalg.cholesky(spread)
-    z = np.linalg.solve(root, away.T)
+    z = np.linalg.inv(root) @ away.T
     out: FloatArray = (
         np.log(total / len(x))
         - 0.5 * (z * z).sum(axis=0)

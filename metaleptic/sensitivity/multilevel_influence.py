@@ -12,7 +12,7 @@ from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.multilevel.blocks import IntArray
 from metaleptic.pooling.multilevel.build import Built, make_problem
-from metaleptic.pooling.multilevel.likelihood import Problem, row_of_blocks, solve, spread
+from metaleptic.pooling.multilevel.likelihood import Problem, Solved, row_of_blocks, solve, spread
 from metaleptic.pooling.multilevel.maximise import climb, polish
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.multilevel.terms import column_of, number
@@ -114,7 +114,7 @@ def multilevel_influence(fit: Multilevel, *, cluster: str | Sequence[Any] | None
     """
     if not isinstance(fit, Multilevel):
         raise OptionError(f"multilevel_influence takes a result of ml.pool_multilevel, not {type(fit).__name__}.")
-    code, names = _units(fit, cluster)
+    code, names = units_of(fit, cluster)
     k, p = fit.k, len(fit.beta)
     state = fit.state
     y, x = np.asarray(fit.effects.y), np.asarray(fit.design.matrix)
@@ -125,15 +125,10 @@ def multilevel_influence(fit: Multilevel, *, cluster: str | Sequence[Any] | None
     components = np.full((len(names), len(fit.variance_components)), np.nan)
     for i in range(len(names)):
         keep, out = np.flatnonzero(code != i), np.flatnonzero(code == i)
-        if len(keep) <= p or np.linalg.matrix_rank(x[keep]) < p:
+        found = without(fit, keep)
+        if found is None:
             continue
-        v = state.v[keep] if state.v.ndim == 1 else state.v[np.ix_(keep, keep)]
-        built = [_without(b, keep) for b in state.built]
-        problem = make_problem(y[keep], x[keep], v, built, fit.method_key == "REML")
-        theta = _refit(problem, fit)
-        solved = solve(problem, theta)
-        if solved is None:
-            continue
+        solved, theta = found
         beta[i] = solved.beta
         change = np.asarray(fit.beta) - solved.beta
         cook[i] = change @ precision @ change
@@ -146,7 +141,8 @@ def multilevel_influence(fit: Multilevel, *, cluster: str | Sequence[Any] | None
     return MultilevelInfluence(fit, names, *(frozen_array(a) for a in arrays))
 
 
-def _units(fit: Multilevel, cluster: Any) -> tuple[IntArray, tuple[str, ...]]:
+def units_of(fit: Multilevel, cluster: Any) -> tuple[IntArray, tuple[str, ...]]:
+    """Return the unit of each effect, from 0, and the names of the units: effects, or clusters by column or values."""
     study = fit.effects.study
     if cluster is None:
         twice = len(set(study)) < len(study)
@@ -159,7 +155,22 @@ def _units(fit: Multilevel, cluster: Any) -> tuple[IntArray, tuple[str, ...]]:
     return number(values)
 
 
-def _without(b: Built, keep: IntArray) -> Built:
+def without(fit: Multilevel, keep: IntArray) -> tuple[Solved, FloatArray] | None:
+    """Fit again to some of the effects: the solution and its parameters; None if a coefficient cannot be estimated."""
+    y, x, state = np.asarray(fit.effects.y), np.asarray(fit.design.matrix), fit.state
+    p = x.shape[1]
+    if len(keep) <= p or np.linalg.matrix_rank(x[keep]) < p:
+        return None
+    v = state.v[keep] if state.v.ndim == 1 else state.v[np.ix_(keep, keep)]
+    built = [built_without(b, keep) for b in state.built]
+    problem = make_problem(y[keep], x[keep], v, built, fit.method_key == "REML")
+    theta = _refit(problem, fit)
+    solved = solve(problem, theta)
+    return None if solved is None else (solved, theta)
+
+
+def built_without(b: Built, keep: IntArray) -> Built:
+    """Return a random term for some of the effects."""
     loading = b.term.loading
     return replace(
         b,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.prior import Prior
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
-from metaleptic.pooling.heterogeneity import tau2_estimator
-from metaleptic.pooling.models import MODELS, fit_model
-from metaleptic.pooling.normal import test_named
-from metaleptic.sensitivity.subset_fits import fit_subsets
-from metaleptic.sensitivity.words import side, with_small_letter
-from metaleptic.types import BoolArray, Effects, FloatArray, frozen_array
+from metaleptic.sensitivity.multiverse_choices import MAKER_CHOICES, Name, makers_of, rules_of, versions_of
+from metaleptic.sensitivity.multiverse_fits import WANTED, aligned, fit_all
+from metaleptic.sensitivity.overlap import Overlaps
+from metaleptic.sensitivity.words import listed, with_small_letter
+from metaleptic.types import Effects, FloatArray, frozen_array
 
 MOST = 200_000
 DEFAULT_TAU2 = ("REML", "DL", "PM", "ML", "SJ")
@@ -39,8 +39,12 @@ class Multiverse:
         Which option of each choice an analysis takes.
     value, low, high : ndarray of shape (m,)
         Pooled effect and interval, printed scale.
+    effect : ndarray of shape (m,)
+        Pooled effect on the analysis scale of the main version, so that all analyses can be compared.
     beta, se, p, tau2, k : ndarray of shape (m,)
-        Analysis scale, and number of studies.
+        On the analysis scale of the version that was pooled, and number of studies. Of a Bayesian analysis: posterior median
+        and standard deviation, twice the smaller posterior probability to either side of no effect, square of the median
+        of tau.
     skipped : tuple of str
         Combinations that could not be analysed, and why.
     level : float
@@ -54,6 +58,7 @@ class Multiverse:
     value: FloatArray
     low: FloatArray
     high: FloatArray
+    effect: FloatArray
     beta: FloatArray
     se: FloatArray
     p: FloatArray
@@ -68,16 +73,22 @@ class Multiverse:
         null = self.effects.measure.null
         if not self.effects.measure.has_null:
             return np.zeros(len(self.value), dtype=np.intp)
-        return np.array([side(a, b, null) for a, b in zip(self.low, self.high, strict=True)], dtype=np.intp)
+        return (self.low > null).astype(np.intp) - (self.high < null).astype(np.intp)
+
+    @property
+    def _words_of_conclusion(self) -> list[str]:
+        if not self.effects.measure.has_null:
+            return ["no null"] * len(self.value)
+        return [("below", "across", "above")[c + 1] for c in self.conclusion.tolist()]
 
     @property
     def influence(self) -> dict[str, float]:
         """Share of the spread of the effects that each choice explains by itself, 0 to 1, largest first."""
-        total = float(np.sum((self.beta - self.beta.mean()) ** 2))
+        total = float(np.sum((self.effect - self.effect.mean()) ** 2))
         found = {}
         for j, name in enumerate(self.dimensions):
-            means = np.array([_mean(self.beta[self.chosen[:, j] == i]) for i in range(len(self.options[j]))])
-            between = float(np.sum((means[self.chosen[:, j]] - self.beta.mean()) ** 2))
+            means = np.array([_mean(self.effect[self.chosen[:, j] == i]) for i in range(len(self.options[j]))])
+            between = float(np.sum((means[self.chosen[:, j]] - self.effect.mean()) ** 2))
             found[name] = between / total if total > 0 else 0.0
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
@@ -97,23 +108,36 @@ class Multiverse:
     def sentence(self) -> str:
         """What the multiverse shows, in plain words."""
         m = self.effects.measure
+        if not self.dimensions:
+            what = f"{m.format(self.value[0])} ({100 * self.level:g}% interval {m.format_interval(self.low[0], self.high[0])})"
+            return f"There is no choice to be made but one: {with_small_letter(m.label)} {what}."
+        unit = f" {m.unit}" if m.unit else ""
         text = (
             f"In {len(self.value):,} analyses, {with_small_letter(m.label)} lies between {m.format(self.value.min())} and "
-            f"{m.format(self.value.max())} (median {m.format(float(np.median(self.value)))})"
+            f"{m.format(self.value.max())}{unit} (median {m.format(float(np.median(self.value)))})"
         )
+        left_out = f" {self.skipped_words}" if self.skipped else ""
         most = next(iter(self.influence))
         if not m.has_null:
-            return f"{text}; the choice of {most} moves it most."
+            return f"{text}; the choice of {most} moves it most.{left_out}"
         counts = np.bincount(self.conclusion + 1, minlength=3)
         shares = [100 * c / len(self.value) for c in counts]
         words = f"the interval lies below {m.null:g} in {shares[0]:.0f}%, across it in {shares[1]:.0f}%, above it in {shares[2]:.0f}%"
         if counts.max() == len(self.value):
-            return f"{text}; {words}: no choice moves the conclusion (that of {most} moves the effect most)."
+            return f"{text}; {words}: no choice moves the conclusion (that of {most} moves the effect most).{left_out}"
         name, (low, a, high, b) = next(iter(self.swing.items()))
         return (
             f"{text}; {words}. The choice of {name} moves the conclusion most: the usual one is reached in "
-            f"{100 * low:.0f}% of analyses with {a}, in {100 * high:.0f}% with {b}."
+            f"{100 * low:.0f}% of analyses with {a}, in {100 * high:.0f}% with {b}.{left_out}"
         )
+
+    @property
+    def skipped_words(self) -> str:
+        """How many combinations could not be analysed, and the first reasons."""
+        if not self.skipped:
+            return ""
+        reasons = list(dict.fromkeys(self.skipped))
+        return f"{len(self.skipped):,} more combinations could not be analysed ({listed(reasons, 2)})."
 
     def to_frame(self) -> Any:
         """Return a row per analysis."""
@@ -125,6 +149,7 @@ class Multiverse:
             "value": self.value,
             "low": self.low,
             "high": self.high,
+            "conclusion": self._words_of_conclusion,
             "p": self.p,
             "tau2": self.tau2,
         }
@@ -141,12 +166,16 @@ def _mean(values: Any) -> float:
 def multiverse(
     effects: Effects,
     *,
-    versions: Mapping[str, Effects] | None = None,
+    measures: Sequence[str] = (),
+    versions: Mapping[Name, Effects] | None = None,
+    version_of: str | Sequence[str] = "version",
+    main: Name = "main",
     models: Sequence[str] = ("random", "common"),
     tau2: Sequence[str] = DEFAULT_TAU2,
     tests: Sequence[str] = DEFAULT_TESTS,
+    priors: Mapping[str, Prior] | Sequence[Prior] | None = None,
     include: Mapping[str, Mapping[str, Sequence[bool]]] | None = None,
-    one_of: Mapping[str, Sequence[str]] | None = None,
+    one_of: Mapping[str, Sequence[str]] | Overlaps | None = None,
     leave_out: bool = False,
     level: float = 0.95,
 ) -> Multiverse:
@@ -156,20 +185,30 @@ def multiverse(
     ----------
     effects : Effects
         The studies.
+    measures : sequence of str, optional
+        Effect measures, for effects of two-by-two tables: ``["OR"]`` adds odds ratios to risk ratios.
     versions : mapping of str to Effects, optional
-        Other versions of the same effects: another measure scale of the same kind, another conversion route, another
-        assumption; the main one is called "main".
+        Other versions of the same effects: another conversion route, another measure of the same kind, another assumption.
+        A version may lack studies that its route cannot convert.
+    version_of : str or sequence of str, default "version"
+        Name of the choice behind the versions, such as "route". With several, each version is named by a tuple:
+        ``versions={("log-log", "as corrected"): ...}, version_of=("scale", "data"), main=("log", "as printed")``.
+    main : str or tuple of str, default "main"
+        Name of the effects themselves among the versions.
     models : sequence of str, default ("random", "common")
         Models.
     tau2 : sequence of str
         Estimators of tau2 of the random-effects model: REML, DL, PM, ML and SJ by default.
     tests : sequence of str
         Ways of making the interval in the random-effects model; the common-effect model takes z.
+    priors : mapping of str to Prior, or sequence of Prior, optional
+        Priors on tau, each a Bayesian analysis by exact integration; the measure's default prior with half, once and twice
+        its scale if left out (none for measures without one). ``()`` for no Bayesian analysis.
     include : mapping of str to mapping of str to sequence of bool, optional
         Inclusion rules: for each choice its options, each with True for the studies it keeps, such as
         ``{"design": {"all": [True] * 5, "prospective": [True, True, False, False, True]}}``.
-    one_of : mapping of str to sequence of str, optional
-        Overlapping cohorts: for each choice the studies of which only one may be used.
+    one_of : mapping of str to sequence of str, or Overlaps, optional
+        Overlapping cohorts: for each choice the studies of which only one may be used; what ``ml.overlaps`` found.
     leave_out : bool, default False
         Whether leaving out one study (or none) is a choice too.
     level : float, default 0.95
@@ -183,7 +222,7 @@ def multiverse(
     Raises
     ------
     OptionError
-        If an option is unknown, or there are more than 200,000 combinations.
+        If an option is unknown, versions cannot share a curve, or there are more than 200,000 combinations.
     NotEstimableError
         If no combination leaves two studies.
 
@@ -198,128 +237,75 @@ def multiverse(
     >>> import metaleptic as ml
     >>> e = ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], study=list("ABCD"), measure="HR")
     >>> found = ml.multiverse(e, leave_out=True)
-    >>> len(found.value)
-    80
+    >>> len(found.value), found.dimensions
+    (95, ('model', 'tau2 estimator', 'interval', 'prior', 'left out'))
     """
     if not isinstance(effects, Effects):
         raise OptionError(f"multiverse takes effects, not {type(effects).__name__}.")
-    all_versions = {"main": effects, **(versions or {})}
-    for name, version in all_versions.items():
-        if version.study != effects.study:
-            raise OptionError(f"version '{name}' does not hold the same studies in the same order as the effects.")
-    makers = _makers(models, tau2, tests)
-    rules = _rules(effects, include, one_of, leave_out)
+    if not 0 < level < 1:
+        raise OptionError(f"level {level:g} is not between 0 and 1. Write 0.95 for 95%.")
+    behind, offered = versions_of(effects, versions, version_of, main, measures)
+    makers = makers_of(models, tau2, tests, priors, effects)
+    groups = one_of.groups if isinstance(one_of, Overlaps) else one_of
+    rules = rules_of(effects, include, groups, leave_out)
+    size = len(offered) * len(makers) * int(np.prod([len(o) for o in rules.values()], dtype=float))
+    if size > MOST:
+        raise OptionError(f"{size:,} combinations are more than {MOST:,}. Offer fewer options.")
     sets = list(product(*([*((n, *o) for o in options.items())] for n, options in rules.items())))
-    total = len(all_versions) * len(makers) * len(sets)
-    if total > MOST:
-        raise OptionError(f"{total:,} combinations are more than {MOST:,}. Offer fewer options.")
-    keep = np.array(
-        [np.logical_and.reduce([o[2] for o in s], initial=True) & np.ones(len(effects), bool) for s in sets]
-    )
-    enough = keep.sum(axis=-1) >= 2
-    skipped = tuple(
-        f"{', '.join(o[1] for o in s)}: fewer than two studies" for s, ok in zip(sets, enough, strict=True) if not ok
-    )
-    if not enough.any():
+    whole = np.ones(len(effects), bool)
+    allowed = np.array([np.logical_and.reduce([o[2] for o in s], initial=True) & whole for s in sets])
+    versions_in_order = list(offered.values())
+    _, _, present = aligned(versions_in_order, effects.study)
+    keep = (present[:, None] & allowed).reshape(-1, len(effects))
+    which = np.arange(len(keep)) // len(sets)
+    labels = [(*key, *(o[1] for o in s)) for key in offered for s in sets]
+    enough = np.flatnonzero(keep.sum(axis=-1) >= 2)
+    few = np.setdiff1d(np.arange(len(keep)), enough)
+    skipped = [f"{_named(labels[i])}: fewer than two studies" for i in few.tolist()]
+    if len(enough) == 0:
         raise NotEstimableError("no combination of inclusion rules leaves two studies.")
-    dimensions, options = _names(all_versions, makers, rules)
-    place = _places(sets, rules, enough)
-    blocks, chosen = [], []
-    for a, version in enumerate(all_versions.values()):
-        for model, key, test, where in makers:
-            fit = fit_model(replace(version), model, key, test, level)
-            found = fit_subsets(fit, keep[enough])
-            value, low, high = found.printed(version.measure)
-            blocks.append(np.stack([value, low, high, found.beta, found.se, found.p, found.tau2, found.k]))
-            head = np.array([[a, *where]] * len(place), dtype=np.intp)
-            chosen.append(np.hstack([head, place]))
-    columns, picks = np.hstack(blocks), np.vstack(chosen)
+    blocks, rows = [], []
+    for maker in makers:
+        found, reasons = fit_all(maker, versions_in_order, which[enough], keep[enough], effects.study, level)
+        good = np.isfinite(found[0])
+        skipped += [
+            f"{_named((*maker.labels, *labels[i]))}: {reason or 'no estimate'}"
+            for i, reason, ok in zip(enough.tolist(), reasons, good, strict=True)
+            if not ok
+        ]
+        blocks.append(np.vstack([found, which[enough], keep[enough].sum(axis=-1)])[:, good])
+        rows += [(*labels[i][: len(behind)], *maker.labels, *labels[i][len(behind) :]) for i in enough[good].tolist()]
+    if not rows:
+        raise NotEstimableError(f"no combination can be analysed: {listed(list(dict.fromkeys(skipped)), 2)}.")
+    columns = dict(zip((*WANTED, "version", "k"), np.hstack(blocks), strict=True))
+    value, low, high = (np.empty(len(rows)) for _ in range(3))
+    for i, version in enumerate(versions_in_order):
+        at = columns["version"] == i
+        m = version.measure
+        value[at] = m.to_printed(columns["beta"][at])
+        low[at], high[at] = m.printed_bounds(columns["low"][at], columns["high"][at])
+    dimensions = (*behind, *MAKER_CHOICES, *rules)
+    options = [tuple(dict.fromkeys(r[j] for r in rows)) for j in range(len(dimensions))]
+    picks = np.array([[o.index(x) for o, x in zip(options, r, strict=True)] for r in rows], dtype=np.intp)
     several = [j for j, o in enumerate(options) if len(o) > 1]
-    value, low, high, beta, se, p, t2, k = (frozen_array(c) for c in columns)
     return Multiverse(
         effects=effects,
         dimensions=tuple(dimensions[j] for j in several),
         options=tuple(options[j] for j in several),
         chosen=picks[:, several],
-        value=value,
-        low=low,
-        high=high,
-        beta=beta,
-        se=se,
-        p=p,
-        tau2=t2,
-        k=k,
-        skipped=skipped,
+        value=frozen_array(value),
+        low=frozen_array(low),
+        high=frozen_array(high),
+        effect=frozen_array(effects.measure.to_analysis(value)),
+        beta=frozen_array(columns["beta"]),
+        se=frozen_array(columns["se"]),
+        p=frozen_array(columns["p"]),
+        tau2=frozen_array(columns["tau2"]),
+        k=frozen_array(columns["k"]),
+        skipped=tuple(skipped),
         level=level,
     )
 
 
-def _makers(
-    models: Sequence[str], tau2: Sequence[str], tests: Sequence[str]
-) -> list[tuple[str, str, str, tuple[int, int, int]]]:
-    """List model, estimator and test of every way of pooling, with their places among the options."""
-    keys = [test_named(t).key for t in tests]
-    for name in models:
-        if name not in ("random", "common"):
-            raise OptionError(f"model {name!r} cannot take part. Choose from: random, common.")
-    for key in tau2:
-        tau2_estimator(key)
-    found: list[tuple[str, str, str, tuple[int, int, int]]] = []
-    for i, model in enumerate(models):
-        if model == "common":
-            found.append((model, "REML", "z", (i, len(tau2), len(keys))))
-            continue
-        for j, key in enumerate(tau2):
-            for h, test in enumerate(keys):
-                if test not in MODELS["random"].tests:
-                    raise OptionError(f"test {test!r} is not defined for the random-effects model.")
-                found.append((model, key, test, (i, j, h)))
-    return found
-
-
-def _rules(
-    effects: Effects,
-    include: Mapping[str, Mapping[str, Sequence[bool]]] | None,
-    one_of: Mapping[str, Sequence[str]] | None,
-    leave_out: bool,
-) -> dict[str, dict[str, BoolArray]]:
-    """Bring inclusion rules, overlapping cohorts and studies to leave out to one form: masks by name."""
-    k, rules = len(effects), {}
-    for name, options in (include or {}).items():
-        rules[name] = {label: np.asarray(mask, dtype=bool) for label, mask in options.items()}
-        for label, mask in rules[name].items():
-            if mask.shape != (k,):
-                raise OptionError(f"'{name}: {label}' has {mask.size} values for {k} studies: they must match.")
-    for name, cohorts in (one_of or {}).items():
-        unknown = [c for c in cohorts if c not in effects.study]
-        if unknown:
-            raise OptionError(f"'{name}': there is no study '{unknown[0]}'.")
-        overlap = np.array([s in cohorts for s in effects.study])
-        rules[name] = {c: ~overlap | np.array([s == c for s in effects.study]) for c in cohorts}
-    if leave_out:
-        masks = {f"without {s}": np.arange(k) != i for i, s in enumerate(effects.study)}
-        rules["left out"] = {"none": np.ones(k, bool), **masks}
-    return rules
-
-
-def _names(
-    versions: Mapping[str, Effects],
-    makers: list[tuple[str, str, str, tuple[int, int, int]]],
-    rules: Mapping[str, Mapping[str, BoolArray]],
-) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Return the names of all choices and of their options."""
-    models, estimators, tests = {}, {}, {}
-    for model, key, test, (i, j, h) in makers:
-        models[i] = model
-        estimators[j] = key if model == "random" else "no tau2"
-        tests[h] = test if model == "random" else "z (common)"
-    dimensions = ["version", "model", "tau2", "interval", *rules]
-    options = [tuple(versions), *(tuple(d[i] for i in sorted(d)) for d in (models, estimators, tests))]
-    return dimensions, [*options, *(tuple(o) for o in rules.values())]
-
-
-def _places(sets: list[Any], rules: Mapping[str, Mapping[str, BoolArray]], enough: BoolArray) -> Any:
-    """Return which option of each rule every usable set takes."""
-    order = {name: {label: i for i, label in enumerate(options)} for name, options in rules.items()}
-    rows = [[order[o[0]][o[1]] for o in s] for s, ok in zip(sets, enough, strict=True) if ok]
-    return np.array(rows, dtype=np.intp).reshape(len(rows), len(rules))
+def _named(labels: tuple[str, ...]) -> str:
+    return ", ".join(label for label in labels if label != "main")

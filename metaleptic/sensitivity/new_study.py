@@ -17,6 +17,7 @@ from metaleptic.sensitivity.words import with_small_letter
 from metaleptic.types import FloatArray
 
 DRAWS = 2000
+FEW = 10  # below ten studies the bootstrap covers too rarely: Mathur MB, VanderWeele TJ 2020
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,11 +55,12 @@ class ProportionBeyond:
     @property
     def sentence(self) -> str:
         """What the share means, in plain words."""
-        m = self.fit.effects.measure
+        m, k = self.fit.effects.measure, self.fit.k
+        few = f" With {k} studies the interval of the share is too narrow to rely on." if k < FEW else ""
         return (
             f"In {100 * self.value:.0f}% ({100 * self.fit.level:g}% CI {100 * self.low:.0f} to {100 * self.high:.0f}%) of settings "
             f"like these, the true {with_small_letter(m.label)} lies {self.side} {m.format(self.threshold)}; a new study's true "
-            f"effect would lie there with probability {self.new_study:.2f}."
+            f"effect would lie there with probability {self.new_study:.2f}.{few}"
         )
 
     def to_frame(self) -> Any:
@@ -101,7 +103,7 @@ def proportion_beyond(
     Raises
     ------
     NotEstimableError
-        If tau is estimated to be 0 (normal method), so that all true effects are the same.
+        If there is one study only, or tau is estimated to be 0 (normal method), so that all true effects are the same.
     OptionError
         If an option is unknown, or there is no threshold.
 
@@ -120,6 +122,8 @@ def proportion_beyond(
     m = fit.effects.measure
     if fit.model != "random":
         raise OptionError('proportion_beyond needs the random-effects model. Pool with model="random".')
+    if fit.k < 2:
+        raise NotEstimableError("proportion_beyond needs at least 2 studies; there is 1.")
     if side not in (None, "below", "above"):
         raise OptionError(f'side {side!r} is unknown. Choose "below" or "above".')
     if method not in ("calibrated", "normal"):
@@ -134,7 +138,9 @@ def proportion_beyond(
     mu, se, tau = float(fit.beta[0]), float(fit.se[0]), float(np.sqrt(fit.tau2))
     z = sign * (mu - at)
     spread = float(np.hypot(tau, se))
-    new = float(special.ndtr(z / spread) if np.isinf(fit.df) else special.stdtr(fit.df, z / spread))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = float(np.nan_to_num(np.divide(z, spread), nan=0.0, posinf=np.inf, neginf=-np.inf))
+    new = float(special.ndtr(ratio) if np.isinf(fit.df) else special.stdtr(fit.df, ratio))
     if method == "normal":
         if tau == 0:
             raise NotEstimableError('tau is estimated to be 0: all true effects are the same. Use method="calibrated".')

@@ -69,7 +69,10 @@ class Overlaps:
         if not self.pairs:
             return "No two studies seem to share patients, as far as the columns tell."
         certain = sum(p.certain for p in self.pairs)
-        text = f"{certain} pairs of studies share patients, {len(self.pairs) - certain} more may: "
+        possible = len(self.pairs) - certain
+        parts = [f"{_pairs(certain)} of studies {'shares' if certain == 1 else 'share'} patients"] if certain else []
+        parts += [f"{_pairs(possible)} of studies may share patients"] if possible else []
+        text = f"{', '.join(parts)}: "
         return text + listed([f"{p.first} and {p.second} ({p.why})" for p in self.pairs], 4) + "."
 
     def to_frame(self) -> Any:
@@ -109,7 +112,7 @@ def overlaps(
     Returns
     -------
     Overlaps
-        ``.groups`` goes into ``ml.multiverse(effects, one_of=found.groups)``.
+        ``ml.multiverse(effects, one_of=found)`` makes the analysis with each choice.
 
     Raises
     ------
@@ -148,6 +151,10 @@ def overlaps(
             period = f", {begins:.0f} to {ends:.0f}" if len(known) == 2 else ", periods not fully known"
             found.append(SharedPatients(*pair, False, f"both from {', '.join(common)}{period}"))
     return Overlaps(effects, tuple(sorted(found, key=lambda p: not p.certain)))
+
+
+def _pairs(number: int) -> str:
+    return "1 pair" if number == 1 else f"{number} pairs"
 
 
 def _words(x: Any) -> str:

@@ -153,6 +153,8 @@ def pet_peese(
 
 
 def _p(f: Asymmetry) -> float:
+    if f.limit_se == 0:  # all effects lie on the line
+        return 1.0 if f.limit == 0 else 0.0
     return float(2 * special.stdtr(f.df, -abs(f.limit / f.limit_se)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.subset_fits import refuse_others
@@ -77,6 +78,11 @@ def radial(fit: Pooled) -> Radial:
     Radial
         ``ml.plot`` draws it.
 
+    Raises
+    ------
+    NotEstimableError
+        If there is only one study.
+
     Notes
     -----
     Source: Galbraith RF. Technometrics 1988;30:271-281; Stat Med 1988;7:889-894.
@@ -89,6 +95,8 @@ def radial(fit: Pooled) -> Radial:
     ('A', 'B', 'C', 'D', 'E')
     """
     fit = refuse_others(fit, "radial")
+    if fit.k < 2:
+        raise NotEstimableError("a radial plot needs at least 2 studies; there is 1.")
     se = np.sqrt(fit.effects.v + fit.tau2)
     precision = 1 / se
     return Radial(

@@ -12,7 +12,7 @@ from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
-from metaleptic.sensitivity.deletion import deletion_diagnostics, say_what_is_essential
+from metaleptic.sensitivity.deletion import deletion_diagnostics, reasons_of, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.sensitivity.words import listed
 from metaleptic.types import FloatArray, frozen_array
@@ -49,10 +49,11 @@ class Residuals:
     @property
     def expected(self) -> FloatArray:
         """Normal quantile that each studentised residual would have by its rank (Blom's positions below 11 studies)."""
-        k = len(self.raw)
+        there = ~np.isnan(self.studentized)
+        k = int(there.sum())
         shift = 3 / 8 if k <= 10 else 0.5
-        rank = np.empty(k)
-        rank[np.argsort(self.studentized, kind="stable")] = np.arange(1, k + 1)
+        rank = np.full(len(there), np.nan)
+        rank[np.argsort(self.studentized, kind="stable")[:k]] = np.arange(1, k + 1)
         return frozen_array(special.ndtri((rank - shift) / (k + 1 - 2 * shift)))
 
     @property
@@ -69,18 +70,12 @@ class Residuals:
 
     def to_frame(self) -> Any:
         """Return a row per study."""
-        return to_frame(
-            {
-                "study": self.fit.effects.study,
-                "fitted": self.fitted,
-                "raw": self.raw,
-                "pearson": self.pearson,
-                "standardized": self.standardized,
-                "studentized": self.studentized,
-                "expected": self.expected,
-            },
-            self.fit.effects.frame_kind,
-        )
+        names = ("fitted", "raw", "pearson", "standardized", "studentized", "expected")
+        columns: dict[str, Any] = {"study": self.fit.effects.study} | {n: getattr(self, n) for n in names}
+        lost = np.isnan(self.studentized) | np.isnan(self.standardized)
+        if lost.any():
+            columns["reason"] = reasons_of(lost)
+        return to_frame(columns, self.fit.effects.frame_kind)
 
     def __repr__(self) -> str:
         return self.sentence
@@ -124,7 +119,7 @@ def residuals(fit: Pooled | Regression) -> Residuals:
     total = s.v + fit.tau2
     fitted = s.x @ fit.beta
     raw = s.y - fitted
-    se = np.sqrt(total * (1 - d.hat))
+    se = np.sqrt(total * np.where(d.essential, np.nan, 1 - d.hat))
     arrays = (
         fitted,
         raw,

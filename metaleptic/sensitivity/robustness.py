@@ -7,14 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from metaleptic.errors import FewStudiesWarning, MetalepticError
+from metaleptic.bayes.regression_result import RegressionBayes
+from metaleptic.bayes.result import PooledBayes
+from metaleptic.errors import FewStudiesWarning, MetalepticError, OptionError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.multilevel.result import Multilevel
+from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.baujat import baujat
 from metaleptic.sensitivity.confounding import e_value
 from metaleptic.sensitivity.henmi_copas import henmi_copas
 from metaleptic.sensitivity.influence import influence
 from metaleptic.sensitivity.leave_one_out import leave_one_out
+from metaleptic.sensitivity.multilevel_influence import multilevel_influence
 from metaleptic.sensitivity.multiverse import multiverse
 from metaleptic.sensitivity.new_study import proportion_beyond
 from metaleptic.sensitivity.small_study import small_study
@@ -38,13 +43,13 @@ class Robustness:
 
     Attributes
     ----------
-    fit : Pooled
+    fit : Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
         The fit.
     checks : tuple of Check
         In the order of the questions.
     """
 
-    fit: Pooled
+    fit: AnyFit
     checks: tuple[Check, ...]
 
     @property
@@ -67,13 +72,24 @@ class Robustness:
         return self.sentence
 
 
-def _choices(fit: Pooled) -> Any:
+AnyFit = Pooled | PooledBayes | Regression | RegressionBayes | Multilevel
+
+
+def _influence(fit: AnyFit) -> Any:
+    return multilevel_influence(fit) if isinstance(fit, Multilevel) else influence(fit)  # type: ignore[arg-type]
+
+
+def _choices(fit: AnyFit) -> Any:
+    if not isinstance(fit, Pooled | PooledBayes):
+        raise OptionError(
+            "a multiverse is made of pooled means, not of coefficients. Make one of the same effects by ml.multiverse(fit.effects)."
+        )
     return multiverse(fit.effects, level=fit.level)
 
 
-CHECKS: tuple[tuple[str, Callable[[Pooled], Any], bool], ...] = (
+CHECKS: tuple[tuple[str, Callable[[Any], Any], bool], ...] = (
     ("Does it hang on one study?", leave_one_out, False),
-    ("Is a study influential?", influence, False),
+    ("Is a study influential?", _influence, False),
     ("Which study makes the heterogeneity?", baujat, False),
     ("Does it hang on how it was analysed?", _choices, False),
     ("Do small studies show other effects?", small_study, False),
@@ -85,13 +101,18 @@ CHECKS: tuple[tuple[str, Callable[[Pooled], Any], bool], ...] = (
 )
 
 
-def robustness(fit: Pooled) -> Robustness:
+def _first_sentence(text: str) -> str:
+    """Return why, without what to do instead: the other checks are that."""
+    return text.split(". ")[0].removesuffix(".") + "."
+
+
+def robustness(fit: AnyFit) -> Robustness:
     """Ask a result everything a careful reader would: who drives it, which choice moves it, what bias could do.
 
     Parameters
     ----------
-    fit : Pooled
-        From ``ml.pool``.
+    fit : Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
+        From ``ml.pool``, ``ml.pool_bayes`` or ``ml.pool_multilevel``.
 
     Returns
     -------
@@ -109,7 +130,8 @@ def robustness(fit: Pooled) -> Robustness:
     >>> ml.robustness(ml.pool(e)).checks[0].sentence
     'Leaving out one study at a time moves hazard ratio between 0.76 (without B) and 0.84 (without C); the conclusion hangs on B.'
     """
-    fit = refuse_others(fit, "robustness")
+    if not isinstance(fit, PooledBayes | Regression | RegressionBayes | Multilevel):
+        fit = refuse_others(fit, "robustness")
     checks = []
     for question, function, needs_null in CHECKS:
         if needs_null and not fit.effects.measure.has_null:
@@ -119,7 +141,7 @@ def robustness(fit: Pooled) -> Robustness:
             try:
                 record = function(fit)
             except MetalepticError as reason:
-                checks.append(Check(question, None, f"Not answered: {reason}"))
+                checks.append(Check(question, None, f"Not answered: {_first_sentence(str(reason))}"))
             else:
                 checks.append(Check(question, record, record.sentence))
     return Robustness(fit, tuple(checks))

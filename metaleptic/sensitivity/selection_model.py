@@ -139,7 +139,7 @@ class SelectionModel:
     def _note(self, name: str, se: float) -> str:
         """Say why a standard error is missing."""
         if np.isfinite(se):
-            return ""
+            return "not tested" if name == "tau2" else ""
         if name == "tau2":
             return "at its bound 0" if self.fit.tau2_method else "0 by assumption"
         return self.trouble or "fixed"

@@ -93,7 +93,6 @@ class SmallStudy:
 
     def to_frame(self) -> Any:
         """Return one row with the test."""
-        limit = self.limit or Estimate(np.nan, np.nan, np.nan)
         columns = {
             "test": [self.name],
             "k": [len(self.effects)],
@@ -103,10 +102,9 @@ class SmallStudy:
             "statistic": [self.statistic],
             "df": [self.df],
             "p": [self.p],
-            "limit": [limit.value],
-            "limit_low": [limit.low],
-            "limit_high": [limit.high],
         }
+        if self.limit is not None:
+            columns |= {"limit": [self.limit.value], "limit_low": [self.limit.low], "limit_high": [self.limit.high]}
         return to_frame(columns, self.effects.frame_kind)
 
     def __repr__(self) -> str:

@@ -56,12 +56,30 @@ class SubsetFits:
         return measure.to_printed(self.beta), low, high
 
 
+def what_to_do(fit: object) -> str:
+    """Say which analyses there are for a result that an analysis does not take."""
+    pooled = "pool the same effects without moderators and grouping: ml.pool(fit.effects)"
+    said = {
+        "Effects": "Make it first with ml.pool(effects).",
+        "Regression": f"ml.leave_one_out, ml.influence, ml.residuals and ml.baujat take fits with moderators; for this one {pooled}.",
+        "RegressionBayes": f"ml.leave_one_out takes Bayesian fits with moderators; for this one {pooled}.",
+        "Multilevel": f"ml.leave_one_out and ml.multilevel_influence take multilevel fits; for this one {pooled}.",
+        "PooledBayes": "ml.leave_one_out, ml.cumulative, ml.multiverse(fit.effects), ml.prior_sensitivity and ml.loo say how robust "
+        "a Bayesian fit is; for this one pool the same effects by ml.pool(fit.effects).",
+        "Subgroups": "Take the pooled result inside it: .overall, or one of .groups.",
+        "Robust": f"ml.leave_one_out takes the fit from which it was made; for this one {pooled}.",
+        "LocationScale": f"Its scale depends on moderators; for this one {pooled}.",
+    }
+    for kind in type(fit).__mro__:
+        if kind.__name__ in said:
+            return said[kind.__name__]
+    return "Make one with ml.pool(effects)."
+
+
 def refuse_others(fit: object, verb: str) -> Pooled:
     """Return the fit if it is one of ``ml.pool``; say what to do if not."""
     if not isinstance(fit, Pooled):
-        raise OptionError(
-            f"{verb} takes a pooled result, not {type(fit).__name__}. Make it first with ml.pool(effects)."
-        )
+        raise OptionError(f"{verb} takes a pooled result, not {type(fit).__name__}. {what_to_do(fit)}")
     return fit
 
 
@@ -71,7 +89,7 @@ def fit_subsets(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | 
     A subset of one study is that study with its z interval.
     """
     if fit.model in ("random", "common") and fit.test in BROADCAST:
-        return _broadcast(fit, keep, progress)
+        return normal_subsets(fit.effects.y, fit.effects.v, keep, fit.tau2_method, fit.test, fit.level, progress)
     rows, reasons = [], []
     for row in keep:
         try:
@@ -80,39 +98,51 @@ def fit_subsets(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | 
         except NotEstimableError as error:
             rows.append((float(row.sum()), *([np.nan] * (len(COLUMNS) - 1))))
             reasons.append(str(error))
-    return _record(np.array(rows).T, tuple(reasons) if any(reasons) else ())
+    return subset_record(np.array(rows).T, tuple(reasons) if any(reasons) else ())
 
 
-def _record(columns: FloatArray, reason: tuple[str, ...] = ()) -> SubsetFits:
+def subset_record(columns: FloatArray, reason: tuple[str, ...] = ()) -> SubsetFits:
     """Build the record from rows in the order of COLUMNS."""
     k, beta, se, statistic, p, low, high, tau2, i2, h2, q, q_p = (frozen_array(c) for c in columns)
     return SubsetFits(k, beta, se, statistic, p, low, high, tau2, i2, h2, q, q_p, reason)
 
 
-def _broadcast(fit: Pooled, keep: BoolArray, progress: Callable[[int], None] | None) -> SubsetFits:
-    y, v = fit.effects.y, fit.effects.v
+def normal_subsets(
+    y: FloatArray,
+    v: FloatArray,
+    keep: BoolArray,
+    tau2: str,
+    test: str,
+    level: float,
+    progress: Callable[[int], None] | None = None,
+) -> SubsetFits:
+    """Fit the random-effects model (the common-effect one where ``tau2`` is "") to each row of ``keep``.
+
+    ``y`` and ``v`` are those of all rows, shape (k,), or of each, shape (m, k).
+    """
+    y, v = np.broadcast_to(y, keep.shape), np.broadcast_to(v, keep.shape)
     count = np.add.reduce(keep, axis=-1)
     out = np.empty((len(COLUMNS), len(keep)))
     alone = np.flatnonzero(count == 1)
-    out[:, alone] = _single(y, v, np.argmax(keep[alone], axis=-1), fit.level)
+    out[:, alone] = _single(y, v, alone, np.argmax(keep[alone], axis=-1), level)
     several = np.flatnonzero(count > 1)
-    step = max(1, CHUNK // (len(y) * (48 if fit.tau2_method in ("ML", "REML") else 1)))
+    step = max(1, CHUNK // (y.shape[-1] * (48 if tau2 in ("ML", "REML") else 1)))
     for start in range(0, len(several), step):
         at = several[start : start + step]
-        f = fit_normal(
-            y, v, tau2=fit.tau2_method or None, test=fit.test, level=fit.level, keep=keep[at].astype(np.float64)
-        )
-        columns = (count[at], f.mu, f.se, f.statistic, f.p, f.low, f.high, f.tau2, f.i2, f.h2, f.q)
+        f = fit_normal(y[at], v[at], tau2=tau2 or None, test=test, level=level, keep=keep[at].astype(np.float64))
+        nothing = (f.se == 0) & (f.mu == 0)  # effects that are all exactly 0 say nothing against 0
+        statistic, p = np.where(nothing, 0.0, f.statistic), np.where(nothing, 1.0, f.p)
+        columns = (count[at], f.mu, f.se, statistic, p, f.low, f.high, f.tau2, f.i2, f.h2, f.q)
         out[:-1, at] = np.stack([np.broadcast_to(c, at.shape) for c in columns])
         out[-1, at] = special.chdtrc(count[at] - 1, f.q)
         if progress is not None:
             progress(len(at))
-    return _record(out)
+    return subset_record(out)
 
 
-def _single(y: FloatArray, v: FloatArray, at: Any, level: float) -> FloatArray:
+def _single(y: FloatArray, v: FloatArray, rows: Any, at: Any, level: float) -> FloatArray:
     """Return the columns of subsets that hold one study."""
-    mu, se = y[at], np.sqrt(v[at])
+    mu, se = y[rows, at], np.sqrt(v[rows, at])
     half = float(quantile(np.float64(np.inf), level)) * se
     one, zero = np.ones_like(mu), np.zeros_like(mu)
     p = 2 * special.ndtr(-np.abs(mu / se))

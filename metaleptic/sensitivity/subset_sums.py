@@ -37,8 +37,10 @@ def subset_estimates(y: FloatArray, v: FloatArray, keep: FloatArray, tau2: str |
             i2 = np.where(k > 1, 100 * np.maximum(0.0, (q - df) / q), 0.0)
         else:
             t2 = dl if tau2 == "DL" else _likelihood(r, v, keep, dl, restricted=tau2 == "REML")
-            total = keep / (v + t2[:, None])
-            mean = (total @ r) / np.add.reduce(total, axis=-1)
+            share = np.add(v, t2[:, None])
+            np.divide(keep, share, out=share)
+            weighted, total = (share @ np.stack([r, np.ones_like(r)], axis=-1)).T
+            mean = weighted / total
             typical = df / spread
             h2 = np.where(k > 1, t2 / typical + 1, 1.0)
             i2 = np.where(k > 1, 100 * t2 / (t2 + typical), 0.0)

@@ -15,8 +15,10 @@ RNG = np.random.default_rng(11)
 K = 14
 V = RNG.uniform(0.01, 0.3, K)
 Y = -0.25 - 0.9 * np.sqrt(V) + RNG.normal(0, np.sqrt(V + 0.02))
-E = ml.effects(Y, V, measure="HR", columns={"year": list(range(2000, 2000 + K))})
+E = ml.effects(Y, V, measure="HR", columns={"year": list(range(2000, 2000 + K)), "site": list("abcdefghijkkll")})
 FIT = ml.pool(E, test="z")
+COUNTS = {"study": ["A", "B", "C"], "x": [10, 14, 8], "n": [100, 120, 90], "x0": [22, 25, 17], "n0": [100, 118, 92]}
+TABLES = ml.two_by_two(COUNTS, events1="x", n1="n", events2="x0", n2="n0")
 
 
 def records() -> dict[str, Any]:
@@ -24,11 +26,20 @@ def records() -> dict[str, Any]:
     return {
         "AllSubsets": ml.all_subsets(ml.pool(E.take(range(8)), tau2="DL", test="z")),
         "Baujat": ml.baujat(FIT),
+        "Copas": ml.copas(FIT, probability=(1, 0.7, 0.4)),
         "ExcessSignificance": ml.excess_significance(FIT),
+        "Fragility": ml.fragility(ml.pool(TABLES, model="common")),
+        "EValue": ml.e_value(FIT),
+        "FailSafeN": ml.fail_safe_n(FIT),
         "Influence": ml.influence(FIT),
         "LimitMetaAnalysis": ml.limit_meta_analysis(FIT),
+        "MultilevelInfluence": ml.multilevel_influence(ml.pool_multilevel(E.take(range(8, 14)), random="~ 1 | site")),
         "Multiverse": ml.multiverse(E, leave_out=True),
+        "PCurve": ml.p_curve(FIT),
+        "PUniform": ml.p_uniform(FIT),
+        "Overlaps": ml.overlaps(E, same="site"),
         "PetPeese": ml.pet_peese(FIT),
+        "ProportionBeyond": ml.proportion_beyond(FIT, 0.8),
         "Radial": ml.radial(FIT),
         "Residuals": ml.residuals(FIT),
         "SelectionModel": ml.selection_model(FIT, function="half-normal"),
@@ -84,6 +95,41 @@ def test_trim_and_fill_marks_what_was_filled() -> None:
     chart = ml.plot(record).layout
     assert sum(d.hollow for d in chart.dots) == record.missing
     assert len(chart.dots) == K + record.missing
+
+
+@pytest.mark.parametrize("method", ["rosenthal", "orwin", "rosenberg", "general"])
+def test_fail_safe_curves_meet_the_limit_at_n(method: str) -> None:
+    """The dot lies on the curve, which passes the limit between n - 1 and n studies."""
+    record = ml.fail_safe_n(FIT, method=method)
+    chart = ml.plot(record).layout
+    assert chart.x.low + chart.dots[0].at[0] * (chart.x.high - chart.x.low) == pytest.approx(record.n, abs=1e-6)
+    limit = record.target if method == "orwin" else record.alpha
+    reached = chart.y.low + chart.dots[0].at[1] * (chart.y.high - chart.y.low)
+    step = abs(limit) if record.n < 20 else 0.05 * abs(limit)
+    assert abs(reached - limit) <= step
+    assert not record.to_frame().isna().any().any()
+
+
+def test_confounders_of_equal_strength_are_the_e_value() -> None:
+    """The curve of the estimate crosses the diagonal at the E-value."""
+    record = ml.e_value(FIT)
+    chart = ml.plot(record).layout
+    points = np.exp(np.array(chart.paths[0].points) * (chart.x.high - chart.x.low))
+    at = int(np.argmin(np.abs(points[:, 0] - points[:, 1])))
+    assert points[at, 0] == pytest.approx(record.value, rel=0.03)
+    ratio = 1 / record.risk_ratio if record.risk_ratio < 1 else record.risk_ratio
+    assert points.prod(axis=1) / (points.sum(axis=1) - 1) == pytest.approx(ratio)
+
+
+def test_checks_side_by_side() -> None:
+    """All pooled effects of a robustness check in one forest; coefficients have none."""
+    rows = ml.plot(ml.robustness(FIT)).layout.rows
+    assert rows[-1].value == pytest.approx(FIT.estimate.value)
+    filled = next(r for r in rows if r.label == "Trim and fill")
+    assert filled.value == pytest.approx(ml.trim_and_fill(FIT).filled.estimate.value)
+    assert ml.plot(ml.henmi_copas(FIT)).layout.rows[-1].value == pytest.approx(ml.henmi_copas(FIT).estimate.value)
+    with pytest.raises(ml.errors.OptionError, match="one by one"):
+        ml.plot(ml.robustness(ml.pool(E, moderators="~ year")))
 
 
 def test_leave_one_out_and_cumulative_are_forests() -> None:

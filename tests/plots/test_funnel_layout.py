@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import OptionError
+from metaleptic.errors import DataError, OptionError
 from metaleptic.plots.funnel_layout import funnel_layout
 from metaleptic.pooling.result import Pooled
 
@@ -90,3 +90,75 @@ def test_a_printed_scale_that_falls_runs_from_left_to_right_all_the_same() -> No
 def test_impossible_contours_are_refused(contours: tuple[float, ...], random_fit: Make) -> None:
     with pytest.raises(OptionError, match="contours"):
         funnel_layout(random_fit(3), contours=contours)
+
+
+@pytest.mark.parametrize("y", ["variance", "precision", "weight"])
+def test_contours_separate_the_significant_studies_on_every_scale(y: str, random_fit: Make) -> None:
+    """As against the standard error; curves are drawn through 80 points, so that studies on the line do not count."""
+    fit = random_fit(40)
+    layout = funnel_layout(fit, y=y)
+    z = np.abs(fit.effects.y) / np.sqrt(fit.effects.v)
+    assert len(layout.contours) == 3
+    for contour, bound in zip(layout.contours, (1.6449, 1.96, 2.5758), strict=True):
+        clear = np.abs(z - bound) > 0.06
+        drawn = np.array([inside(p.x, p.y, contour.corners) for p in layout.points])
+        assert (drawn == (z < bound))[clear].all()
+    assert all(0 <= p.x <= 1 and 0 <= p.y <= 1 for p in layout.points)
+    size = {"variance": fit.effects.v, "precision": -1 / np.sqrt(fit.effects.v), "weight": -1 / fit.effects.v}[y]
+    assert np.argsort([p.y for p in layout.points]).tolist() == np.argsort(size).tolist()
+
+
+def test_limits_with_tau_hold_the_studies_that_they_should() -> None:
+    """The dashed curve stands z sqrt(se^2 + tau^2) from the pooled effect."""
+    fit = ml.pool(ml.effects([-0.9, 0.2, -0.3, 0.5, -0.1], [0.05, 0.02, 0.1, 0.04, 0.2], measure="HR"))
+    layout = funnel_layout(fit, tau=True)
+    assert "with tau" in layout.limits_label
+    mu, span = float(fit.beta[0]), np.log(layout.axis.high) - np.log(layout.axis.low)
+    for place, height in layout.limits[1][:-1]:
+        half = (place - layout.pooled) * span
+        assert half == pytest.approx(1.959964 * np.hypot(height * layout.se_most, fit.tau.value), rel=1e-5)
+    assert layout.axis.position(np.exp(mu)) == pytest.approx(layout.pooled)
+
+
+def test_axes_of_patients() -> None:
+    """Large studies on top, neither limits nor contours; without their number the study is named."""
+    table = {"study": list("abc"), "x1": [4, 6, 30], "n1": [40, 50, 300], "x2": [8, 9, 70], "n2": [40, 50, 310]}
+    e = ml.two_by_two(table, events1="x1", n1="n1", events2="x2", n2="n2", measure="RR")
+    fit = ml.pool(e)
+    for y, value in {
+        "n": e.n,
+        "sqrt n": np.sqrt(e.n),
+        "log n": np.log(e.n),
+        "1/n": 1 / e.n,
+        "1/sqrt n": 1 / np.sqrt(e.n),
+    }.items():
+        layout = ml.funnel(fit, y=y).layout
+        assert layout.limits == ()
+        assert layout.contours == ()
+        assert min(layout.points, key=lambda p: p.y).study == "c"
+        top = layout.se_ticks[0] - layout.se_places[0] * (
+            (layout.se_ticks[1] - layout.se_ticks[0]) / (layout.se_places[1] - layout.se_places[0])
+        )
+        assert layout.points[1].y == pytest.approx((value[1] - top) / (layout.se_most - top))
+    unknown = ml.pool(ml.effects([0.1, 0.2, 0.3], [0.1, 0.2, 0.1], study=list("abc"), measure="HR"))
+    with pytest.raises(DataError, match=r"'a'.*number of patients is not known"):
+        ml.funnel(unknown, y="n")
+    with pytest.raises(OptionError, match="y axis 'size' is unknown"):
+        ml.funnel(fit, y="size")
+
+
+def test_filled_studies_are_rings() -> None:
+    """As many as trim and fill finds, around their pooled effect; the published one as a line."""
+    rng = np.random.default_rng(2)
+    v = rng.uniform(0.01, 0.3, 15)
+    fit = ml.pool(ml.effects(-0.2 - 1.2 * np.sqrt(v) + rng.normal(0, 0.05, 15), v, measure="HR"))
+    record = ml.trim_and_fill(fit)
+    assert record.missing > 0
+    for plot in (ml.funnel(fit, fill=True), ml.funnel(record)):
+        layout = plot.layout
+        assert sum(p.filled for p in layout.points) == record.missing
+        assert layout.pooled == pytest.approx(layout.axis.position(record.filled.estimate.value))
+        assert layout.published == pytest.approx(layout.axis.position(fit.estimate.value))
+        assert f"{record.missing} of them filled" in plot.alt
+    with pytest.raises(OptionError, match="filled studies have no number"):
+        ml.funnel(record, y="n")

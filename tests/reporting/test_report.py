@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ from metaleptic.files import write_all
 from metaleptic.reporting.code import reproducing_code
 from metaleptic.reporting.references import References
 from metaleptic.reporting.report import Report
+from metaleptic.reporting.robust_section import robust_figures, robust_section
 from metaleptic.reporting.sentences import answer_sentence
 
 
@@ -97,11 +99,55 @@ def test_every_pooled_number_carries_its_origin(written: Report) -> None:
 
 
 def test_figures_are_inline_and_described(written: Report) -> None:
-    """Each answer has an inline SVG with alternative text, and files beside the page."""
-    figures = len(written.answers) + 2 * sum(a.bayes is not None for a in written.answers)
-    assert page(written).count("<svg") == figures
-    assert page(written).count("<figcaption>") == figures
+    """Each answer has an inline SVG with alternative text, each check its own, and files beside the page."""
+    drawn = sum(1 + len(robust_figures(a)) + 2 * (a.bayes is not None) for a in written.answers)
+    assert drawn > 2 * len(written.answers)
+    assert page(written).count("<svg") == drawn
+    assert page(written).count("<figcaption>") == drawn
+    assert len(written.figures) == 2 * drawn
     assert all(f.is_file() and f.stat().st_size > 1000 for f in written.figures)
+
+
+def test_every_answer_says_whether_it_is_robust(written: Report) -> None:
+    """Each check is told or says why not; its table holds the numbers of the record with the rows they come from."""
+    text = html.unescape(page(written))
+    content = json.loads((written.path.parent / "results.json").read_text(encoding="utf-8"))
+    for answer, record in zip(written.answers, content["questions"], strict=True):
+        section = robust_section(answer)
+        if answer.fit.k == 1:
+            assert section is None
+            assert record["robustness"] == []
+            continue
+        assert section is not None
+        assert answer.robust is not None
+        assert len(section.checks) + len(section.unanswered) == len(answer.robust.checks) == len(record["robustness"])
+        for check in section.checks:
+            assert check.sentence in text
+            assert check.call.startswith("ml.")
+        for question, reason in section.unanswered:
+            assert question in text
+            assert reason[1:] in text
+        if answer.influence is None:
+            continue
+        rows = section.checks[0].rows
+        assert [r[1] for r in rows] == [o.id for o in answer.origins]
+        m = answer.fit.effects.measure
+        assert all(m.format(v) in r[2] for r, v in zip(rows, answer.influence.value, strict=True))
+    assert "ten are needed" in text
+    assert "Over all checks below it lies between" in text
+
+
+def test_a_report_of_many_studies_judges_small_ones(tmp_path: Path) -> None:
+    """From ten studies on the regression test and trim and fill are told, with their figures."""
+    y = [-0.9, -0.7, -0.2, -0.4, -0.1, -0.3, -0.25, -0.15, -0.8, -0.3, -0.2]
+    v = [0.2, 0.15, 0.02, 0.05, 0.01, 0.04, 0.03, 0.02, 0.18, 0.05, 0.03]
+    written = ml.report(ml.pool(ml.effects(y, v, measure="HR")), tmp_path / "r.html", figure_formats=("svg",))
+    kinds = {f.stem.removeprefix("result-") for f in written.figures}
+    assert kinds >= {"forest", "funnel", "side-by-side", "leave-one-out", "influence", "multiverse", "filled"}
+    text = html.unescape(page(written))
+    assert "Egger's test" in text
+    assert "ml.e_value(fit)" in text
+    assert "Interval includes 1.00" in text
 
 
 def test_tables_agree_with_the_answers(written: Report) -> None:
@@ -148,11 +194,12 @@ def test_code_of_two_by_two_tables_makes_the_result_again(model: str, tmp_path: 
 
 def test_report_is_deterministic(written: Report, tmp_path: Path) -> None:
     """A second run writes the same bytes: no dates, no random ids."""
-    again = ml.report(ml.datasets.load("intrathecal_trastuzumab").path, tmp_path / "report.html")
+    source = ml.datasets.load("intrathecal_trastuzumab").path
+    again = ml.report(source, tmp_path / "report.html", figure_formats=("svg",))
     assert page(again) == page(written)
-    for a, b in zip(again.figures, written.figures, strict=True):
-        if a.suffix == ".svg":
-            assert a.read_bytes() == b.read_bytes()
+    before = {f.name: f for f in written.figures}
+    for figure in again.figures:
+        assert figure.read_bytes() == before[figure.name].read_bytes()
 
 
 def test_methods_cite_numbered_sources(written: Report) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sensitivity_golden import cases, differing, effects_of, fit_of, load
 
 import metaleptic as ml
-from metaleptic.errors import NotEstimableError
+from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.sensitivity.subset_fits import fit_subsets
 from metaleptic.sensitivity.subset_sums import masks_of, subset_estimates
 
@@ -94,3 +94,26 @@ def test_a_hundred_thousand_subsets_take_less_than_seconds() -> None:
     start = time.perf_counter()
     subset_estimates(y, v, masks_of(np.arange(1, 100_001), 17), "DL")
     assert time.perf_counter() - start < 3.0
+
+
+@pytest.mark.parametrize("k", [55, 70])
+def test_an_outlier_among_very_many_studies_is_found(k: int) -> None:
+    """Random subsets of more studies than a number has digits; each can be asked which studies it holds."""
+    rng = np.random.default_rng(4)
+    v = rng.uniform(0.01, 0.03, k)
+    y = rng.normal(0.2, np.sqrt(v))
+    v[0], y[0] = 0.0005, 3.0
+    fit = ml.pool(ml.effects(y, v), tau2="DL", test="z")
+    found = ml.all_subsets(fit, most=3000, seed=3)
+    assert not found.exhaustive
+    assert found.splitting == ("Study 1",)
+    holds = np.stack([found.contains(s) for s in fit.effects.study], axis=-1)
+    assert holds.sum(axis=-1) == pytest.approx(found.k)
+    i = 17
+    again = ml.pool(fit.effects.take(np.flatnonzero(holds[i])), tau2="DL", test="z")
+    assert found.estimate[i] == pytest.approx(again.beta[0], rel=1e-9)
+    if k < 63:
+        digits = [int(x) for x in f"{int(found.code[i]):0{k}b}"]
+        assert digits == holds[i].astype(int).tolist()
+    with pytest.raises(OptionError, match="no study 'X'"):
+        found.contains("X")

@@ -18,32 +18,45 @@ def test_every_analysis_of_a_multiverse_is_the_one_pool_gives() -> None:
     e = effects_of("bcg_RR")
     early = np.array(e.columns["year"], float) < 1965
     found = ml.multiverse(e, include={"period": {"all": [True] * 13, "early": early.tolist()}}, leave_out=True)
-    assert len(found.value) == (5 * 3 + 1) * 2 * 14
+    assert len(found.value) == (5 * 3 + 1 + 3) * 2 * 14
     frame = found.to_frame()
+    priors = {p.words: p for p in (ml.priors.half_normal(s) for s in (0.25, 0.5, 1.0))}
     rng = np.random.default_rng(3)
-    for i in rng.integers(0, len(frame), 25):
+    bayesian = np.flatnonzero(frame["model"] == "Bayesian")
+    for i in (*rng.integers(0, len(frame), 25), *rng.choice(bayesian, 4)):
         row = frame.iloc[int(i)]
         kept = early.copy() if row["period"] == "early" else np.ones(13, bool)
         if row["left out"] != "none":
             kept[[f"without {s}" for s in e.study].index(row["left out"])] = False
         sub = e.take(np.flatnonzero(kept))
-        model = row["model"]
-        again = (
-            ml.pool(sub, model="common") if model == "common" else ml.pool(sub, tau2=row["tau2"], test=row["interval"])
-        )
-        assert row["value"] == pytest.approx(again.estimate.value, rel=1e-8)
-        assert row["low"] == pytest.approx(again.estimate.low, rel=1e-8)
-        assert row["k"] == again.k
+        if row["model"] == "Bayesian":
+            post = ml.pool_bayes(sub, tau=priors[row["prior"]])
+            assert row["p"] == pytest.approx(2 * post.mu.cdf(0) if row["value"] > 1 else 2 * post.mu.sf(0), abs=1e-9)
+            assert row["tau2"] == pytest.approx(post.tau.median**2, rel=1e-8)
+            value, low, high, k = post.mu.median, *post.mu.interval(0.95), post.k
+            value, low, high = np.exp([value, low, high])
+        else:
+            model = row["model"]
+            again = (
+                ml.pool(sub, model="common")
+                if model == "common"
+                else ml.pool(sub, tau2=row["tau2 estimator"], test=row["interval"])
+            )
+            value, low, high, k = again.estimate.value, again.estimate.low, again.estimate.high, again.k
+            assert row["p"] == pytest.approx(again.p, rel=1e-6)
+        assert row["value"] == pytest.approx(value, rel=1e-8)
+        assert row["low"] == pytest.approx(low, rel=1e-8)
+        assert row["high"] == pytest.approx(high, rel=1e-8)
+        assert row["k"] == k
 
 
 def test_the_multiverse_names_the_choice_that_matters() -> None:
     """Two cohorts that share patients and disagree; a version of the effects."""
     e = ml.effects([-0.3, -0.35, -0.25, -1.6, 0.9], [0.02, 0.02, 0.02, 0.02, 0.02], study=list("ABCDE"), measure="HR")
-    found = ml.multiverse(
-        e, one_of={"cohort": ["D", "E"]}, versions={"wider": ml.effects(e.y, 2 * e.v, study=e.study, measure="HR")}
-    )
+    wider = ml.effects(e.y, 2 * e.v, study=e.study, measure="HR")
+    found = ml.multiverse(e, one_of={"cohort": ["D", "E"]}, versions={"wider": wider})
     assert next(iter(found.influence)) == "cohort"
-    assert found.dimensions == ("version", "model", "tau2", "interval", "cohort")
+    assert found.dimensions == ("version", "model", "tau2 estimator", "interval", "prior", "cohort")
     assert "choice of" in found.sentence
     with pytest.raises(OptionError, match="no study 'X'"):
         ml.multiverse(e, one_of={"cohort": ["D", "X"]})
@@ -51,14 +64,80 @@ def test_the_multiverse_names_the_choice_that_matters() -> None:
         ml.multiverse(e, include={"none": {"nothing": [False] * 5}})
 
 
-def test_a_thousand_analyses_take_less_than_a_second() -> None:
-    """Generous by the factor of a busy machine."""
+def test_measures_and_routes_are_choices() -> None:
+    """Odds ratios of the same tables; a route that cannot convert every study; scales that share a curve, and that do not."""
     e = effects_of("bcg_RR")
-    include = {f"rule {j}": {"all": [True] * 13, "part": [i % (j + 2) != 0 for i in range(13)]} for j in range(6)}
+    t = ml.datasets.load("bcg").table()
+    table = {
+        "study": list(e.study),
+        "a": [int(x) for x in t.tpos],
+        "n1": [int(x) + int(z) for x, z in zip(t.tpos, t.tneg, strict=True)],
+        "c": [int(x) for x in t.cpos],
+        "n2": [int(x) + int(z) for x, z in zip(t.cpos, t.cneg, strict=True)],
+    }
+    names = {"events1": "a", "n1": "n1", "events2": "c", "n2": "n2"}
+    risk, odds = (ml.two_by_two(table, **names, measure=m) for m in ("RR", "OR"))
+    found = ml.multiverse(risk, measures=["OR"], priors=())
+    assert found.dimensions[0] == "measure"
+    rows = found.to_frame()
+    row = rows[(rows["measure"] == "OR") & (rows["tau2 estimator"] == "DL") & (rows["interval"] == "z")]
+    assert row["value"].item() == pytest.approx(ml.pool(odds, tau2="DL", test="z").estimate.value, rel=1e-10)
+    with pytest.raises(OptionError, match="ratios go with ratios"):
+        ml.multiverse(risk, measures=["RD"])
+    with pytest.raises(OptionError, match="two-by-two"):
+        ml.multiverse(e.take(range(13)) if len(e.cells) == 0 else ml.effects(e.y, e.v, measure="RR"), measures=["OR"])
+
+    part = odds.take(range(12))
+    two = ml.multiverse(
+        risk,
+        main=("RR", "all"),
+        versions={("OR", "all"): odds, ("OR", "modern"): part},
+        version_of=("measure", "route"),
+        tests=("kenward-roger",),
+        tau2=("REML",),
+        models=("random",),
+        priors=(),
+    )
+    assert two.dimensions == ("measure", "route")
+    assert two.k.tolist() == [13, 13, 12]
+    assert two.value[2] == pytest.approx(ml.pool(part, test="kenward-roger").estimate.value, rel=1e-10)
+    with pytest.raises(OptionError, match="one option for each"):
+        ml.multiverse(risk, versions={"OR": odds}, version_of=("measure", "route"))
+
+    rates = {"study": list("abc"), "rate": [0.5, 0.6, 0.4], "n": [20, 30, 25]}
+    cloglog, logit = (ml.survival_rates(rates, at=12, scale=s) for s in ("cloglog", "logit"))
+    mixed = ml.multiverse(cloglog, versions={"logit": logit}, version_of="scale", main="log-log", priors=())
+    assert np.ptp(mixed.effect) < 0.1  # on one scale, although log-log and logit have other signs
+    assert mixed.effect == pytest.approx(cloglog.measure.to_analysis(mixed.value))
+
+
+def test_a_multiverse_of_one_and_of_awkward_studies() -> None:
+    """One way only; identical effects; an improper posterior and a likelihood that fails are left out and named."""
+    e = ml.effects([0.2, 0.2, 0.2], [0.1, 0.1, 0.1], study=list("ABC"), measure="HR")
+    one = ml.multiverse(e, models=("common",), priors=())
+    assert len(one.value) == 1
+    assert "but one" in one.sentence
+    same = ml.multiverse(e)
+    assert np.isfinite(same.value).all()
+    assert same.sentence
+    flat = ml.multiverse(e, priors=[ml.priors.uniform(1.0), ml.priors.uniform()], leave_out=True)
+    assert any("improper" in s for s in flat.skipped)
+    assert "could not be analysed" in flat.sentence
+    for column in flat.to_frame().columns:
+        assert not flat.to_frame()[column].isna().any()
+
+
+def test_a_thousand_analyses_take_less_than_a_second() -> None:
+    """With Bayesian ones among them, and versions of the effects."""
+    e = effects_of("bcg_RR")
+    include = {f"rule {j}": {"all": [True] * 13, "part": [i % (j + 2) != 0 for i in range(13)]} for j in range(5)}
+    wider = ml.effects(e.y, 1.2 * e.v, study=e.study, measure="RR")
+    ml.multiverse(e)
     start = time.perf_counter()
-    found = ml.multiverse(e, include=include)
-    assert len(found.value) >= 1000
-    assert time.perf_counter() - start < 3.0
+    found = ml.multiverse(e, include=include, versions={"wider": wider})
+    seconds = time.perf_counter() - start
+    assert len(found.value) == 19 * 32 * 2
+    assert seconds < 1.0
 
 
 def test_proportion_beyond_by_hand() -> None:

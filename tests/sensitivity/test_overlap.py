@@ -27,7 +27,12 @@ def test_pairs_and_groups() -> None:
         p.second for p in ml.overlaps(E, same="trial", place="centre", start="from", end="to", treatment="drug").pairs
     ] == ["B"]
     assert len(ml.overlaps(E, place="centre").pairs) == 2
-    assert len(ml.multiverse(E, one_of=found.groups).value) == 16 * 3
+    chosen = ml.multiverse(E, one_of=found)
+    assert len(chosen.value) == (16 + 3) * 3
+    assert len(ml.multiverse(E, one_of=found.groups, priors=()).value) == 16 * 3
+    rows = chosen.to_frame()
+    one = rows[(rows["cohort of A"] == "B") & (rows["tau2 estimator"] == "DL") & (rows["interval"] == "z")]
+    assert one["value"].item() == pytest.approx(ml.pool(E.take([1, 3, 4]), tau2="DL", test="z").estimate.value)
     assert len(found.to_frame()) == 2
 
 
