@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from metaleptic.bayes.map_prior import map_prior as map_prior
     from metaleptic.bayes.medians import pool_bayes_medians as pool_bayes_medians
     from metaleptic.bayes.pool_bayes import pool_bayes as pool_bayes
+    from metaleptic.bayes.pool_bayes_outcomes import OutcomesBayes as OutcomesBayes
+    from metaleptic.bayes.pool_bayes_outcomes import pool_bayes_outcomes as pool_bayes_outcomes
     from metaleptic.bayes.power_scale import PowerScale as PowerScale
     from metaleptic.bayes.power_scale import power_scale as power_scale
     from metaleptic.bayes.predictive import PredictiveCheck as PredictiveCheck
@@ -231,7 +233,9 @@ _HOME = {
     "restricted_means": "convert.estimates",
     "methods_sentence": "pooling.methods_sentence",
     "pool": "pooling.pool",
+    "OutcomesBayes": "bayes.pool_bayes_outcomes",
     "pool_bayes": "bayes.pool_bayes",
+    "pool_bayes_outcomes": "bayes.pool_bayes_outcomes",
     "plot_check": "plots.check",
     "plot_priors": "plots.densities",
     "prior_posterior": "plots.densities",

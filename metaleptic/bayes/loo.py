@@ -141,7 +141,7 @@ def _without(fit: PooledBayes, i: int) -> float:
 def log_likelihood(fit: SampledBayes) -> FloatArray:
     """Return the log-likelihood of each study for each draw of (mu, tau), its true effect integrated out."""
     e, mu, tau = fit.effects, fit.draws["mu"].reshape(-1), fit.draws["tau"].reshape(-1)
-    if fit.model in ("t", "selection"):
+    if fit.model in ("t", "selection", "multivariate"):
         raise OptionError(f'the likelihood of model "{fit.model}" with true effects integrated out is not at hand.')
     if fit.model == "outliers":
         return np.logaddexp(*log_groups(fit.draws, e)).reshape(-1, len(e))

@@ -122,12 +122,13 @@ def from_quantiles(quantiles: Mapping[float, float], *, family: str = "log-norma
 def from_density(
     density: Any, *, name: str = "custom", log: bool = False, upper: float = np.inf, breaks: tuple[float, ...] = ()
 ) -> Prior:
-    """Take any density of tau: a function, or a distribution with ``logpdf`` such as ``scipy.stats.gamma(2)``.
+    """Take any density of tau: a function, or a distribution such as ``scipy.stats.gamma(2)`` or ``pm.Gamma.dist(2, 4)``.
 
     Parameters
     ----------
     density : callable or distribution
-        Vectorised in tau >= 0. It need not integrate to 1 (a distribution that reaches below 0 is cut there).
+        Vectorised in tau >= 0. It need not integrate to 1 (a distribution that reaches below 0 is cut there). A distribution
+        has ``logpdf``, or is one of PyMC's, made by ``.dist``.
     name : str
         For sentences.
     log : bool, default False
@@ -156,6 +157,17 @@ def from_density(
             breaks = (*breaks, start) if start > 0 else breaks
         if name == "custom":
             name = str(getattr(getattr(density, "dist", None), "name", name))
+    elif is_pymc(density):
+        from metaleptic.bayes.sampler import log_density
+
+        function, log = log_density(density), True
+        jumps = _ends_of_support(function)
+        upper, breaks = (
+            min(upper, *(x for x, ends in jumps if ends), np.inf),
+            (*breaks, *(x for x, ends in jumps if not ends)),
+        )
+        if name == "custom":
+            name = str(getattr(density.owner.op, "name", None) or name)
     elif callable(density):
         function = density
     else:
@@ -197,6 +209,27 @@ def from_density(
         breaks=tuple(float(b) for b in breaks),
         head=1.0 if head >= POLE else head,
     )
+
+
+def is_pymc(density: Any) -> bool:
+    """Whether this is a distribution of PyMC, told without importing it."""
+    return hasattr(density, "owner") and hasattr(density, "type") and hasattr(density, "eval")
+
+
+def _ends_of_support(log: Callable[[Any], Any]) -> list[tuple[float, bool]]:
+    """Find where a log density becomes finite (False) or ends (True), by bisection."""
+    x = np.exp(np.linspace(-30.0, 30.0, 2001))
+    inside = np.isfinite(log(x))
+    found = []
+    for i in np.flatnonzero(inside[1:] != inside[:-1]):
+        low, high = x[i], x[i + 1]
+        while high - low > 4e-16 * high:
+            middle = (low + high) / 2
+            if not low < middle < high:
+                break
+            low, high = (middle, high) if bool(np.isfinite(log(np.array([middle])))[0]) == inside[i] else (low, middle)
+        found.append((float(low if inside[i] else high), bool(inside[i])))
+    return found
 
 
 def is_proper(grid: Panels) -> bool:

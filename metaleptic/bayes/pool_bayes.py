@@ -12,7 +12,7 @@ from metaleptic.bayes.exact import Exact, exact_effect, tau_density
 from metaleptic.bayes.marginal import Marginal, mixture_marginals, tau_marginal
 from metaleptic.bayes.moderators import CoefficientPriors, coefficient_priors, pool_moderators
 from metaleptic.bayes.normal_normal import study_given_tau, weight_given_tau
-from metaleptic.bayes.own_priors import from_density
+from metaleptic.bayes.own_priors import from_density, is_pymc
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.regularising import Regularising
@@ -100,7 +100,7 @@ def pool_bayes(
         ``"outliers"``: a few outlying studies scatter more widely than the others, and are named;
         ``"selection"``: results that are not significant may have stayed unreported.
     tau : Prior, optional
-        Prior on the heterogeneity, from ``ml.priors``, or a distribution of ``scipy.stats``. By default half-normal: scale 0.5 for ratios, medians and
+        Prior on the heterogeneity, from ``ml.priors``, or a distribution of ``scipy.stats`` or PyMC (``pm.Gamma.dist(2, 4)``). By default half-normal: scale 0.5 for ratios, medians and
         survival, 1 for logits; differences have no default, because it depends on their unit.
     mu : (mean, sd) or EffectPrior, optional
         Normal prior on the pooled effect, analysis scale, or one of ``priors.normal``, ``priors.student_t``,
@@ -252,7 +252,7 @@ def checked_prior(tau: Prior | None, effects: Effects) -> Prior:
     """Return the prior asked for, or the measure's default."""
     if tau is None:
         return default_prior(effects.measure)
-    if hasattr(tau, "logpdf"):
+    if hasattr(tau, "logpdf") or is_pymc(tau):
         return from_density(tau)
     if not isinstance(tau, Prior):
         raise OptionError(f"tau takes a prior, not {type(tau).__name__}: for example tau=priors.half_normal(0.5).")

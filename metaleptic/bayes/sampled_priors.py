@@ -25,13 +25,13 @@ def tau_variable(pm: Any, pt: Any, prior: Prior, v: FloatArray, name: str = "tau
     return _tabulated(pm, pt, prior, v, name)
 
 
-def mu_variable(pm: Any, mu: EffectPrior | None, start: float, scale: float) -> Any:
+def mu_variable(pm: Any, mu: EffectPrior | None, start: float, scale: float, name: str = "mu") -> Any:
     """Put the mean with its prior into the model; a flat one is measured in units of the data."""
     if mu is not None and np.isinf(mu.df):
-        return pm.Normal("mu", mu.location, mu.scale)
+        return pm.Normal(name, mu.location, mu.scale)
     if mu is not None:
-        return pm.StudentT("mu", nu=mu.df, mu=mu.location, sigma=mu.scale)
-    return pm.Deterministic("mu", start + scale * pm.Flat("mu_flat"))
+        return pm.StudentT(name, nu=mu.df, mu=mu.location, sigma=mu.scale)
+    return pm.Deterministic(name, start + scale * pm.Flat(f"{name}_flat"))
 
 
 def _uniform(pm: Any, name: str, upper: float | None = None) -> Any:

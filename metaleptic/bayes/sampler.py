@@ -23,6 +23,7 @@ from metaleptic.errors import MetalepticError
 from metaleptic.types import FloatArray
 
 WARM_UP = 1000
+INTERRUPTED = "sampling was interrupted: nothing is kept"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ def sample(
             build(pm, pt)
         cores = 1 if sys.platform == "win32" else min(chains, os.cpu_count() or 1)
         more: dict[str, Any] = {"nuts_sampler": "nutpie"} if nutpie else {}
-        with model:
+        with model, _warm_up_interrupted():
             trace = pm.sample(
                 draws=draws,
                 tune=WARM_UP,
@@ -100,7 +101,7 @@ def sample(
     found = {name: np.asarray(posterior[name].values, dtype=np.float64) for name in keep}
     first = next(iter(found.values()))
     if first.shape[:2] != (chains, draws):  # PyMC answers Ctrl-C with what it has
-        raise KeyboardInterrupt("sampling was interrupted: nothing is kept")
+        raise KeyboardInterrupt(INTERRUPTED)
     names = ("pymc", "pytensor", "nutpie") if nutpie else ("pymc", "pytensor")
     versions = tuple((name, metadata.version(name)) for name in names)
     return Chains(
@@ -131,6 +132,35 @@ def to_arviz(
             return az.from_dict(groups, dims=dict(dims), coords=coords)
         old: Any = az.from_dict
         return old(**groups, dims=dict(dims), coords=coords)
+
+
+def log_density(distribution: Any) -> Callable[[Any], FloatArray]:
+    """Return the log density of a PyMC distribution (``pm.Gamma.dist(2, 4)``) as a function of an array."""
+    with _quiet():
+        import pymc as pm
+        import pytensor
+        import pytensor.tensor as pt
+
+        x = pt.vector("x", dtype="float64")
+        library: Any = pytensor  # does not declare what it exports
+        log = library.function([x], pm.logp(distribution, x), mode="FAST_COMPILE")
+
+    def of(value: Any) -> FloatArray:
+        value = np.asarray(value, dtype=np.float64)
+        return np.asarray(log(value.reshape(-1)), dtype=np.float64).reshape(value.shape)
+
+    return of
+
+
+@contextlib.contextmanager
+def _warm_up_interrupted() -> Iterator[None]:
+    """Turn PyMC's complaint of having drawn nothing, its answer to Ctrl-C during warm-up, into what it means."""
+    try:
+        yield
+    except ValueError as err:
+        if "Not enough samples" in str(err):
+            raise KeyboardInterrupt(INTERRUPTED) from None
+        raise
 
 
 @contextlib.contextmanager
