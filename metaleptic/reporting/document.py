@@ -34,8 +34,8 @@ from metaleptic.reporting.sentences import (
 )
 from metaleptic.types import Estimate, Finding, Measure
 
-ANSWER_FIGURES = ("forest", "funnel")  # the others stand beside the check that they show
 BAYES = "posterior"  # how the names of the figures of a posterior begin
+ANSWER_FIGURES = ("forest", "funnel")  # the others stand beside the check that they show
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
             for x in a.left_out
         ),
         robust=robust_section(a),
-        robust_figures={f.kind: f for f in figures if f.kind not in ANSWER_FIGURES and not f.kind.startswith(BAYES)},
+        robust_figures={f.kind: f for f in figures if f.kind not in ANSWER_FIGURES},
         findings=a.findings,
         methods=methods_text(a, refs),
         code=reproducing_code(a),

@@ -130,7 +130,6 @@ def _record(a: Answer) -> dict[str, Any]:
         **fit_record(a.fit),
         "subgroups": None if a.groups is None else subgroups_record(a.groups),
         "leave_one_out": None if a.influence is None else _influence_record(a.influence),
-        "robustness": [] if a.robust is None else _robust_record(a.robust),
         "bayes": None
         if a.bayes is None
         else {
@@ -138,6 +137,7 @@ def _record(a: Answer) -> dict[str, Any]:
             "other_priors": [bayes_record(post) for post in a.bayes.others],
             "power_scale": a.bayes.power and {"mu": list(a.bayes.power.mu), "tau": list(a.bayes.power.tau)},
         },
+        "robustness": [] if a.robust is None else _robust_record(a.robust),
         "rows": _rows(a),
         "left_out": [
             {"id": x.origin.id, "study": x.origin.label, "printed": x.origin.printed, "reason": x.reason}

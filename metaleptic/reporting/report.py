@@ -147,11 +147,11 @@ def _figures(
         ]
         if answer.fit.k >= FUNNEL_FROM:
             drawn.append(("funnel", funnel(answer.fit)))
-        drawn += robust_figures(answer)
         if answer.bayes is not None:
             post = answer.bayes.post
             drawn.append((f"{BAYES}-forest", forest(post, columns=_with_shrunken(answer), favours=q.favours)))
             drawn.append((f"{BAYES}-prior", prior_posterior(post)))
+        drawn += robust_figures(answer)
         inline[q.id] = [Figure(name, plot.svg(), plot.alt) for name, plot in drawn]
         for name, plot in drawn:
             for kind in formats:

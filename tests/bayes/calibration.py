@@ -286,6 +286,24 @@ def regressed(prior):
     return one
 
 
+def two_outcomes(rng):
+    """Draw two outcomes of five studies, correlated within and between studies; every correlation is as likely before."""
+    mu, tau, rho = rng.normal(-1, 1, 2), TAU.draw(2, seed=int(rng.integers(2**31))), rng.uniform(-1, 1)
+    within, between = np.array([[1, 0.3], [0.3, 1]]), np.array([[1, rho], [rho, 1]])
+    theta = rng.multivariate_normal(mu, np.outer(tau, tau) * between, SIZES.size)
+    y = np.array([rng.multivariate_normal(t, v * within) for t, v in zip(theta, V, strict=True)])
+    e = ml.effects(
+        y.reshape(-1), np.repeat(V, 2), study=[s for s in "abcde" for _ in "AB"], columns={"outcome": ["A", "B"] * 5}
+    )
+    seed = int(rng.integers(2**31))
+    options = {"outcome": "outcome", "V": np.kron(np.diag(V), within), "tau": TAU, "mu": MU, "seed": seed}
+    d = ml.pool_bayes_outcomes(e, draws=DRAWS, chains=CHAINS, **options).draws
+    asked = ((d["mu"][..., 0], mu[0]), (d["mu"][..., 1], mu[1]), (d["tau"][..., 0], tau[0]))
+    more = ((d["correlation"][..., 1, 0], rho), (d["theta"][..., 0, 1], theta[0, 1]))
+    return [rank(rng, x, t) for x, t in (*asked, *more)]
+
+
+OUTCOMES = ("mean A", "mean B", "tau A", "correlation", "first study, B")
 COEFFICIENTS = ("intercept", "slope a", "slope b", "tau", "first study")
 MODELS = {
     "normal-normal": Simulated("normal-normal", FOUR, normal_normal, 1000),
@@ -307,6 +325,7 @@ MODELS = {
     "horseshoe, sampled": Simulated(
         "meta-regression, horseshoe prior, sampled", COEFFICIENTS, regressed(HORSESHOE), 30, True
     ),
+    "outcomes, sampled": Simulated("two correlated outcomes, sampled", OUTCOMES, two_outcomes, 30, True),
     "normal-normal, sampled": Simulated("normal-normal, sampled", FOUR, drawn("normal-normal"), 30, True),
     "binomial-normal, sampled": Simulated("binomial-normal, sampled", FOUR, drawn("binomial-normal"), 30, True),
     "beta-binomial, sampled": Simulated("beta-binomial, sampled", FOUR, drawn("beta-binomial"), 30, True),
