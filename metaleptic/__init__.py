@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from metaleptic.pooling.tau2_interval import tau2_interval as tau2_interval
     from metaleptic.reconstruction.read_clicks import read_clicks as read_clicks
     from metaleptic.reconstruction.reconstruct import reconstruct as reconstruct
+    from metaleptic.reconstruction.result import Reconstruction as Reconstruction
     from metaleptic.reconstruction.table import reconstruct_table as reconstruct_table
     from metaleptic.reconstruction.table_result import TableReconstruction as TableReconstruction
     from metaleptic.reporting.report import report as report
@@ -174,6 +175,7 @@ _HOME = {
     "Provenance": "types",
     "Published": "patients",
     "Result": "types",
+    "Reconstruction": "reconstruction.result",
     "TableReconstruction": "reconstruction.table_result",
     "audit": "auditing.audit",
     "bayes_factors": "bayes.bayes_factors",

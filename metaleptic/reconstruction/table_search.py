@@ -110,8 +110,9 @@ def pose(time: FloatArray, event: NDArray[np.int64], facts: Sequence[Fact], *, r
     facts = [f for f in facts if f.kind in DYNAMIC]
     times = np.unique(time)
     choices = []
+    alike = _alike(facts, len(time))
     for t in times:
-        found = _choices(np.flatnonzero(time == t), event, facts, len(time))
+        found = _choices(np.flatnonzero(time == t), event, alike)
         if found is None:
             return None
         choices.append(found)
@@ -162,14 +163,21 @@ def pose(time: FloatArray, event: NDArray[np.int64], facts: Sequence[Fact], *, r
     return Problem(levels, tuple(curves), tuple(targets), most_after, least_after, unavoidable, rule, len(time))
 
 
-def _choices(here: NDArray[np.intp], event: NDArray[np.int64], facts: Sequence[Fact], n: int) -> FloatArray | None:
+def _alike(facts: Sequence[Fact], n: int) -> list[bytes]:
+    """Return for each patient which facts are about her, and on which side of them she is."""
+    none = np.zeros(n, dtype=bool)
+    sides = [side for f in facts for side in (f.members, none if f.versus is None else f.versus)]
+    table = np.stack(sides, axis=1) if sides else np.zeros((n, 0), dtype=bool)
+    return [row.tobytes() for row in table]
+
+
+def _choices(here: NDArray[np.intp], event: NDArray[np.int64], alike: list[bytes]) -> FloatArray | None:
     """List the events that patients of one time may have; patients alike to every fact count once per number."""
-    fixed = np.zeros(n)
+    fixed = np.zeros(len(event))
     fixed[here[event[here] == 1]] = 1
     classes: dict[bytes, list[int]] = {}
     for i in here[event[here] < 0]:
-        alike = np.array([[f.members[i], f.versus is not None and f.versus[i]] for f in facts]).tobytes()
-        classes.setdefault(alike, []).append(int(i))
+        classes.setdefault(alike[i], []).append(int(i))
     groups = list(classes.values())
     if np.prod([len(g) + 1.0 for g in groups]) > _MOST_CHOICES:
         return None
@@ -333,9 +341,9 @@ def spread_out(
 ) -> list[FloatArray]:
     """Write out an assignment for patients alike: every choice of who of them had the events, up to ``most``."""
     classes: dict[tuple[float, bytes], list[int]] = {}
+    alike = _alike(facts, len(time))
     for i in np.flatnonzero(event < 0):
-        alike = np.array([[f.members[i], f.versus is not None and f.versus[i]] for f in facts]).tobytes()
-        classes.setdefault((float(time[i]), alike), []).append(int(i))
+        classes.setdefault((float(time[i]), alike[i]), []).append(int(i))
     open_ones = [(g, int(events[g].sum())) for g in classes.values() if 0 < events[g].sum() < len(g)]
     rows = []
     for picks in itertools.islice(itertools.product(*(itertools.combinations(g, k) for g, k in open_ones)), most):

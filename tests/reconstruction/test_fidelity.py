@@ -10,7 +10,6 @@ import pytest
 
 import metaleptic as ml
 from metaleptic.errors import DataError, NotEstimableError, OptionError
-from metaleptic.reconstruction.result import Reconstruction
 from metaleptic.reconstruction.steps import steps
 
 CURVE = ml.Curve([0, 2, 5, 9, 12], [1, 0.9, 0.8, 0.8 * 5 / 6, 0.8 * 5 / 6], kind="drops")
@@ -76,7 +75,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     curve = ml.read_clicks(tmp_path / "fig.csv")["fig"]
     rec = ml.reconstruct(curve, ml.Published(n=10, events=3), draws=2, seed=1)
     rec.save(tmp_path / "rec.json")
-    back = Reconstruction.load(tmp_path / "rec.json")
+    back = ml.Reconstruction.load(tmp_path / "rec.json")
     assert np.array_equal(back.ipd.time, rec.ipd.time)
     assert np.array_equal(back.draws[1].time, rec.draws[1].time)
     assert repr(back) == repr(rec)
@@ -84,7 +83,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     assert "sha256:" in json.loads((tmp_path / "rec.json").read_text(encoding="utf-8"))["sources"]["fig"]
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     with pytest.raises(DataError, match="not a saved reconstruction"):
-        Reconstruction.load(tmp_path / "other.json")
+        ml.Reconstruction.load(tmp_path / "other.json")
 
 
 @pytest.mark.parametrize(
