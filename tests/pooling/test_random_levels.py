@@ -155,3 +155,10 @@ def test_levels_that_do_not_differ_are_no_failure_of_the_search() -> None:
     assert fit.levels is not None
     assert fit.levels.sd == pytest.approx(0, abs=1e-4)
     assert not any("full precision" in note for note in fit.notes)
+
+
+def test_a_correlation_at_its_edge_is_said() -> None:
+    fit = ml.pool(tables(GLMM["yusuf1985_t6_PETO"]["counts"]), model="unconditional-correlated", nodes=3)
+    assert fit.levels is not None
+    assert abs(fit.levels.correlation) > 0.999
+    assert any("at its edge" in note for note in fit.notes)
