@@ -166,7 +166,22 @@ KIND_COLUMNS = {
     "proportions": ("study", "events", "n"),
     "two_by_two": ("study", "events1", "n1", "events2", "n2"),
     "estimates": ("study", "estimate", "low", "high", "se", "p", "n"),
+    "means": ("study", "mean1", "sd1", "n1", "mean2", "sd2", "n2"),
+    "single_means": ("study", "mean", "sd", "n"),
+    "paired_means": ("study", "mean1", "sd1", "mean2", "sd2", "n", "r"),
+    "standardised_differences": ("study", "d", "t", "p", "n1", "n2"),
+    "rates": ("study", "events", "time"),
+    "two_rates": ("study", "events1", "time1", "events2", "time2"),
+    "matched_pairs": ("study", "both", "first", "second", "neither"),
+    "correlations": ("study", "r", "n"),
+    "restricted_means": ("study", "rmst", "low", "high", "se", "p", "n"),
 }
+WITH_MEASURE = frozenset(
+    {
+        *("two_by_two", "means", "single_means", "paired_means", "rates", "two_rates", "matched_pairs"),
+        "correlations",
+    }
+)
 
 
 @app.command()
@@ -183,7 +198,7 @@ def pool(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="random, common, binomial-normal, pooled-counts, mantel-haenszel or peto.")
+        str, typer.Option(help="random, common, binomial-normal, conditional-exact, mantel-haenszel, peto, ...")
     ] = "random",
     tau2: Annotated[str, typer.Option(help="Estimator of the between-study variance: REML, DL, PM, ML, ...")] = "REML",
     test: Annotated[
@@ -198,10 +213,16 @@ def pool(
             help="Unit of medians (days, weeks, months, years) or rates (fraction, percent).", show_default=False
         ),
     ] = None,
-    at: Annotated[float | None, typer.Option(help="Time point of survival rates.", show_default=False)] = None,
+    at: Annotated[
+        float | None,
+        typer.Option(help="Time point of survival rates, horizon of restricted means.", show_default=False),
+    ] = None,
     measure: Annotated[
         str | None,
-        typer.Option(help="OR, RR or RD for two_by_two; ratio or difference for estimates.", show_default=False),
+        typer.Option(
+            help="OR, RR, RD for two_by_two; MD, SMD for means; ratio, difference for estimates; ...",
+            show_default=False,
+        ),
     ] = None,
     subgroup: Annotated[str | None, typer.Option(help="Column to group by.", show_default=False)] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.", show_default=False)] = None,
@@ -253,10 +274,16 @@ def pool_bayes(
     level: Annotated[float, typer.Option(help="Level of the credible intervals.")] = 0.95,
     ci_level: Annotated[float, typer.Option(help="Level of the published intervals.")] = 0.95,
     unit: Annotated[str | None, typer.Option(help="Unit of medians or rates.", show_default=False)] = None,
-    at: Annotated[float | None, typer.Option(help="Time point of survival rates.", show_default=False)] = None,
+    at: Annotated[
+        float | None,
+        typer.Option(help="Time point of survival rates, horizon of restricted means.", show_default=False),
+    ] = None,
     measure: Annotated[
         str | None,
-        typer.Option(help="OR, RR or RD for two_by_two; ratio or difference for estimates.", show_default=False),
+        typer.Option(
+            help="OR, RR, RD for two_by_two; MD, SMD for means; ratio, difference for estimates; ...",
+            show_default=False,
+        ),
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="Sheet of an Excel file.", show_default=False)] = None,
     plot: Annotated[
@@ -312,15 +339,23 @@ def _effects(
         options[name] = value
     if kind == "two_by_two":
         options = {name: name for name in KIND_COLUMNS[kind][1:]} | options
-        options |= {"measure": measure} if measure else {}
-    if kind == "estimates" and measure:
-        options["scale"] = measure
+    if measure:
+        if kind in WITH_MEASURE:
+            options["measure"] = measure
+        elif kind == "estimates":
+            options["scale"] = measure
+        else:
+            raise OptionError(f"--measure goes with {', '.join(sorted(WITH_MEASURE))} and estimates, not with {kind}.")
     if unit is not None and kind in {"survival_medians", "survival_rates", "proportions"}:
         options["unit"] = unit
     if kind == "survival_rates":
         if at is None:
             raise OptionError("--at is missing: say at which time point the rates are, for example --at 12.")
         options["at"] = at
+    if kind == "restricted_means":
+        if at is None:
+            raise OptionError("--at is missing: say up to which time the means are restricted, for example --at 24.")
+        options["horizon"] = at
     return getattr(ml, kind)(file, **options)
 
 

@@ -46,6 +46,36 @@ def test_pool_json_is_machine_readable_and_whole(trials: Path) -> None:
     assert record["provenance"]["call"].startswith("ml.pool(")
 
 
+KINDS = {
+    "means": ("study,mean1,sd1,n1,mean2,sd2,n2", "a,5,2,30,4,2,31", "b,6,3,40,5,2,41", "c,5,2,25,5,2,24"),
+    "single_means": ("study,mean,sd,n", "a,5,2,30", "b,6,3,40", "c,5,2,25"),
+    "paired_means": ("study,mean1,sd1,mean2,sd2,n,r", "a,5,2,4,2,30,0.5", "b,6,3,5,2,40,0.4", "c,5,2,5,2,25,0.6"),
+    "standardised_differences": ("study,d,n1,n2", "a,0.4,30,31", "b,0.2,40,41", "c,0.1,25,24"),
+    "rates": ("study,events,time", "a,4,30", "b,9,41", "c,3,25"),
+    "two_rates": ("study,events1,time1,events2,time2", "a,4,30,6,31", "b,9,41,12,40", "c,3,25,5,24"),
+    "matched_pairs": ("study,both,first,second,neither", "a,4,8,3,20", "b,9,10,6,30", "c,3,5,4,25"),
+    "correlations": ("study,r,n", "a,0.4,30", "b,0.3,41", "c,0.5,25"),
+    "restricted_means": ("study,rmst,low,high", "a,9.1,8,10.2", "b,8.2,7.1,9.3", "c,10,8.5,11.5"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pool_takes_every_kind_of_number(kind: str, tmp_path: Path) -> None:
+    """The columns have their usual names."""
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(KINDS[kind]) + "\n", encoding="utf-8")
+    result = run("pool", path, "--kind", kind, *(("--at", 24) if kind == "restricted_means" else ()))
+    assert result.exit_code == 0, result.output
+    assert "3 studies" in result.stdout
+
+
+def test_a_measure_that_the_kind_lacks_is_wrong_usage(trials: Path, tmp_path: Path) -> None:
+    assert run("pool", trials, "-c", "study=trial", "--measure", "OR").exit_code != 0
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(KINDS["means"]) + "\n", encoding="utf-8")
+    assert "Standardised mean difference" in run("pool", path, "--kind", "means", "--measure", "SMD").stdout
+
+
 def test_pool_writes_a_forest_plot(trials: Path, tmp_path: Path) -> None:
     """--plot writes the figure."""
     assert run("pool", trials, "-c", "study=trial", "--plot", tmp_path / "forest.svg").exit_code == 0

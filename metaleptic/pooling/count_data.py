@@ -16,6 +16,7 @@ from metaleptic.pooling.random_levels import fit_random_levels
 from metaleptic.pooling.study_likelihoods import Binomial, Hypergeometric, Poisson, TwoBinomials, TwoPoissons
 from metaleptic.types import Effects, FloatArray
 
+ENDLESS = 15.0  # tau on the log scale from which on it counts as infinite
 NODES_OF_WIDE_SUPPORT = 15  # the exact conditional likelihood is nearly normal: few nodes suffice, and each is dear
 
 
@@ -35,7 +36,22 @@ class CountData:
         return np.ones(k) if self.says is None else self.says
 
     def fit(self, x: FloatArray, *, random: bool) -> CountFit:
-        """Fit coefficients of the columns of ``x`` (a row per study that says something)."""
+        """Fit coefficients of the columns of ``x`` (a row per study that says something).
+
+        Raises
+        ------
+        NotEstimableError
+            If the likelihood rises with tau without end.
+        """
+        found = self._fit(x, random=random)
+        if found.tau2 > ENDLESS**2:
+            raise NotEstimableError(
+                "the likelihood rises with tau without end: in (nearly) every study the events are in one arm alone, or no one "
+                "or everyone had the event. Use tau2=0 (one true effect), or a Bayesian model."
+            )
+        return found
+
+    def _fit(self, x: FloatArray, *, random: bool) -> CountFit:
         if self.levels:
             assert isinstance(self.studies, TwoBinomials | TwoPoissons)
             return fit_random_levels(
@@ -141,6 +157,12 @@ def _informative(effects: Effects, model: str, measures: tuple[str, ...]) -> tup
         arm = "of interest" if a.sum() == 0 else "of the controls"
         raise DataError(
             f"no one in the arm {arm} had the event in any study: the ratio has no finite estimate. "
+            'Pool risk differences (measure="RD"), or use ml.pool_bayes.'
+        )
+    if effects.measure.key != "IRR" and model != "conditional-approximate" and (b.sum() == 0 or d.sum() == 0):
+        arm = "of interest" if b.sum() == 0 else "of the controls"
+        raise DataError(
+            f"everyone in the arm {arm} had the event in all studies: the odds ratio has no finite estimate. "
             'Pool risk differences (measure="RD"), or use ml.pool_bayes.'
         )
     return effects.cells[says], says.astype(np.float64)

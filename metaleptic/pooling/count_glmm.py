@@ -86,6 +86,11 @@ def _notes(fit: CountFit, k: int, silent: int, random: bool, se: float, test: st
             else (f"{silent} studies", "say nothing about a ratio: they do")
         )
         notes.append(f"{who} without events, or with events only, {verbs} not change it.")
+    if fit.levels is not None and abs(fit.levels.correlation) > 0.999:
+        notes.append(
+            "The correlation of levels and effects is estimated at its edge, where standard errors are rough: the studies are too "
+            'few to tell it. model="unconditional-random" takes it as 0.'
+        )
     if not fit.converged:
         notes.insert(0, "The likelihood was not maximised to full precision: read the estimate with care.")
     return tuple(notes)

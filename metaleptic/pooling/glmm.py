@@ -240,11 +240,13 @@ def _polish(objective: _Objective, beta: FloatArray, tau: float) -> tuple[FloatA
     return q[: len(beta)], (abs(float(q[-1])) if tau > 0 else 0.0), hessian, last
 
 
-def numerical_derivatives(f: Callable[[FloatArray], float], q: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return gradient and Hessian by central differences."""
+def numerical_derivatives(
+    f: Callable[[FloatArray], float], q: FloatArray, *, last_positive: bool = True
+) -> tuple[FloatArray, FloatArray]:
+    """Return gradient and Hessian by central differences; the last parameter keeps its sign unless ``f`` is even in it."""
     m = len(q)
     h = 1e-3 * np.maximum(1.0, np.abs(q)) * np.ones(m)
-    if m > 1:
+    if m > 1 and last_positive:
         h[-1] = min(h[-1], abs(q[-1]) / 4) if q[-1] != 0 else h[-1]
     steps = np.diag(h)
     center = f(q)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, overload
 
 from metaleptic.convert.units import check_level
-from metaleptic.errors import DataError, FewStudiesWarning, OptionError
+from metaleptic.errors import DataError, FewStudiesWarning, OptionError, SuspiciousDataWarning
 from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.count_regression import count_regression
 from metaleptic.pooling.given_weights import GENERALISED, checked_weights
@@ -161,6 +161,7 @@ def pool(
             )
         return meta_regression(effects, moderators, model=model, tau2=estimator, test=key, level=level)
     _warn_of_few(effects, model, key, estimator)
+    _warn_of_corrections(effects, model)
     if weights is not None:
         if model not in ("random", "common"):
             raise OptionError(f'weights of your own go with model="random" or "common", not {model!r}.')
@@ -208,6 +209,23 @@ RANDOM = frozenset(
         *("unconditional-fixed", "unconditional-random", "unconditional-correlated"),
     }
 )
+
+
+def _warn_of_corrections(effects: Effects, model: str) -> None:
+    """Say so where what was added to empty cells is all that the effects rest on."""
+    needed = [" added" in how and "correct = " not in how for how in effects.how]
+    if model in ("random", "common") and len(needed) > 1 and all(needed):
+        other = "pooled-counts" if effects.measure.axis == "percent" else "conditional-exact"
+        instead = (
+            f'model="{other}"'
+            if effects.measure.key in ("PLO", "OR")
+            else "a model of the counts (see the how-to on rare events)"
+        )
+        warn(
+            SuspiciousDataWarning,
+            "every study has a count of zero: the estimate and its interval rest on what was added to the empty cells. "
+            f"Use {instead}, or ml.pool_bayes.",
+        )
 
 
 def _warn_of_few(effects: Effects, model: str, test: str, estimator: str) -> None:

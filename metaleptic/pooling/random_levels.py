@@ -150,7 +150,7 @@ def _search(
 
     value = f(q)
     for _ in range(20):
-        gradient, hessian = numerical_derivatives(f, q)
+        gradient, hessian = numerical_derivatives(f, q, last_positive=False)
         curvature, axes = np.linalg.eigh(-hessian)
         step = axes @ ((axes.T @ gradient) / np.maximum(np.abs(curvature), 1e-6))
         step = step / max(1.0, float(np.abs(step).max()) / 0.5)
@@ -191,7 +191,7 @@ def _result(
     studies: Unconditional, x: FloatArray, place: _Place, q: FloatArray, loglik: float, statistic: float, nodes: int
 ) -> CountFit:
     p = place.coefficients
-    gradient, hessian = numerical_derivatives(lambda v: _loglik(studies, x, place, v, nodes), q)
+    gradient, hessian = numerical_derivatives(lambda v: _loglik(studies, x, place, v, nodes), q, last_positive=False)
     beta, level, root = place.split(q)
     covariance = root @ root.T
     tau2 = float(covariance[1, 1])

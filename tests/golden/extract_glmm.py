@@ -26,11 +26,12 @@ def main() -> None:
             raw = _raw(list(csv.DictReader(stream)))
         fits = [
             {"id": x["id"], "call": x["call"], "version": f"{x['package']} {x['version']}"}
-            | {key: x["result"][key] for key in ("beta", "se", "tau2", "sigma2", "QE_LRT", "I2", "H2")}
+            | {key: x["result"][key] for key in ("beta", "se", "zval", "pval", "tau2", "sigma2", "QE_LRT", "I2", "H2")}
             | {"loglik": x["result"]["fit_stats"]["ML"]["ll"]}
             for x in load(folder / "glmm.json")
             if x["id"]
             in {f"OR_{method}_{model}" for method in ("EE", "ML") for model in ("UM.FS", "UM.RS", "CM.AL", "CM.EL")}
+            | {"OR_ML_UM.FS_nAGQ1", "OR_ML_UM.FS_t"}
         ]
         for x in load(folder / "glmm.json"):
             if x["id"] == "OR_ML_UM.FS_m1":

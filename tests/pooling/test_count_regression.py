@@ -16,7 +16,7 @@ from metaleptic.errors import DataError, NotEstimableError, OptionError, Suspici
 
 GLMM: dict[str, Any] = json.loads((Path(__file__).parent.parent / "golden" / "glmm.json").read_text(encoding="utf-8"))
 FITS = [(name, fit) for name, data in GLMM.items() for fit in data["fits"] if fit["id"].endswith("_m1")]
-QUICK = {"collins1985b_OR", "lee2004_OR", "nielweise2007_OR"}
+QUICK = {"lee2004_OR"}
 TRIALS: dict[str, Any] = {
     "study": list("abcdefgh"),
     "x1": [2, 0, 5, 1, 9, 4, 7, 3],
@@ -95,8 +95,8 @@ def test_an_intercept_alone_is_the_pooled_model() -> None:
 
 @pytest.mark.parametrize("model", BOTH_ARMS)
 def test_the_unit_of_a_moderator_does_not_matter(model: str) -> None:
-    a = ml.pool(odds(TRIALS), model=model, moderators="~ dose")
-    b = ml.pool(odds(TRIALS | {"dose": [1900 + 10 * x for x in TRIALS["dose"]]}), model=model, moderators="~ dose")
+    tens = TRIALS | {"dose": [1900 + 10 * x for x in TRIALS["dose"]]}
+    a, b = (ml.pool(odds(table), model=model, moderators="~ dose", nodes=5) for table in (TRIALS, tens))
     assert a.beta[1] == pytest.approx(10 * b.beta[1], rel=1e-4)
     assert a.loglik == pytest.approx(b.loglik, abs=1e-7)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import DataError, FewStudiesWarning, NotEstimableError, OptionError
+from metaleptic.errors import DataError, FewStudiesWarning, NotEstimableError, OptionError, SuspiciousDataWarning
 from metaleptic.pooling.models import MODELS
 from metaleptic.types import Result
 
@@ -166,3 +166,13 @@ def test_to_frame_is_the_table_behind_the_plot() -> None:
 def test_every_model_has_a_source() -> None:
     """The registry is complete."""
     assert all(m.source and m.name and m.tests for m in MODELS.values())
+
+
+def test_effects_that_rest_on_corrections_alone_are_said() -> None:
+    """No one had the event anywhere: 0 of 24 is not 5.6% (4.2 to 7.3%)."""
+    none = ml.proportions({"study": list("abc"), "events": [0, 0, 0], "n": [9, 8, 7]})
+    with pytest.warns(SuspiciousDataWarning, match=r'every study has a count of zero.*model="pooled-counts"'):
+        ml.pool(none)
+    rates = {"study": list("abc"), "events1": [0, 0, 0], "time1": [9, 8, 7], "events2": [3, 2, 4], "time2": [9, 8, 7]}
+    with pytest.warns(SuspiciousDataWarning, match="a model of the counts"):
+        ml.pool(ml.two_rates(rates))
