@@ -14,6 +14,7 @@ from metaleptic.reconstruction.clean import Target, clean
 from metaleptic.reconstruction.counted import counted_path
 from metaleptic.reconstruction.expected import Expected, expect
 from metaleptic.reconstruction.lattice import Path, Stages, best_path, forced, noisy_stages, patients, stages
+from metaleptic.reconstruction.pin_rates import pin_rates
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.reconstruction.printed import half_unit
 from metaleptic.reconstruction.steps import pin_median, steps
@@ -21,6 +22,9 @@ from metaleptic.types import FloatArray
 
 # Where nothing but the curve tells when patients were censored: more of them late than early, as follow-up ends.
 LATE = 1.0
+
+# How far a printed rate may move a death: this many reading errors.
+_REACH = 4.0
 
 # Reading error times patients below which single deaths can be told apart.
 RESOLVED = 0.65
@@ -208,7 +212,11 @@ def _within_blocks(cells: Cells, events: FloatArray, moved: FloatArray) -> Float
 
 
 def _pin(arm: Arm) -> None:
-    p = arm.published
+    p, end = arm.published, arm.target.end
+    rates = {t: centre for t, (centre, _) in _rates(p).items() if 0 < t < end}
+    if rates:
+        half, reach = half_unit(p.rates.values()), max(_REACH * arm.target.error, 0.02) * end
+        arm.events = pin_rates(arm.events, arm.censored, rates, half, arm.cells.edge[:-1], reach)
     median = to_number(p.median, "median")
     if median is not None and 0 < median < arm.cells.knot[-1]:
         half = half_unit((p.median, p.median_low, p.median_high))

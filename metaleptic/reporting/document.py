@@ -153,7 +153,7 @@ def _section(a: Answer, refs: References, figures: Sequence[Figure]) -> Section:
             for x in a.left_out
         ),
         robust=robust_section(a),
-        robust_figures={f.kind: f for f in figures if f.kind not in ANSWER_FIGURES},
+        robust_figures={f.kind: f for f in figures if f.kind not in ANSWER_FIGURES and not f.kind.startswith(BAYES)},
         findings=a.findings,
         methods=methods_text(a, refs),
         code=reproducing_code(a),
