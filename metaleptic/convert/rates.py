@@ -9,9 +9,10 @@ import numpy as np
 from metaleptic.convert.by_kernel import Column, effects_of, measure_key, read_columns
 from metaleptic.convert.count_kernels import RATES, TWO_RATES, policy_named
 from metaleptic.convert.count_kernels import continuity as continuity_of
-from metaleptic.errors import OptionError
+from metaleptic.errors import OptionError, SuspiciousDataWarning
 from metaleptic.measures import MEASURES
 from metaleptic.types import Effects
+from metaleptic.warn import warn
 
 
 def two_rates(
@@ -24,7 +25,7 @@ def two_rates(
     measure: str = "IRR",
     continuity: float = 0.5,
     correct: str | None = None,
-    double_zero: str = "exclude",
+    double_zero: str = "correct",
     study: str | None = None,
     label: str | None = None,
     level: float = 0.95,
@@ -45,9 +46,9 @@ def two_rates(
         ratios.
     correct : {"empty", "all", "if any empty", "none"}, optional
         Which studies ``continuity`` is added to, as in ``ml.two_by_two``; by default those without events.
-    double_zero : {"exclude", "correct"}, default "exclude"
-        What becomes of rate ratios without events in both arms, which say nothing about a ratio. Models of counts and
-        rate differences keep such studies.
+    double_zero : {"correct", "exclude"}, default "correct"
+        What becomes of rate ratios without events in both arms: the correction makes their effect up (a warning says so),
+        or they are left out. Models of counts use them as they are.
     study, label, level, sheet
         As in ``ml.two_by_two``.
 
@@ -84,6 +85,13 @@ def two_rates(
     silent = (x["events1"] == 0) & (x["events2"] == 0)
     if measure == "IRR" and double_zero == "exclude":
         add = np.where(silent, 0.0, add)
+    elif measure == "IRR" and (silent & (add > 0)).any():
+        names = ", ".join(str(read.names[i]) for i in np.flatnonzero(silent & (add > 0))[:5])
+        warn(
+            SuspiciousDataWarning,
+            f"{names}: no events in either arm. Their rate ratio comes from the {continuity:g} added alone; "
+            'leave them out with double_zero="exclude", or pool the counts with model="poisson-normal".',
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = kernel(x["events1"] + add, x["time1"], x["events2"] + add, x["time2"])
     words = f"{MEASURES[measure].scale} from events and person-time"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from metaleptic.design import Design
-from metaleptic.errors import OptionError
+from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
@@ -54,6 +54,8 @@ def anatomy(fit: Pooled | Regression, verb: str) -> Anatomy:
     elif ready and fit.k > 1:
         ones = frozen_array(np.ones((fit.k, 1)))
         design = Design(ones, ("intercept",), (("intercept", (0,)),), "~ 1", True)
+    elif ready:
+        raise NotEstimableError(f"{verb} needs at least 2 studies; there is 1.")
     else:
         what = f'a fit of model "{fit.model}"' if isinstance(fit, Pooled | Regression) else type(fit).__name__
         raise OptionError(

@@ -241,3 +241,9 @@ def _warn_of_few(effects: Effects, model: str, test: str, estimator: str) -> Non
             "only 2 studies: heterogeneity can hardly be estimated"
             + (", and the interval rests on one degree of freedom." if test != "z" else "."),
         )
+    elif model in ("random", "common") and test == "knapp-hartung" and (effects.y == effects.y[0]).all():
+        warn(
+            SuspiciousDataWarning,
+            "all effects are exactly the same: the Hartung-Knapp interval has no width, which no study deserves. "
+            'Use test="adhoc" or test="z".',
+        )

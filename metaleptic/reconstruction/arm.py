@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, SuspiciousDataWarning
 from metaleptic.patients import Curve, Published, to_number
 from metaleptic.reconstruction.allocate import POSITION_SD, allocate, deviations
 from metaleptic.reconstruction.cells import HELD, Cells, cut
@@ -19,6 +19,7 @@ from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.reconstruction.printed import half_unit
 from metaleptic.reconstruction.steps import pin_median, steps
 from metaleptic.types import FloatArray
+from metaleptic.warn import warn
 
 # Where nothing but the curve tells when patients were censored: more of them late than early, as follow-up ends.
 LATE = 1.0
@@ -77,6 +78,11 @@ def prepare(name: str, curve: Curve, published: Published) -> Arm:
     if n is None:
         n = _guess_n(target)
         corrections.append(f"n is not given: {n} patients were assumed")
+        warn(
+            SuspiciousDataWarning,
+            f"{where}the number of patients is not given: {n} were assumed. Survival is not touched by that, but every "
+            "interval, test and hazard ratio is: say Published(n=...).",
+        )
     if n < 1:
         raise DataError(f"{where}nobody is at risk at time 0.")
     corners = curve.kind == "clicks"

@@ -63,6 +63,8 @@ class WorstCase:
             return text + "; the interval holds the null as it is."
         if np.isinf(self.interval_to_null):
             return text + ", nor would its interval reach the null."
+        if np.isinf(self.to_null):
+            return text + f"; for its interval to reach the null, {self.interval_to_null:.1f} times as often would do."
         return text + f", for its interval to reach the null {self.interval_to_null:.1f} times."
 
     def to_frame(self) -> Any:
@@ -100,7 +102,7 @@ def worst_case(fit: Pooled, *, favoured: str | None = None, alpha: float = 0.05)
     Notes
     -----
     No selection model is fitted: the intervals of the random-effects model are robust ones, t with one degree of freedom
-    fewer than studies count; non-affirmative studies are weighted up by an assumed ratio. Source: Mathur MB,
+    fewer than there are studies that are not affirmative; those are weighted up by an assumed ratio. Source: Mathur MB,
     VanderWeele TJ. J R Stat Soc C 2020;69:1091-1119.
 
     Examples
@@ -132,13 +134,12 @@ def worst_case(fit: Pooled, *, favoured: str | None = None, alpha: float = 0.05)
         return weighted_up(y, v, base, yes, ratio, random=random)
 
     tail = 0.5 + fit.level / 2
-    crit, least = float(special.ndtri(tail)), int((~yes).sum())
-    wide, widest = ((float(special.stdtrit(n - 1, tail)) if random else crit) for n in (fit.k, least))
+    crit = float(special.stdtrit((~yes).sum() - 1, tail) if random else special.ndtri(tail))
     ratios = np.geomspace(1, 200, 41)
     mean, se = corrected(ratios)
-    ends = m.printed_bounds(*(null + sign * (mean + s * wide * se) for s in (-1, 1)))
+    ends = m.printed_bounds(*(null + sign * (mean + s * crit * se) for s in (-1, 1)))
     last, last_se = (float(x) for x in corrected(np.array(np.inf)))
-    a, b = sorted(null + sign * (last + s * widest * last_se) for s in (-1, 1))
+    a, b = sorted(null + sign * (last + s * crit * last_se) for s in (-1, 1))
     yes = yes.copy()
     yes.flags.writeable = False
     return WorstCase(
@@ -150,9 +151,7 @@ def worst_case(fit: Pooled, *, favoured: str | None = None, alpha: float = 0.05)
         high=frozen_array(ends[1]),
         worst=printed_estimate(fit.effects, null + sign * last, a, b, fit.level, "confidence"),
         to_null=_ratio_at(lambda r: float(corrected(np.array(r))[0])),
-        interval_to_null=_ratio_at(
-            lambda r: float(corrected(np.array(r))[0] - (widest if np.isinf(r) else wide) * corrected(np.array(r))[1])
-        ),
+        interval_to_null=_ratio_at(lambda r: float(corrected(np.array(r))[0] - crit * corrected(np.array(r))[1])),
     )
 
 

@@ -114,7 +114,7 @@ def test_measures_and_routes_are_choices() -> None:
 def test_a_multiverse_of_one_and_of_awkward_studies() -> None:
     """One way only; identical effects; an improper posterior and a likelihood that fails are left out and named."""
     e = ml.effects([0.2, 0.2, 0.2], [0.1, 0.1, 0.1], study=list("ABC"), measure="HR")
-    one = ml.multiverse(ml.pool(e), models=("common",), priors=())
+    one = ml.multiverse(e, models=("common",), priors=())
     assert len(one.value) == 1
     assert "but one" in one.sentence
     same = ml.multiverse(e)
