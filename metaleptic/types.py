@@ -113,7 +113,7 @@ class Estimate:
 
     def __repr__(self) -> str:
         name = {"confidence": "CI", "prediction": "prediction interval", "credible": "CrI"}.get(self.kind, self.kind)
-        return f"{self.value:.4g} ({self.level * 100:g}% {name} {self.low:.4g} to {self.high:.4g})"
+        return f"{self.value:.4g} ({self.level * 100:.4g}% {name} {self.low:.4g} to {self.high:.4g})"
 
 
 @dataclass(frozen=True, slots=True)

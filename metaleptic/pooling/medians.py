@@ -116,7 +116,7 @@ def pool_medians(
     --------
     >>> import metaleptic as ml
     >>> ml.pool_medians([77, 64.6, 76, 72, 63.6, 71, 68.7, 76], interval="exact").estimate
-    71.5 (95% CI 63.6 to 77)
+    71.5 (99.22% CI 63.6 to 77)
     """
     check_level(level)
     if interval not in {"normal", "exact"}:
