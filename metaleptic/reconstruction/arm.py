@@ -14,6 +14,7 @@ from metaleptic.reconstruction.clean import Target, clean
 from metaleptic.reconstruction.counted import counted_path
 from metaleptic.reconstruction.expected import Expected, expect
 from metaleptic.reconstruction.lattice import Path, Stages, best_path, forced, noisy_stages, patients, stages
+from metaleptic.reconstruction.pin_censored import pin_censored
 from metaleptic.reconstruction.pin_rates import pin_rates
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.reconstruction.printed import half_unit
@@ -223,6 +224,8 @@ def _pin(arm: Arm) -> None:
     if rates:
         half, reach = half_unit(p.rates.values()), max(_REACH * arm.target.error, 0.02) * end
         arm.events = pin_rates(arm.events, arm.censored, rates, half, arm.cells.edge[:-1], reach)
+        if arm.target.ticks is None:
+            arm.censored = pin_censored(arm.events, arm.censored, rates, half, arm.cells.edge[:-1])
     median = to_number(p.median, "median")
     if median is not None and 0 < median < arm.cells.knot[-1]:
         half = half_unit((p.median, p.median_low, p.median_high))
