@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from metaleptic.errors import OptionError
+from metaleptic.errors import unknown_option
 from metaleptic.pooling.likelihood_peaks import highest_peak
 from metaleptic.pooling.roots import falling_root
 from metaleptic.types import FloatArray
@@ -318,7 +318,7 @@ def tau2_estimator(key: str) -> Tau2Estimator:
     except (TypeError, ValueError):
         value = -1.0
     if not 0 <= value < np.inf:
-        raise OptionError(f"tau2 {key!r} is unknown. Choose one of: {', '.join(TAU2)}; or give a number from 0 up.")
+        raise unknown_option("tau2", key, [*TAU2, "a number from 0 up"])
     return Tau2Estimator(key, f"fixed at {value:g}", lambda y, v, keep: value + 0 * _sum(keep * (y + v)), "given")
 
 

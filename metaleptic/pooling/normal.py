@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from metaleptic.errors import OptionError
+from metaleptic.errors import unknown_option
 from metaleptic.pooling.heterogeneity import cochran_q, log_likelihood, tau2_estimator, typical_variance
 from metaleptic.types import FloatArray
 
@@ -72,7 +72,7 @@ def test_named(key: str) -> Test:
     """Look a test up by its key or a synonym."""
     name = SYNONYMS.get(str(key).lower(), str(key).lower())
     if name not in TESTS:
-        raise OptionError(f"test {key!r} is unknown. Choose one of: {', '.join(TESTS)}.")
+        raise unknown_option("test", key, TESTS)
     return TESTS[name]
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, overload
 
 from metaleptic.convert.units import check_level
-from metaleptic.errors import DataError, FewStudiesWarning, OptionError, SuspiciousDataWarning
+from metaleptic.errors import DataError, FewStudiesWarning, OptionError, SuspiciousDataWarning, unknown_option
 from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.count_regression import count_regression
 from metaleptic.pooling.given_weights import GENERALISED, checked_weights
@@ -21,6 +21,13 @@ from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.weighted_model import with_weights
 from metaleptic.types import Effects
 from metaleptic.warn import warn
+
+# What other programs call the two models of the inverse-variance kind.
+_MEANT = {
+    **dict.fromkeys(("fe", "ee", "fixed", "fixed-effect", "fixed-effects", "common-effect", "equal-effects"), "common"),
+    **dict.fromkeys(("re", "random-effects", "random-effect"), "random"),
+    "mh": "mantel-haenszel",
+}
 
 
 @overload
@@ -51,8 +58,6 @@ def pool(
     weights: None = None,
     nodes: int | None = None,
 ) -> Regression: ...
-
-
 def pool(
     effects: Effects,
     *,
@@ -141,7 +146,7 @@ def pool(
             f"pool takes effects, not {type(effects).__name__}. Make them first, for example with ml.hazard_ratios(data)."
         )
     if model not in MODELS:
-        raise OptionError(f"model {model!r} is unknown. Choose one of: {', '.join(MODELS)}.")
+        raise unknown_option("model", model, MODELS, meant=_MEANT)
     check_level(level)
     chosen = MODELS[model]
     key = chosen.tests[0] if test is None else test_named(test).key

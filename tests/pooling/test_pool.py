@@ -176,3 +176,11 @@ def test_effects_that_rest_on_corrections_alone_are_said() -> None:
     rates = {"study": list("abc"), "events1": [0, 0, 0], "time1": [9, 8, 7], "events2": [3, 2, 4], "time2": [9, 8, 7]}
     with pytest.warns(SuspiciousDataWarning, match="a model of the counts"):
         ml.pool(ml.two_rates(rates))
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"), [({"tau2": "reml"}, "REML"), ({"model": "fixed"}, "common"), ({"test": "skovgard"}, "skovgaard")]
+)
+def test_a_slip_in_an_option_is_told_what_was_meant(option, meant):
+    with pytest.raises(ml.errors.OptionError, match=f'Did you mean "{meant}"'):
+        ml.pool(ml.effects([0.1, 0.2], [0.1, 0.1]), **option)
