@@ -179,7 +179,8 @@ def test_effects_that_rest_on_corrections_alone_are_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "meant"), [({"tau2": "reml"}, "REML"), ({"model": "fixed"}, "common"), ({"test": "skovgard"}, "skovgaard")]
+    ("option", "meant"),
+    [({"tau2": "reml"}, "REML"), ({"model": "fixed"}, "common"), ({"test": "skovgard"}, "skovgaard")],
 )
 def test_a_slip_in_an_option_is_told_what_was_meant(option, meant):
     with pytest.raises(ml.errors.OptionError, match=f'Did you mean "{meant}"'):
