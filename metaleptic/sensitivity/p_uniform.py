@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from scipy import optimize, special
 
-from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.sums_of_uniforms import sum_cdf, sum_quantile
 from metaleptic.sensitivity.words import few_words, p_words, studies, value_words, with_small_letter
 from metaleptic.types import BoolArray, Estimate, FloatArray
+from metaleptic.warn import warn
 
 METHODS = ("star", "original")
 FAR = 12.0  # how far effects are sought, in spreads of the data
@@ -45,7 +46,7 @@ class PUniform:
     tau2, tau2_low, tau2_high : float
         Between-study variance and its interval; NaN with ``"original"``, which takes one effect as common to all.
     p_homogeneous : float
-        p of the test of no heterogeneity; NaN with ``"original"``.
+        p of the likelihood-ratio test of no heterogeneity, halved because tau2 cannot be negative; NaN with ``"original"``.
     p_bias : float
         p of the test of publication bias (``"original"``); NaN with ``"star"``, for which see ``ml.selection_model``.
     loglik : float
@@ -139,7 +140,7 @@ def p_uniform(fit: Pooled, *, method: str = "star", favoured: str | None = None,
     OptionError
         If an option is unknown or the measure has no null.
     NotEstimableError
-        If no study is significant in the favoured direction, or there are fewer than two studies.
+        If there are fewer than two studies, or with ``"original"`` none is significant in the favoured direction.
 
     Notes
     -----
@@ -170,10 +171,13 @@ def p_uniform(fit: Pooled, *, method: str = "star", favoured: str | None = None,
     y, s = sign * (fit.effects.y - null), np.sqrt(fit.effects.v)
     crit = float(special.ndtri(1 - alpha / 2))
     yes = y / s > crit
-    if fit.k < 2 or not yes.any():
-        raise NotEstimableError(
-            f"{int(yes.sum())} of {studies(fit.k)} are significant with {'smaller' if side == 'less' else 'larger'} effects: "
-            "at least one, of at least two studies, is needed."
+    toward = "smaller" if side == "less" else "larger"
+    count = f"{int(yes.sum())} of {studies(fit.k)} are significant with {toward} effects"
+    if fit.k < 2 or (method == "original" and not yes.any()):
+        raise NotEstimableError(f"{count}: at least one, of at least two studies, is needed.")
+    if not yes.any():
+        warn(
+            FewStudiesWarning, f"{count}: the correction rests on the others alone. Check which direction was favoured."
         )
     cut = crit * s
     found = (
@@ -304,7 +308,8 @@ def _star(y: FloatArray, s: FloatArray, cut: FloatArray, yes: BoolArray, level: 
         tau2=tau**2,
         tau2_low=0.0 if common > best - drop else _end(lambda t: over_mu(t)[1] - best + drop, tau, 0.0) ** 2,
         tau2_high=_end(lambda t: over_mu(t)[1] - best + drop, tau, most) ** 2,
-        p_homogeneous=float(special.chdtrc(1, max(0.0, 2 * (best - common)))),
+        # Half a chi-squared: without heterogeneity tau2 lies on the edge of what it can be.
+        p_homogeneous=0.5 * float(special.chdtrc(1, max(0.0, 2 * (best - common)))),
         loglik=best,
         trouble="the likelihood still rises where the search ends" if at_edge else "",
     )
