@@ -15,6 +15,8 @@ V = np.array([0.04, 0.1, 0.5])
 CLOSED = [
     (priors.half_normal(0.7), stats.halfnorm(scale=0.7)),
     (priors.half_cauchy(0.7), stats.halfcauchy(scale=0.7)),
+    (priors.half_logistic(0.3), stats.halflogistic(scale=0.3)),
+    (priors.lomax(2.5, 0.5), stats.lomax(2.5, scale=0.5)),
     (priors.uniform(2), stats.uniform(0, 2)),
     (priors.exponential(2), stats.expon(scale=0.5)),
     (priors.log_normal(-1, 0.8), stats.lognorm(0.8, scale=np.exp(-1))),
