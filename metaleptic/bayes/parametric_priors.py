@@ -177,7 +177,7 @@ def half_logistic(scale: float) -> Prior:
 
 
 def lomax(shape: float, scale: float) -> Prior:
-    """An exponential prior whose rate is itself uncertain (gamma): likeliest at 0, with a heavy tail.
+    """Let the rate of an exponential prior be uncertain itself (gamma): likeliest at 0, with a heavy tail.
 
     Source: Roever C et al. Res Synth Methods 2021;12:448-474.
 
