@@ -24,7 +24,7 @@ def counted_path(found: Stages, events: int, patients: int) -> Path | None:
     low, high = int(found.low[0]), int(found.high[0])
     cost = np.full((rows, high - low + 1), np.inf)
     cost[0] = 0.0
-    log_s = np.zeros_like(cost)
+    survival = np.ones_like(cost)
     every = np.arange(rows)[:, None]
     back: list[tuple[IntArray, IntArray, int, int, int]] = []
     for j, kind in enumerate(found.kind):
@@ -35,18 +35,18 @@ def counted_path(found: Stages, events: int, patients: int) -> Path | None:
             floor, after = low, cost
             source = every * width + np.arange(width)
         else:
-            cost, log_s, deaths = fall(cost, log_s, n, found, j, free)
+            cost, survival, deaths = fall(cost, survival, n, found, j, free)
             left = np.concatenate([n] * (cost.shape[1] // width)) - deaths
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor, deaths)
-        log_after = log_s.ravel()[source]
+        survival_after = survival.ravel()[source]
         last = j + 1 == len(found.kind)
         next_low, next_high = (0, 0) if last else (int(found.low[j + 1]), int(found.high[j + 1]))
         across = deaths.shape[1]
         cost, pick = leave(after, floor, next_low, next_high, found, j, extra)
         if not np.isfinite(cost).any():
             return None
-        log_s = log_after[every, pick]
+        survival = survival_after[every, pick]
         back.append((source[every, pick], deaths, low, width, across))
         low, high = next_low, next_high
     if not np.isfinite(cost[events, 0]):

@@ -11,9 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from metaleptic.reconstruction.cells import Cells, IntArray
 from metaleptic.reconstruction.clean import Target
@@ -26,6 +24,8 @@ _WORST = 80.0
 _UNSEEN = 15.0
 # A death on the other side of a number at risk than its point was drawn.
 _MOVED = 1.0
+# Zero deaths, the two whole numbers round what the height implies, one: how many of them each kind of stage tries.
+_CANDIDATES = {_DROP: 1, _CLICK: 3, _FREE: 4}
 _PRICES = (0.0, 0.3, 0.75, 1.5, 3.0, 6.0, 12.0, 25.0)
 
 
@@ -200,27 +200,27 @@ def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) 
     extra = extra_cost(found, events, patients)
     low, high = int(found.low[0]), int(found.high[0])
     cost = np.zeros((rows, high - low + 1))
-    log_s = np.zeros_like(cost)
+    survival = np.ones_like(cost)
     row = np.arange(rows)[:, None]
     back: list[tuple[IntArray, IntArray, int, int]] = []
     for j, kind in enumerate(found.kind):
         n = np.arange(low, high + 1)
         width = len(n)
         if kind == KNOT:
-            deaths, source = np.zeros((rows, width), dtype=np.int64), np.broadcast_to(np.arange(width), cost.shape)
+            deaths, source = np.zeros((rows, width), dtype=np.int64), np.arange(width) + 0 * row
             floor, after = low, cost
         else:
-            cost, log_s, deaths = fall(cost, log_s, n, found, j, price)
+            cost, survival, deaths = fall(cost, survival, n, found, j, price)
             left = np.concatenate([n] * (cost.shape[1] // width)) - deaths
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor)
-        log_after = log_s[row, source]
+        survival_after = survival[row, source]
         last = j + 1 == len(found.kind)
         next_low, next_high = (0, 0) if last else (int(found.low[j + 1]), int(found.high[j + 1]))
         cost, pick = leave(after, floor, next_low, next_high, found, j, extra)
-        if not np.isfinite(cost).any(axis=1).all():
+        if cost.min(axis=1).max() == np.inf:
             return []
-        log_s = log_after[row, pick]
+        survival = survival_after[row, pick]
         back.append((source[row, pick], deaths, low, width))
         low, high = next_low, next_high
     return _trace(back, cost[:, 0], price, found.kind != KNOT)
@@ -237,96 +237,91 @@ def extra_cost(found: Stages, events: int | None, patients: int) -> float:
 
 
 def fall(
-    cost: FloatArray, log_s: FloatArray, n: IntArray, found: Stages, j: int, price: FloatArray
+    cost: FloatArray, survival: FloatArray, n: IntArray, found: Stages, j: int, price: FloatArray
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Cost of the deaths that may happen at a stage: all candidates side by side."""
     level, sd, kind = float(found.level[j]), float(found.sd[j]), found.kind[j]
-    height = np.exp(log_s)
-    implied = n * np.maximum(1.0 - level / np.maximum(height, 1e-300), -1.0)
+    implied = n * np.maximum(1.0 - level / np.maximum(survival, 1e-300), -1.0)
+    deaths = np.zeros((len(cost), _CANDIDATES[kind], len(n)))
     if kind == _DROP:
-        choices = [np.clip(np.rint(implied), 0, n)]
+        deaths[:, 0] = np.minimum(np.maximum(np.rint(implied), 0), n)
     else:
-        below = np.clip(np.floor(implied), 0, n)
-        choices = [np.zeros_like(below), below, np.minimum(below + 1, n)]
+        below = np.minimum(np.maximum(np.floor(implied), 0), n)
+        deaths[:, 1], deaths[:, 2] = below, np.minimum(below + 1, n)
         if kind == _FREE:
-            choices.append(np.minimum(np.ones_like(below), n))
-    deaths = np.concatenate(choices, axis=1)
-    many = len(choices)
-    n_all = np.concatenate([n] * many)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        new_log = np.concatenate([log_s] * many, axis=1) + np.log1p(-deaths / np.maximum(n_all, 1))
-    # Level 0 is reached by everyone dying only; -745 is the log of the smallest number.
-    new_log = np.where(np.isfinite(new_log), new_log, -745.0)
-    total = np.concatenate([cost] * many, axis=1) + price[:, None] * deaths
-    if np.isfinite(sd):
-        miss = (np.exp(new_log) - level) / sd
-        total = total + np.minimum(0.5 * miss * miss, _WORST)
+            deaths[:, 3] = np.minimum(n, 1)
+    after = survival[:, None] * (1.0 - deaths / np.maximum(n, 1))
+    if sd < np.inf:
+        miss = (after - level) / sd
+        total = np.minimum(0.5 * miss * miss, _WORST)
     else:
-        total = total + _MOVED * (deaths > 0)
-    return total, new_log, deaths.astype(np.int64)
+        total = _MOVED * (deaths > 0)
+    total += cost[:, None]
+    if price.any():
+        total += price[:, None, None] * deaths
+    shape = (len(cost), -1)
+    whole: IntArray = deaths.astype(np.int64).reshape(shape)
+    return total.reshape(shape), after.reshape(shape), whole
 
 
 def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
     """Cheapest way into each number left after a drop, and where it came from."""
-    rows = len(cost)
+    rows, across = cost.shape
     size = int(left.max()) + 1
-    order = np.argsort(-cost, axis=1, kind="stable")
-    row = np.arange(rows)[:, None]
-    target = left[row, order]
-    after = np.full((rows, size), np.inf)
-    source = np.zeros((rows, size), dtype=np.int64)
-    # Assigned from dear to cheap: the cheapest is written last and stays.
-    after[row, target] = cost[row, order]
-    source[row, target] = order
-    return after, source
+    target = (left + size * np.arange(rows)[:, None]).ravel()
+    flat = cost.ravel()
+    after = np.full(rows * size, np.inf)
+    np.minimum.at(after, target, flat)
+    best = np.flatnonzero(flat == after[target])
+    source = np.zeros(rows * size, dtype=np.int64)
+    source[target[best]] = best % across
+    return after.reshape(rows, size), source.reshape(rows, size)
 
 
 def leave(
     after: FloatArray, floor: int, low: int, high: int, found: Stages, j: int, extra: float
 ) -> tuple[FloatArray, IntArray]:
     """Cheapest censoring from each number left to each number at risk at the next stage."""
-    size, width = after.shape[1], high - low + 1
-    spread = floor + size - 1 - low
-    if spread < 0:
-        return np.full((len(after), width), np.inf), np.zeros((len(after), width), dtype=np.int64)
-    band = spread + 1
-    if found.ticks is None:
-        mean = float(found.mean[j])
-        if width > 1:
-            band = min(band, int(12 + mean + 8 * np.sqrt(mean + mean * mean / 2)))
-        penalty = _censor_cost(band, mean)
-        if j + 1 == len(found.kind):
-            penalty = np.zeros(band)
-    else:
-        c, ticks = np.arange(band), int(found.ticks[j])
-        if ticks == 0:
-            band = min(band, 3)
-            penalty = _UNSEEN * np.arange(band, dtype=np.float64)
-        else:
-            penalty = np.where(c >= ticks, extra * (c - ticks), np.inf)
-            if width > 1:
-                band = min(band, ticks + 40)
-                penalty = penalty[:band]
+    rows, size = after.shape
+    width = high - low + 1
+    band = floor + size - low
+    if band < 1:
+        return np.full((rows, width), np.inf), np.zeros((rows, width), dtype=np.int64)
+    penalty = _censoring(found, j, band, extra, alone=width == 1)
+    band = len(penalty)
     # Row k of the window: numbers left low + k, low + k + 1, ... up to the band.
-    padded = np.full((after.shape[0], width + band - 1), np.inf)
+    padded = np.full((rows, width + band - 1), np.inf)
     offset = floor - low
     a0, a1 = max(0, -offset), min(size, width + band - 1 - offset)
     if a1 > a0:
         padded[:, a0 + offset : a1 + offset] = after[:, a0:a1]
-    window = sliding_window_view(padded, band, axis=1) + penalty
-    pick = np.argmin(window, axis=2)
-    cost = window[np.arange(len(after))[:, None], np.arange(width), pick]
-    index = np.clip(pick + np.arange(width) - offset, 0, size - 1)
-    return cost, index
+    step, item = padded.strides
+    window = np.ndarray((rows, width, band), padded.dtype, padded, strides=(step, item, item)) + penalty
+    pick = window.argmin(axis=2)
+    at = np.arange(width)
+    cost = window[np.arange(rows)[:, None], at, pick]
+    return cost, np.minimum(np.maximum(pick + (at - offset), 0), size - 1)
+
+
+def _censoring(found: Stages, j: int, band: int, extra: float, *, alone: bool) -> FloatArray:
+    """Cost of 0, 1, 2 ... censorings after a stage, as far as they are worth a look (``alone``: all, one state follows)."""
+    if found.ticks is None:
+        if j + 1 == len(found.kind):
+            return np.zeros(band)
+        mean = float(found.mean[j])
+        return _censor_cost(band if alone else min(band, int(12 + mean + 8 * np.sqrt(mean + mean * mean / 2))), mean)
+    ticks = int(found.ticks[j])
+    if ticks == 0:
+        return _UNSEEN * np.arange(min(band, 3), dtype=np.float64)
+    c = np.arange(band if alone else min(band, ticks + 40))
+    return np.where(c >= ticks, extra * (c - ticks), np.inf)
 
 
 def _censor_cost(band: int, mean: float) -> FloatArray:
-    """Minus log probability of c censorings in a gap: negative binomial, looser than Poisson."""
+    """Minus log probability of c censorings in a gap: negative binomial of shape 2, looser than Poisson."""
     c = np.arange(band, dtype=np.float64)
-    shape = 2.0
-    p = shape / (shape + mean)
-    log_p = gammaln(c + shape) - gammaln(shape) - gammaln(c + 1) + shape * np.log(p) + c * np.log1p(-p)
-    cost: FloatArray = -log_p
+    p = 2.0 / (2.0 + mean)
+    cost: FloatArray = -np.log1p(c) - c * np.log1p(-p) - 2.0 * np.log(p)
     return cost
 
 
