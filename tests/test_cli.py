@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import metaleptic as ml
 from metaleptic.cli import app
 
 TRIALS = (
@@ -55,6 +56,8 @@ KINDS = {
     "two_rates": ("study,events1,time1,events2,time2", "a,4,30,6,31", "b,9,41,12,40", "c,3,25,5,24"),
     "matched_pairs": ("study,both,first,second,neither", "a,4,8,3,20", "b,9,10,6,30", "c,3,5,4,25"),
     "correlations": ("study,r,n", "a,0.4,30", "b,0.3,41", "c,0.5,25"),
+    "partial_correlations": ("study,t,n,predictors", "a,2.1,30,3", "b,1.2,41,3", "c,2.5,25,2"),
+    "medians": ("study,median,q1,q3,n", "a,5,4,7,40", "b,6,4,9,50", "c,5.5,5,7,33"),
     "restricted_means": ("study,rmst,low,high", "a,9.1,8,10.2", "b,8.2,7.1,9.3", "c,10,8.5,11.5"),
 }
 
@@ -238,3 +241,31 @@ def test_reconstruct_names_what_is_wrong(tmp_path: Path) -> None:
     result = run("reconstruct", tmp_path / "fig.csv", "--published", tmp_path / "bad.toml")
     assert result.exit_code == 1
     assert "'patients' is unknown" in result.stderr
+
+
+def test_pool_with_moderators_prints_the_regression_and_draws_it(tmp_path: Path) -> None:
+    table, picture = tmp_path / "year.csv", tmp_path / "bubble.svg"
+    table.write_text(
+        "study,hr,low,high,year\nA,0.7,0.5,0.98,2001\nB,0.8,0.6,1.07,2005\nC,0.9,0.7,1.16,2010\nD,0.95,0.8,1.13,2016\n",
+        encoding="utf-8",
+    )
+    result = run("pool", table, "--moderators", "year", "--plot", picture)
+    assert result.exit_code == 0, result.output
+    assert "Meta-regression of log hazard ratio on year" in result.stdout
+    assert "<svg" in picture.read_text(encoding="utf-8")
+    record = json.loads(run("pool", table, "--moderators", "year", "--json").stdout)
+    fit = ml.pool(ml.hazard_ratios(table), moderators="year")
+    assert [c["term"] for c in record["coefficients"]] == list(fit.names)
+    assert [c["beta"] for c in record["coefficients"]] == pytest.approx(list(fit.beta))
+    assert len(record["used"]) == fit.k
+    both = run("pool", table, "--moderators", "year", "--subgroup", "year")
+    assert both.exit_code == 2
+    assert "do not go together" in both.stderr
+
+
+def test_pool_bayes_takes_counts_by_their_exact_likelihood(tmp_path: Path) -> None:
+    table = tmp_path / "counts.csv"
+    table.write_text("study,events,n\nA,0,12\nB,3,20\nC,2,15\n", encoding="utf-8")
+    result = run("pool-bayes", str(table), "--kind", "proportions", "--model", "binomial-normal")
+    assert result.exit_code == 0
+    assert "binomial-normal" in result.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import special
 
@@ -24,7 +26,7 @@ def single(effects: Effects, model: str, level: float) -> Pooled:
     low, high = (y - half, y + half) if effects.level != level else (float(effects.low[0]), float(effects.high[0]))
     return Pooled(
         effects=effects,
-        estimate=printed_estimate(effects, y, low, high, level, "confidence"),
+        estimate=replace(printed_estimate(effects, y, low, high, level, "confidence"), value=float(effects.printed[0])),
         prediction=None,
         beta=frozen_array([y]),
         se=frozen_array([se]),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.provenance import versions
@@ -166,6 +167,23 @@ def fit_record(fit: Pooled) -> dict[str, Any]:
         "se": fit.se.tolist(),
         "tau": asdict(fit.tau),
         **{name: getattr(fit, name) for name in same},
+    }
+
+
+def regression_record(fit: Regression) -> dict[str, Any]:
+    """Return the numbers of a meta-regression as plain values, coefficients on the analysis scale."""
+    of_each = ("beta", "se", "statistic", "p", "low", "high")
+    same = ("df", "qm", "qm_df", "qm_df2", "qm_p", "tau2", "i2", "h2", "r2", "q", "q_df", "q_p", "loglik")
+    return {
+        "measure": fit.effects.measure.key,
+        "unit": fit.effects.measure.unit,
+        "studies": fit.k,
+        "coefficients": [
+            {"term": term} | {name: float(getattr(fit, name)[j]) for name in of_each}
+            for j, term in enumerate(fit.names)
+        ],
+        "tau": asdict(fit.tau),
+        **{name: getattr(fit, name) for name in (*same, "model", "tau2_method", "test", "method", "level")},
     }
 
 
