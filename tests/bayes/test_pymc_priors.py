@@ -39,13 +39,14 @@ def test_its_name_and_its_support_are_found():
 def test_every_proper_prior_can_be_drawn_and_every_other_says_why_not(name):
     given = {
         "half_t": (4, 0.5),
+        "lomax": (2, 0.5),
         "log_normal": (-1, 0.8),
         "log_student_t": (5, -1.7, 1.3),
         "inverse_gamma": (1.8, 0.5),
         "bartos": ("HR",),
         "uniform": (2.0,),
     }
-    numbered = {"half_normal", "half_cauchy", "exponential"}
+    numbered = {"half_normal", "half_cauchy", "half_logistic", "exponential"}
     prior = priors.PRIORS[name].make(*given.get(name, (0.5,) if name in numbered else ()))
     v = RATIOS.v
     if not prior.proper:
