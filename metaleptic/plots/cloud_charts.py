@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.chart import Area, Chart, ChartAxis, Dots, Path, Words, effect_axis, strip, upright_axis
 from metaleptic.plots.styles import Style
+from metaleptic.pooling.regression_result import Regression
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.multiverse import Multiverse
 
@@ -16,12 +18,14 @@ MOST_SHOWN = 600
 
 def all_subsets_chart(record: AllSubsets, style: Style) -> Chart:
     """Density of effects against I2, one cell for all subsets that fall into it."""
-    m = record.fit.effects.measure
-    usable = record.k >= 2
-    effect, i2 = record.estimate[usable], record.i2[usable]
+    m, (value, height) = record.measure, _of_all(record)
+    usable = (record.k >= 2) & np.isfinite(record.spread)
+    effect, i2 = record.estimate[usable], record.spread[usable]
     low, high = np.quantile(effect, [0.0005, 0.9995])
-    x = effect_axis(m, np.r_[low, high, record.fit.beta[0]])
-    y = upright_axis(np.r_[0.0, max(float(i2.max()), 1.0)], "I², %", zero=True, pad=0.04)
+    x = effect_axis(m, np.r_[low, high, value])
+    percent = record.spread is record.i2
+    top = max(float(i2.max()), 1.0 if percent else 1e-6)
+    y = upright_axis(np.r_[0.0, top], "I², %" if percent else "Heterogeneity τ", zero=True, pad=0.04)
     counts, xs, ys = np.histogram2d(effect, i2, bins=CELLS, range=[[x.low, x.high], [0.0, y.high]])
     with np.errstate(divide="ignore"):
         depth = np.log1p(counts) / np.log1p(counts.max())
@@ -32,7 +36,7 @@ def all_subsets_chart(record: AllSubsets, style: Style) -> Chart:
                 colour = RAMP[min(len(RAMP) - 1, int(depth[i, j] * len(RAMP)))]
                 cell = strip(*(float(v) for v in (x.at(xs[i]), x.at(xs[i + 1]), y.at(ys[j]), y.at(ys[j + 1]))))
                 areas.append(Area(cell, colour))
-    whole = Dots((float(x.at(record.fit.beta[0])), float(y.at(record.fit.i2))), 3.6, "alarm")
+    whole = Dots((float(x.at(value)), float(y.at(height))), 3.6, "alarm")
     middle = float(x.at(np.median(effect)))
     paths = (Path(((middle, 0.0), (middle, 1.0)), "muted", 0.8, dashed=True),)
     legend = (
@@ -42,6 +46,15 @@ def all_subsets_chart(record: AllSubsets, style: Style) -> Chart:
         ("muted", "dash", "median"),
     )
     return Chart("All subsets", x, y, tuple(areas), paths, (whole,), legend=legend, alt=record.sentence, style=style)
+
+
+def _of_all(record: AllSubsets) -> tuple[float, float]:
+    """Return the estimate and heterogeneity of all studies together."""
+    fit = record.fit
+    if isinstance(fit, PooledBayes):
+        return fit.mu.median, fit.tau.median
+    at = fit.names.index(record.term) if isinstance(fit, Regression) else 0
+    return float(fit.beta[at]), fit.i2 if record.spread is record.i2 else float(np.sqrt(fit.tau2))
 
 
 def multiverse_chart(record: Multiverse, style: Style) -> Chart:

@@ -45,6 +45,7 @@ from metaleptic.sensitivity.baujat import Baujat
 from metaleptic.sensitivity.confounding import EValue
 from metaleptic.sensitivity.copas import Copas
 from metaleptic.sensitivity.cumulative import Cumulative
+from metaleptic.sensitivity.cumulative_coefficients import CumulativeCoefficients
 from metaleptic.sensitivity.excess import ExcessSignificance
 from metaleptic.sensitivity.fail_safe import FailSafeN
 from metaleptic.sensitivity.fragility import Fragility
@@ -62,6 +63,7 @@ from metaleptic.sensitivity.p_curve import PCurve
 from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.pet_peese import PetPeese
 from metaleptic.sensitivity.radial import Radial
+from metaleptic.sensitivity.refit_influence import RefitInfluence
 from metaleptic.sensitivity.residuals import Residuals
 from metaleptic.sensitivity.robustness import Robustness
 from metaleptic.sensitivity.selection_model import SelectionModel
@@ -88,6 +90,7 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
         Overlaps: overlaps_chart,
         ProportionBeyond: proportion_beyond_chart,
         Influence: influence_chart,
+        RefitInfluence: influence_chart,
         LimitMetaAnalysis: limit_chart,
         Multiverse: multiverse_chart,
         PCurve: p_curve_chart,
@@ -103,7 +106,15 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
     }
 )
 
-FORESTS = (LeaveOneOut, LeaveOneOutBayes, LeaveOneOutCoefficients, Cumulative, HenmiCopas, Robustness)
+FORESTS = (
+    LeaveOneOut,
+    LeaveOneOutBayes,
+    LeaveOneOutCoefficients,
+    Cumulative,
+    CumulativeCoefficients,
+    HenmiCopas,
+    Robustness,
+)
 
 
 def plot(

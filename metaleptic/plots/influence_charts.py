@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.chart import (
     Area,
     Chart,
@@ -22,8 +23,10 @@ from metaleptic.plots.styles import Style
 from metaleptic.sensitivity.baujat import Baujat
 from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.radial import Radial
+from metaleptic.sensitivity.refit_influence import RefitInfluence
 from metaleptic.sensitivity.residuals import Residuals
 from metaleptic.sensitivity.shrinkage import Shrinkage
+from metaleptic.types import FloatArray
 
 
 def baujat_chart(record: Baujat, style: Style) -> Chart:
@@ -42,18 +45,24 @@ def baujat_chart(record: Baujat, style: Style) -> Chart:
     return Chart("Baujat plot", x, y, dots=tuple(dots), alt=record.sentence, style=style)
 
 
-def influence_chart(record: Influence, style: Style) -> Chart:
-    """One row per study, one column per diagnostic; limits as lines, influential studies in red."""
-    k, limits = len(record.hat), record.limits
-    columns = [
+def _diagnostics(record: Influence | RefitInfluence) -> list[tuple[str, FloatArray, tuple[float, ...]]]:
+    """List name, values and limits of each diagnostic that the model has."""
+    limits, fit = record.limits, record.fit
+    columns: list[tuple[str, FloatArray, tuple[float, ...]]] = [
         ("rstudent", record.rstudent, (-1.96, 1.96)),
         ("DFFITS", record.dffits, (-limits["dffits"], limits["dffits"])),
         ("Cook's D", record.cook, (limits["cook"],)),
         ("cov. r", record.covariance_ratio, (1.0,)),
-        ("τ² del.", record.tau2, (record.fit.tau2,)),
-        ("Q del.", record.q, ()),
-        ("hat", record.hat, (limits["hat"],)),
+        ("τ² del.", record.tau2, (fit.tau.median**2 if isinstance(fit, PooledBayes) else fit.tau2,)),
     ]
+    if isinstance(record, Influence):
+        columns += [("Q del.", record.q, ()), ("hat", record.hat, (limits["hat"],))]
+    return [c for c in columns if np.isfinite(c[1]).any()]
+
+
+def influence_chart(record: Influence | RefitInfluence, style: Style) -> Chart:
+    """One row per study, one column per diagnostic; limits as lines, influential studies in red."""
+    columns, k = _diagnostics(record), len(record.cook)
     wide = 1 / len(columns)
     y = ChartAxis(
         0.0, 1.0, tuple(1 - (i + 0.5) / k for i in range(k)), tuple(str(s) for s in record.fit.effects.study), ""
@@ -61,8 +70,10 @@ def influence_chart(record: Influence, style: Style) -> Chart:
     stripes = [Area(strip(0.0, 1.0, 1 - (i + 1) / k, 1 - i / k), "stripe") for i in range(0, k, 2)]
     paths, dots, ticks, words = [], [], [], []
     for j, (name, values, lines) in enumerate(columns):
-        shown = [v for v in lines if min(values) - np.ptp(values) <= v <= max(values) + np.ptp(values)]
-        low, high = min([*values, *shown]), max([*values, *shown])
+        known = values[np.isfinite(values)]
+        reach = np.ptp(known)
+        shown = [v for v in lines if known.min() - reach <= v <= known.max() + reach]
+        low, high = min([*known, *shown]), max([*known, *shown])
         span = high - low or 1.0
         left, right = (j + 0.12) * wide, (j + 0.88) * wide
 
@@ -73,9 +84,13 @@ def influence_chart(record: Influence, style: Style) -> Chart:
             paths.append(Path(((j * wide, 0.0), (j * wide, 1.0)), "muted", 0.4))
         for v in shown:
             paths.append(Path(((at(v), 0.0), (at(v), 1.0)), "muted", 0.8, dashed=True))
-        row = [(at(float(v)), 1 - (i + 0.5) / k) for i, v in enumerate(values)]
+        rows = np.flatnonzero(np.isfinite(values))
+        row = [(at(float(values[i])), 1 - (i + 0.5) / k) for i in rows]
         paths.append(Path(tuple(row), "pale", 0.7))
-        dots += [Dots(s, role="alarm" if f else "main", radius=2.4) for s, f in zip(row, record.flagged, strict=True)]
+        dots += [
+            Dots(spot, role="alarm" if record.flagged[i] else "main", radius=2.4)
+            for spot, i in zip(row, rows, strict=True)
+        ]
         ticks.append((j + 0.5) * wide)
         words.append(name)
     x = ChartAxis(0.0, 1.0, tuple(ticks), tuple(words), "")

@@ -12,6 +12,7 @@ from metaleptic.measures import same
 from metaleptic.pooling.result import Pooled
 from metaleptic.provenance import provenance
 from metaleptic.sensitivity.cumulative import Cumulative
+from metaleptic.sensitivity.cumulative_coefficients import CumulativeCoefficients
 from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes
@@ -37,7 +38,8 @@ class Refits:
 
 
 MOST_ROWS = 80  # of a forest on one page
-Forests = LeaveOneOut | LeaveOneOutBayes | LeaveOneOutCoefficients | Cumulative | HenmiCopas | Robustness
+Coefficients = LeaveOneOutCoefficients | CumulativeCoefficients
+Forests = LeaveOneOut | LeaveOneOutBayes | Coefficients | Cumulative | HenmiCopas | Robustness
 
 
 def as_result(record: Forests) -> Refits:
@@ -49,7 +51,7 @@ def as_result(record: Forests) -> Refits:
     fit = record.fit
     measure = fit.effects.measure
     whole: Estimate = getattr(fit, "estimate", Estimate(np.nan, np.nan, np.nan))
-    if isinstance(record, Cumulative):
+    if isinstance(record, Cumulative | CumulativeCoefficients):
         names = [record.added[0], *(f"+ {s}" for s in record.added[1:])]
     else:
         names = [f"Without {s}" for s in record.left_out]
@@ -57,7 +59,7 @@ def as_result(record: Forests) -> Refits:
         low, high = measure.to_analysis(record.low), measure.to_analysis(record.high)
         beta, se = measure.to_analysis(record.value), np.array([one.mu.sd for one in record.fits])
         low, high = np.minimum(low, high), np.maximum(low, high)
-    elif isinstance(record, LeaveOneOutCoefficients):
+    elif isinstance(record, LeaveOneOutCoefficients | CumulativeCoefficients):
         j = record.main
         beta, se, low, high = (a[:, j] for a in (record.beta, record.se, record.low, record.high))
         if len(record.names) > 1:
@@ -72,7 +74,7 @@ def as_result(record: Forests) -> Refits:
     if len(known) == 0:
         raise NotEstimableError("nothing is left to draw: without any of them the model cannot be fitted.")
     note = "All studies: " + fit.method
-    if len(known) > MOST_ROWS and not isinstance(record, Cumulative):
+    if len(known) > MOST_ROWS and not isinstance(record, Cumulative | CumulativeCoefficients):
         order = known[np.argsort(beta[known], kind="stable")]
         note += f" ({MOST_ROWS} of {len(known):,} rows: those with the lowest and the highest result)"
         known = np.r_[order[: MOST_ROWS // 2], order[-MOST_ROWS // 2 :]]

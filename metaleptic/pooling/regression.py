@@ -139,7 +139,10 @@ def tau2_se(key: str, y: Any, v: Any, x: Any, keep: Any, tau2: Any) -> Any:
     if key == "ML":
         return np.sqrt(2 / np.add.reduce(w * w, axis=-1))
     if key == "REML":
-        return np.sqrt(2 / trace_pp(x, w, np.linalg.inv(gram(x, w))))
+        # Positive, but lost in rounding where weights differ by many orders of magnitude: then nothing is known.
+        information = np.maximum(trace_pp(x, w, np.linalg.inv(gram(x, w))), 0.0)
+        with np.errstate(divide="ignore"):
+            return np.sqrt(2 / information)
     if key in ("PM", "EB", "PMM", "DLIT", "SJIT"):
         return np.sqrt(2 * k**2 / df) / np.add.reduce(w, axis=-1)
     return np.full_like(np.asarray(tau2, dtype=np.float64), np.nan)

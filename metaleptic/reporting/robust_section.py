@@ -19,6 +19,7 @@ from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.multiverse import Multiverse
 from metaleptic.sensitivity.new_study import ProportionBeyond
+from metaleptic.sensitivity.refit_influence import RefitInfluence
 from metaleptic.sensitivity.robustness import Check
 from metaleptic.sensitivity.small_study import SmallStudy
 from metaleptic.sensitivity.trim_and_fill import TrimAndFill
@@ -42,6 +43,7 @@ TOLD: MappingProxyType[type, Told] = MappingProxyType(
     {
         LeaveOneOut: Told("ml.leave_one_out(fit)", VIECHTBAUER, "leave-one-out"),
         Influence: Told("ml.influence(fit)", VIECHTBAUER, "influence"),
+        RefitInfluence: Told("ml.influence(fit)", VIECHTBAUER, "influence"),
         Baujat: Told("ml.baujat(fit)", "Baujat B et al. Stat Med 2002;21:2641-2652"),
         Multiverse: Told(
             "ml.multiverse(effects)", "Voracek M, Kossmeier M, Tran US. Z Psychol 2019;227:64-82", "multiverse"
@@ -184,6 +186,11 @@ def _table(record: Any, answer: Answer) -> tuple[tuple[str, ...], tuple[tuple[st
             rows.append((study, ids[i], *numbers, "yes" if record.flagged[i] else "no"))
         header = ("Study", "Evidence", "Deleted residual", "DFFITS", "Cook's distance", "Hat", "Influential")
         return header, tuple(rows)
+    if isinstance(record, RefitInfluence):
+        for i, study in enumerate(answer.fit.effects.study):
+            numbers = _numbers((record.rstudent[i], record.dffits[i], record.cook[i]))
+            rows.append((study, ids[i], *numbers, "yes" if record.flagged[i] else "no"))
+        return ("Study", "Evidence", "Deleted residual", "DFFITS", "Cook's distance", "Influential"), tuple(rows)
     if isinstance(record, Multiverse):
         return _choices(record)
     return (), ()

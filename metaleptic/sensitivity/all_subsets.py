@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
+from metaleptic.measures import same
+from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.leave_out_coefficients import main_coefficient
 from metaleptic.sensitivity.mixture import two_groups
-from metaleptic.sensitivity.subset_fits import fit_subsets, refuse_others
-from metaleptic.sensitivity.subset_sums import masks_of, subset_estimates
+from metaleptic.sensitivity.subset_fits import refuse_others
+from metaleptic.sensitivity.subset_models import estimable, most_by_default, subset_columns
+from metaleptic.sensitivity.subset_sums import masks_of
 from metaleptic.sensitivity.words import listed, with_small_letter
-from metaleptic.types import BoolArray, FloatArray, frozen_array
+from metaleptic.types import BoolArray, FloatArray, Measure, frozen_array
 
-EXHAUSTIVE = 20
-SAMPLE = 1 << 20
-BY_SUMS = ("", "DL", "REML", "ML")
 CHUNK = 1 << 13
 CLOUD = 4000
 APART = 3.0
@@ -33,14 +35,15 @@ class AllSubsets:
 
     Attributes
     ----------
-    fit : Pooled
+    fit : Pooled, PooledBayes or Regression
         The result with all studies.
     code : ndarray of int, shape (m,)
         The subset as binary digits, the first study the highest; empty above 62 studies (``contains`` still answers).
     k : ndarray of shape (m,)
         Number of studies in each.
     estimate : ndarray of shape (m,)
-        Pooled effect, analysis scale.
+        Pooled effect, analysis scale; of a regression its first coefficient that is not the intercept (``term``), of a
+        posterior its median.
     tau2, q, i2, h2 : ndarray of shape (m,)
         Heterogeneity.
     exhaustive : bool
@@ -55,9 +58,11 @@ class AllSubsets:
         Distance of the two centres in standard deviations within the groups; below about 3 there is one cloud.
     packed : ndarray of uint8, shape (m, ceil(k / 8))
         The subsets as bits, eight studies in a byte.
+    skipped : int
+        Subsets that are not among the rows because the model cannot be fitted to them.
     """
 
-    fit: Pooled
+    fit: Pooled | PooledBayes | Regression
     code: IntArray
     k: FloatArray
     estimate: FloatArray
@@ -71,6 +76,24 @@ class AllSubsets:
     groups: FloatArray
     separation: float
     packed: np.ndarray[Any, np.dtype[np.uint8]]
+    skipped: int = 0
+
+    @property
+    def term(self) -> str:
+        """The coefficient that ``estimate`` is; "" for the pooled effect."""
+        return self.fit.names[main_coefficient(self.fit.names)] if isinstance(self.fit, Regression) else ""
+
+    @property
+    def measure(self) -> Measure:
+        """What ``estimate`` measures."""
+        if self.term:
+            return Measure("B", f"Coefficient of {self.term}", 0.0, same, same, "linear", 3)
+        return self.fit.effects.measure
+
+    @property
+    def spread(self) -> FloatArray:
+        """Heterogeneity of each subset: I2 in percent, or tau for models without I2."""
+        return self.i2 if np.isfinite(self.i2).any() else frozen_array(np.sqrt(self.tau2))
 
     def contains(self, study: str) -> BoolArray:
         """Say of every subset whether it holds a study.
@@ -97,14 +120,14 @@ class AllSubsets:
     @property
     def sentence(self) -> str:
         """What the cloud shows, in plain words."""
-        m = self.fit.effects.measure
+        m = self.measure
         low, middle, high = (float(m.to_printed(x)) for x in np.quantile(self.estimate, [0.025, 0.5, 0.975]))
         low, high = min(low, high), max(low, high)
         what = f"all {len(self.k):,} subsets" if self.exhaustive else f"{len(self.k):,} random subsets"
         if self.k.min() > 1:
             what += f" of at least {self.k.min():.0f}"
         text = (
-            f"In {what} of the studies, {with_small_letter(m.label)} has the median {m.format(middle)} and lies between "
+            f"In {what} of the studies{', from which it can be estimated,' if self.skipped else ','} {'the ' if self.term else ''}{with_small_letter(m.label)} has the median {m.format(middle)} and lies between "
             f"{m.format(low)} and {m.format(high)} in 95% of them"
         )
         if self.splitting:
@@ -117,22 +140,27 @@ class AllSubsets:
     def to_frame(self) -> Any:
         """Return a row per subset."""
         columns: dict[str, Any] = {} if len(self.code) == 0 else {"subset": self.code}
-        columns |= {"k": self.k.astype(int), "estimate": self.estimate, "tau2": self.tau2, "i2": self.i2, "q": self.q}
+        columns |= {"k": self.k.astype(int), "estimate": self.estimate}
+        # A model has no I2 or Q, or no tau2: a column without numbers says nothing.
+        columns |= {n: getattr(self, n) for n in ("tau2", "i2", "q") if np.isfinite(getattr(self, n)).any()}
         return to_frame(columns, self.fit.effects.frame_kind)
 
     def __repr__(self) -> str:
         return self.sentence
 
 
-def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, smallest: int = 1) -> AllSubsets:
+def all_subsets(
+    fit: Pooled | PooledBayes | Regression, *, most: int | None = None, seed: int | None = None, smallest: int = 1
+) -> AllSubsets:
     """Pool every subset of the studies, to see whether outliers or subgroups hide behind the pooled effect.
 
     Parameters
     ----------
-    fit : Pooled
-        From ``ml.pool`` with ``model="random"`` or ``"common"``; its estimator of tau2 is used.
-    most : int, default 1,048,576
-        With more subsets than this, so many random ones are taken.
+    fit : Pooled, PooledBayes or Regression
+        From ``ml.pool`` with or without moderators, or ``ml.pool_bayes``; its model and estimator of tau2 are used.
+    most : int, optional
+        With more subsets than this, so many random ones are taken: 1,048,576 by default, 100,000 with moderators, 1,000 for
+        models of counts and posteriors, which are fitted one by one.
     seed : int, optional
         Seed of the sample; 1 by default, so that the same call gives the same cloud.
     smallest : int, default 1
@@ -148,7 +176,7 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
     NotEstimableError
         If there are fewer than three studies.
     OptionError
-        If an option is out of range or the model is one of counts.
+        If an option is out of range, or the fit is of another kind.
 
     Notes
     -----
@@ -163,10 +191,11 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
     >>> len(found.k), found.splitting
     (63, ('F',))
     """
-    fit = refuse_others(fit, "all_subsets")
-    if fit.model not in ("random", "common"):
-        raise OptionError(f'all_subsets is made for model="random" and "common", not "{fit.model}".')
-    k = fit.k
+    if not isinstance(fit, PooledBayes | Regression):
+        fit = refuse_others(fit, "all_subsets")
+    if isinstance(fit, Regression) and fit.model not in ("random", "common"):
+        raise OptionError(f'all_subsets with moderators is made for model="random" and "common", not "{fit.model}".')
+    k, most = fit.k, most_by_default(fit) if most is None else most
     if k < 3:
         raise NotEstimableError(f"all subsets of {k} studies say nothing new; there should be at least 3.")
     if not 1 <= smallest < k or most < 1:
@@ -178,6 +207,7 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
     codes: list[IntArray] = []
     bits: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     total = 2**k - 1 if exhaustive else most
+    skipped = 0
     shown = sys.stderr.isatty() and total * k > 5_000_000
     for start in range(0, total, CHUNK):
         size = min(CHUNK, total - start)
@@ -187,18 +217,25 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
         else:
             keep = (rng.random((size, k)) < 0.5).astype(np.float64)
             code = _codes(keep) if k <= 62 else np.empty(0, np.int64)
-        inside = np.add.reduce(keep, axis=-1) >= smallest
+        large = np.add.reduce(keep, axis=-1) >= smallest
+        inside = large & estimable(fit, keep)
+        skipped += int(large.sum() - inside.sum())
         keep = keep[inside]
         codes.append(code[inside] if len(code) else code)
         bits.append(np.packbits(keep > 0, axis=-1))
-        parts.append(_estimates(fit, keep))
+        parts.append(subset_columns(fit, keep))
         if shown:
             print(f"\r{start + size:,} of {total:,} subsets", end="", file=sys.stderr, flush=True)  # noqa: T201
     if shown:
         print(file=sys.stderr)  # noqa: T201
     columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+    known = np.isfinite(columns["estimate"])
+    skipped += int(np.sum(~known))
+    columns = {name: values[known] for name, values in columns.items()}
     code = np.concatenate(codes)
-    packed = np.concatenate(bits)
+    code, packed = code[known] if len(code) else code, np.concatenate(bits)[known]
+    if not len(packed):
+        raise NotEstimableError("the model cannot be fitted to any of the subsets.")
     presence, groups, separation = _split(columns, packed, k)
     code.flags.writeable = packed.flags.writeable = False
     return AllSubsets(
@@ -216,15 +253,8 @@ def all_subsets(fit: Pooled, *, most: int = SAMPLE, seed: int | None = None, sma
         groups=frozen_array(groups),
         separation=separation,
         packed=packed,
+        skipped=skipped,
     )
-
-
-def _estimates(fit: Pooled, keep: FloatArray) -> dict[str, FloatArray]:
-    """Fit by sums where there is such a kernel, by the model's own otherwise."""
-    if fit.tau2_method in BY_SUMS:
-        return subset_estimates(fit.effects.y, fit.effects.v, keep, fit.tau2_method or None)
-    f = fit_subsets(fit, keep > 0)
-    return {"k": f.k, "estimate": f.beta, "tau2": f.tau2, "q": f.q, "i2": f.i2, "h2": f.h2}
 
 
 def _codes(keep: FloatArray) -> IntArray:
@@ -249,7 +279,8 @@ def _split(
     if len(usable) < 20:
         return nothing
     at = usable[np.unique(np.linspace(0, len(usable) - 1, CLOUD).astype(int))]
-    points = np.stack([columns["estimate"][at], columns["i2"][at]], axis=-1)
+    spread = columns["i2"] if np.isfinite(columns["i2"]).any() else np.sqrt(columns["tau2"])
+    points = np.stack([columns["estimate"][at], np.nan_to_num(spread[at])], axis=-1)
     if not (points.std(axis=0) > 1e-12).any():
         return nothing
     points = points[:, points.std(axis=0) > 1e-12]

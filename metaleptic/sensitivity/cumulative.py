@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.multilevel.result import Multilevel
+from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.columns import order_of
+from metaleptic.sensitivity.cumulative_coefficients import CumulativeCoefficients, cumulative_coefficients
 from metaleptic.sensitivity.leave_one_out_bayes import posterior_subsets
 from metaleptic.sensitivity.subset_fits import SubsetFits, fit_subsets, refuse_others
 from metaleptic.sensitivity.words import side, value_words, with_small_letter
@@ -97,21 +101,32 @@ class Cumulative:
         return self.sentence
 
 
-def cumulative(fit: Pooled | PooledBayes, *, by: str | None = None) -> Cumulative:
+WithCoefficients = Regression | RegressionBayes | Multilevel
+
+
+@overload
+def cumulative(fit: Pooled | PooledBayes, *, by: str | None = None) -> Cumulative: ...
+@overload
+def cumulative(fit: WithCoefficients, *, by: str | None = None) -> CumulativeCoefficients: ...
+def cumulative(
+    fit: Pooled | PooledBayes | WithCoefficients, *, by: str | None = None
+) -> Cumulative | CumulativeCoefficients:
     """Pool the studies one after the other, to see when the result settled and whether it drifts.
 
     Parameters
     ----------
-    fit : Pooled or PooledBayes
-        From ``ml.pool`` or ``ml.pool_bayes``; its model and settings are used at each step.
+    fit : Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
+        From ``ml.pool``, ``ml.pool_bayes`` (both with or without moderators) or ``ml.pool_multilevel``; its model and
+        settings are used at each step.
     by : str, optional
         Order: a column of the effects (``"year"``), or "se" (the most precise first), "n", "y", "study"; a minus sign
         before it turns the order round. The order of the input by default.
 
     Returns
     -------
-    Cumulative
-        The first step is the first study by itself, with its z interval (its posterior, of a Bayesian fit).
+    Cumulative or CumulativeCoefficients
+        The first step is the first study by itself, with its z interval (its posterior, of a Bayesian fit). The second for
+        fits with moderators and multilevel ones: every coefficient, from the step on in which it can be estimated.
 
     Raises
     ------
@@ -132,7 +147,7 @@ def cumulative(fit: Pooled | PooledBayes, *, by: str | None = None) -> Cumulativ
     >>> ml.cumulative(ml.pool(e), by="year").added
     ('B', 'C', 'A')
     """
-    if not isinstance(fit, PooledBayes):
+    if not isinstance(fit, PooledBayes | Regression | RegressionBayes | Multilevel):
         fit = refuse_others(fit, "cumulative")
     if fit.k < 2:
         raise NotEstimableError("a cumulative analysis needs at least 2 studies; there is 1.")
@@ -140,12 +155,15 @@ def cumulative(fit: Pooled | PooledBayes, *, by: str | None = None) -> Cumulativ
     rank = np.empty(fit.k, dtype=np.intp)
     rank[order] = np.arange(fit.k)
     keep = rank[None, :] <= np.arange(fit.k)[:, None]
+    added = tuple(fit.effects.study[i] for i in order)
+    if isinstance(fit, Regression | RegressionBayes | Multilevel):
+        return cumulative_coefficients(fit, added, keep, by or "")
     fits = posterior_subsets(fit, keep) if isinstance(fit, PooledBayes) else fit_subsets(fit, keep)
     value, low, high = fits.printed(fit.effects.measure)
     return Cumulative(
         fit=fit,
         by=by or "",
-        added=tuple(fit.effects.study[i] for i in order),
+        added=added,
         value=frozen_array(value),
         low=frozen_array(low),
         high=frozen_array(high),

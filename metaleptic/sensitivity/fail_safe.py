@@ -13,7 +13,8 @@ from metaleptic.frames import to_frame
 from metaleptic.pooling.heterogeneity import tau2_estimator
 from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.result import Pooled
-from metaleptic.types import Effects, FloatArray
+from metaleptic.sensitivity.effects_of import Studies, effects_of
+from metaleptic.types import FloatArray
 
 METHODS = ("rosenthal", "orwin", "rosenberg", "general")
 MOST = 10_000_000
@@ -84,7 +85,7 @@ class FailSafeN:
 
 
 def fail_safe_n(
-    result: Pooled | Effects,
+    result: Studies,
     *,
     method: str = "rosenthal",
     alpha: float = 0.05,
@@ -97,7 +98,7 @@ def fail_safe_n(
 
     Parameters
     ----------
-    result : Pooled or Effects
+    result : Effects, Pooled or PooledBayes
         A fit or the effects themselves.
     method : {"rosenthal", "orwin", "rosenberg", "general"}, default "rosenthal"
         Rosenthal: one-sided p of the summed z values rises to alpha. Rosenberg: p of the common effect does. Orwin: the
@@ -137,9 +138,7 @@ def fail_safe_n(
     >>> ml.fail_safe_n(e).n
     27
     """
-    effects = result.effects if isinstance(result, Pooled) else result
-    if not isinstance(effects, Effects):
-        raise OptionError(f"fail_safe_n takes effects or a result of ml.pool, not {type(result).__name__}.")
+    effects = effects_of(result, "fail_safe_n")
     if method not in METHODS:
         raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(METHODS)}.")
     if not 0 < alpha < 1:

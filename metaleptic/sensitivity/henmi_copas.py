@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy import integrate, optimize, special
 
-from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.heterogeneity import dersimonian_laird
-from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.effects_of import Studies, effects_of
 from metaleptic.sensitivity.words import value_words, with_small_letter
 from metaleptic.types import Effects, Estimate, FloatArray
 
@@ -61,12 +61,12 @@ class HenmiCopas:
         return self.sentence
 
 
-def henmi_copas(result: Pooled | Effects, *, level: float = 0.95) -> HenmiCopas:
+def henmi_copas(result: Studies, *, level: float = 0.95) -> HenmiCopas:
     """Pool with common-effect weights and an interval that allows for heterogeneity: robust against publication bias.
 
     Parameters
     ----------
-    result : Pooled or Effects
+    result : Effects, Pooled or PooledBayes
         A fit or the effects themselves.
     level : float, default 0.95
         Level of the interval.
@@ -92,9 +92,7 @@ def henmi_copas(result: Pooled | Effects, *, level: float = 0.95) -> HenmiCopas:
     >>> ml.henmi_copas(ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], measure="HR"))
     With weights that small studies cannot pull (Henmi-Copas), hazard ratio is 0.83 (95% CI 0.69 to 1.00).
     """
-    effects = result.effects if isinstance(result, Pooled) else result
-    if not isinstance(effects, Effects):
-        raise OptionError(f"henmi_copas takes effects or a result of ml.pool, not {type(result).__name__}.")
+    effects = effects_of(result, "henmi_copas")
     if len(effects) < 2:
         raise NotEstimableError("henmi_copas needs at least 2 studies.")
     y, v = effects.y, effects.v

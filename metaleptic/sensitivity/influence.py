@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.deletion import deletion_diagnostics, reasons_of, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
+from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence, multilevel_influence
+from metaleptic.sensitivity.refit_influence import RefitInfluence, refit_influence
 from metaleptic.sensitivity.words import listed
 from metaleptic.types import BoolArray, FloatArray, frozen_array
 
@@ -115,25 +119,37 @@ class Influence:
         return self.sentence
 
 
-def influence(fit: Pooled | Regression) -> Influence:
+@overload
+def influence(fit: Multilevel) -> MultilevelInfluence: ...
+@overload
+def influence(fit: PooledBayes) -> RefitInfluence: ...
+@overload
+def influence(fit: Regression) -> Influence: ...
+@overload
+def influence(fit: Pooled) -> Influence | RefitInfluence: ...
+def influence(
+    fit: Pooled | PooledBayes | Regression | Multilevel,
+) -> Influence | RefitInfluence | MultilevelInfluence:
     r"""Find the studies that drive the result: how far each lies from the others, and what would change without it.
 
     Parameters
     ----------
-    fit : Pooled or Regression
-        From ``ml.pool`` with ``model="random"`` or ``"common"``, with or without moderators.
+    fit : Pooled, PooledBayes, Regression or Multilevel
+        From ``ml.pool`` by any model, with moderators by ``model="random"`` or ``"common"``; from ``ml.pool_bayes``; from
+        ``ml.pool_multilevel`` (single effects are left out; ``ml.multilevel_influence`` leaves out clusters).
 
     Returns
     -------
-    Influence
-        Analysis scale.
+    Influence, RefitInfluence or MultilevelInfluence
+        Analysis scale. Models of counts and posteriors are fitted anew without each study; what has no meaning there
+        (hat values, weights, Q) is left out.
 
     Raises
     ------
     NotEstimableError
         If there are fewer than two studies more than coefficients.
     OptionError
-        If the model has no such diagnostics.
+        If the model has no such diagnostics (counts with moderators), or the fit was sampled.
 
     Notes
     -----
@@ -148,6 +164,10 @@ def influence(fit: Pooled | Regression) -> Influence:
     >>> ml.influence(ml.pool(e)).flagged.tolist()
     [False, False, False, False, True]
     """
+    if isinstance(fit, Multilevel):
+        return multilevel_influence(fit)
+    if isinstance(fit, PooledBayes) or (isinstance(fit, Pooled) and fit.model not in ("random", "common")):
+        return refit_influence(fit)
     s = settings_of(fit, "influence")
     k, p = s.x.shape
     if k < p + 2:

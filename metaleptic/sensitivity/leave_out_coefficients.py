@@ -60,7 +60,7 @@ class LeaveOneOutCoefficients:
     @property
     def main(self) -> int:
         """The coefficient that is told and drawn: the first that is not the intercept, if there is one."""
-        return next((j for j, n in enumerate(self.names) if n not in ("intercept", "intrcpt")), 0)
+        return main_coefficient(self.names)
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -117,6 +117,11 @@ class LeaveOneOutCoefficients:
 
     def __repr__(self) -> str:
         return self.sentence
+
+
+def main_coefficient(names: tuple[str, ...]) -> int:
+    """Return the coefficient that is told and drawn: the first that is not the intercept, if there is one."""
+    return next((j for j, name in enumerate(names) if name not in ("intercept", "intrcpt")), 0)
 
 
 def leave_out_coefficients(

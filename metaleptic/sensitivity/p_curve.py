@@ -10,7 +10,7 @@ from scipy import optimize, special
 
 from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.frames import to_frame
-from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.effects_of import Studies, effects_of
 from metaleptic.sensitivity.words import p_words, studies
 from metaleptic.types import BoolArray, Effects, FloatArray, frozen_array
 
@@ -94,7 +94,7 @@ class PCurve:
         return self.sentence
 
 
-def p_curve(data: Effects | Pooled) -> PCurve:
+def p_curve(data: Studies) -> PCurve:
     """Ask whether the significant studies contain evidence: true effects give more p values near 0.01 than near 0.05.
 
     Parameters
@@ -127,7 +127,7 @@ def p_curve(data: Effects | Pooled) -> PCurve:
     >>> ml.p_curve(ml.effects([0.5, 0.6, 0.4, 0.7, 0.1], [0.02, 0.03, 0.02, 0.05, 0.04]))
     4 of 5 studies are significant; their p values are right-skewed (p < 0.001), as true effects make them. Average power 86% (90% CI 50 to 98).
     """
-    effects = data.effects if isinstance(data, Pooled) else data
+    effects = effects_of(data, "p_curve")
     m = effects.measure
     if not m.has_null:
         raise DataError(f"{m.label} has no null: there is no p value of no effect.")

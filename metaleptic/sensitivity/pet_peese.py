@@ -12,8 +12,8 @@ from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.normal import quantile
-from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.asymmetry import Asymmetry, mixed_regression, weighted_regression
+from metaleptic.sensitivity.effects_of import Studies, effects_of
 from metaleptic.sensitivity.words import few_words, value_words, with_small_letter
 from metaleptic.types import Effects, Estimate
 
@@ -80,14 +80,12 @@ class PetPeese:
         return self.sentence
 
 
-def pet_peese(
-    result: Pooled | Effects, *, model: str = "dispersion", alpha: float = 0.10, level: float = 0.95
-) -> PetPeese:
+def pet_peese(result: Studies, *, model: str = "dispersion", alpha: float = 0.10, level: float = 0.95) -> PetPeese:
     """Extrapolate to a study without sampling error, by the regression on the standard error or on the variance.
 
     Parameters
     ----------
-    result : Pooled or Effects
+    result : Effects, Pooled or PooledBayes
         A fit or the effects themselves.
     model : {"dispersion", "random"}, default "dispersion"
         Weighted regression with estimated dispersion (the original), or meta-regression with REML.
@@ -119,9 +117,7 @@ def pet_peese(
     >>> ml.pet_peese(e).chosen
     'PEESE'
     """
-    effects = result.effects if isinstance(result, Pooled) else result
-    if not isinstance(effects, Effects):
-        raise OptionError(f"pet_peese takes effects or a result of ml.pool, not {type(result).__name__}.")
+    effects = effects_of(result, "pet_peese")
     if model not in ("dispersion", "random"):
         raise OptionError(f"model {model!r} is unknown. Choose one of: dispersion, random.")
     if len(effects) < 3:

@@ -19,7 +19,6 @@ from metaleptic.sensitivity.confounding import e_value
 from metaleptic.sensitivity.henmi_copas import henmi_copas
 from metaleptic.sensitivity.influence import influence
 from metaleptic.sensitivity.leave_one_out import leave_one_out
-from metaleptic.sensitivity.multilevel_influence import multilevel_influence
 from metaleptic.sensitivity.multiverse import multiverse
 from metaleptic.sensitivity.new_study import proportion_beyond
 from metaleptic.sensitivity.small_study import small_study
@@ -75,10 +74,6 @@ class Robustness:
 AnyFit = Pooled | PooledBayes | Regression | RegressionBayes | Multilevel
 
 
-def _influence(fit: AnyFit) -> Any:
-    return multilevel_influence(fit) if isinstance(fit, Multilevel) else influence(fit)  # type: ignore[arg-type]
-
-
 def _choices(fit: AnyFit) -> Any:
     if not isinstance(fit, Pooled | PooledBayes):
         raise OptionError(
@@ -89,7 +84,7 @@ def _choices(fit: AnyFit) -> Any:
 
 CHECKS: tuple[tuple[str, Callable[[Any], Any], bool], ...] = (
     ("Does it hang on one study?", leave_one_out, False),
-    ("Is a study influential?", _influence, False),
+    ("Is a study influential?", influence, False),
     ("Which study makes the heterogeneity?", baujat, False),
     ("Does it hang on how it was analysed?", _choices, False),
     ("Do small studies show other effects?", small_study, False),

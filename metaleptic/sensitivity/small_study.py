@@ -22,6 +22,7 @@ from metaleptic.sensitivity.asymmetry import (
     mixed_regression,
     weighted_regression,
 )
+from metaleptic.sensitivity.effects_of import Studies, effects_of
 from metaleptic.sensitivity.subset_fits import BROADCAST
 from metaleptic.sensitivity.words import p_words, value_words
 from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
@@ -111,12 +112,12 @@ class SmallStudy:
         return self.sentence
 
 
-def small_study(result: Pooled | Effects, *, test: str | None = None, level: float = 0.95) -> SmallStudy:
+def small_study(result: Studies, *, test: str | None = None, level: float = 0.95) -> SmallStudy:
     """Test whether small studies show other effects than large ones (funnel plot asymmetry).
 
     Parameters
     ----------
-    result : Pooled or Effects
+    result : Effects, Pooled or PooledBayes
         A fit or the effects themselves.
     test : str, optional
         ``"egger"``, ``"thompson-sharp"``, ``"begg"`` and ``"macaskill"`` (needs n) for any effects; ``"harbord"``,
@@ -158,7 +159,7 @@ def small_study(result: Pooled | Effects, *, test: str | None = None, level: flo
     >>> round(ml.small_study(ml.effects(y, v, measure="HR")).p, 3)
     0.173
     """
-    effects = _effects_of(result, "small_study")
+    effects = effects_of(result, "small_study")
     key = _default(effects) if test is None else test
     if key not in SMALL_STUDY:
         raise OptionError(f"test {key!r} is unknown. Choose one of: {', '.join(SMALL_STUDY)}.")
@@ -218,7 +219,7 @@ def regression_test(
     >>> round(ml.regression_test(ml.pool(ml.effects(y, v, measure="HR"))).limit.value, 3)
     1.004
     """
-    effects = _effects_of(fit, "regression_test")
+    effects = effects_of(fit, "regression_test")
     if not isinstance(fit, Pooled):
         raise OptionError("regression_test takes a result of ml.pool, because it uses its model.")
     if predictor not in PREDICTORS:
@@ -242,12 +243,12 @@ def regression_test(
     return _record(effects, entry, found, fit.level if level is None else level)
 
 
-def rank_test(result: Pooled | Effects, *, exact: bool = True) -> SmallStudy:
+def rank_test(result: Studies, *, exact: bool = True) -> SmallStudy:
     """Correlate the ranks of effects and variances, with the exact p value where there are no ties.
 
     Parameters
     ----------
-    result : Pooled or Effects
+    result : Effects, Pooled or PooledBayes
         A fit or the effects themselves.
     exact : bool, default True
         Whether p comes from the permutation distribution (fewer than 50 studies, no ties) or the normal.
@@ -274,17 +275,9 @@ def rank_test(result: Pooled | Effects, *, exact: bool = True) -> SmallStudy:
     >>> round(ml.rank_test(ml.effects(y, v)).p, 4)
     0.0726
     """
-    effects = _effects_of(result, "rank_test")
+    effects = effects_of(result, "rank_test")
     _check(effects, "the rank test")
     return _record(effects, SMALL_STUDY["begg"], begg(effects, exact=exact), 0.95)
-
-
-def _effects_of(result: object, verb: str) -> Effects:
-    if isinstance(result, Effects):
-        return result
-    if isinstance(result, Pooled):
-        return result.effects
-    raise OptionError(f"{verb} takes effects or a result of ml.pool, not {type(result).__name__}.")
 
 
 def _default(effects: Effects) -> str:

@@ -32,6 +32,7 @@ def records() -> dict[str, Any]:
         "EValue": ml.e_value(FIT),
         "FailSafeN": ml.fail_safe_n(FIT),
         "Influence": ml.influence(FIT),
+        "RefitInfluence": ml.influence(ml.pool_bayes(E, tau=ml.priors.half_normal(0.5))),
         "LimitMetaAnalysis": ml.limit_meta_analysis(FIT),
         "MultilevelInfluence": ml.multilevel_influence(ml.pool_multilevel(E.take(range(8, 14)), random="~ 1 | site")),
         "Multiverse": ml.multiverse(E, leave_out=True),

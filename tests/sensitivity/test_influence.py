@@ -40,12 +40,12 @@ def test_a_study_far_off_is_flagged_and_named() -> None:
 
 
 def test_what_cannot_be_diagnosed_is_refused() -> None:
-    """Too few studies; models of counts."""
+    """Too few studies; models of counts with moderators."""
     with pytest.raises(NotEstimableError, match="at least 3"):
         ml.influence(ml.pool(ml.effects([0.1, 0.2], [0.1, 0.1]), model="common"))
-    counts = ml.proportions({"study": list("abc"), "events": [11, 7, 2], "n": [14, 10, 4]})
+    counts = ml.proportions({"study": list("abcd"), "events": [11, 7, 2, 5], "n": [14, 10, 4, 9]})
     with pytest.raises(OptionError, match="leave_one_out"):
-        ml.influence(ml.pool(counts, model="binomial-normal"))
+        ml.influence(ml.pool(counts, model="binomial-normal", moderators={"x": [1, 2, 3, 4]}))
 
 
 def test_hundred_studies_take_milliseconds() -> None:

@@ -1,0 +1,61 @@
+"""Models fitted to many subsets of studies for ``ml.all_subsets``: by sums, with moderators, or one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from metaleptic.bayes.result import PooledBayes
+from metaleptic.pooling.regression import fit_regression
+from metaleptic.pooling.regression_result import Regression
+from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.leave_one_out_bayes import posterior_subsets
+from metaleptic.sensitivity.leave_out_coefficients import main_coefficient
+from metaleptic.sensitivity.subset_fits import fit_subsets
+from metaleptic.sensitivity.subset_sums import subset_estimates
+from metaleptic.types import BoolArray, FloatArray
+
+BY_SUMS = ("", "DL", "REML", "ML")
+MOST = 1 << 20
+MOST_WITH_MODERATORS = 100_000
+MOST_ONE_BY_ONE = 1_000
+FULL_RANK = 1e-10  # smallest over largest eigenvalue of X'X of a subset, columns orthonormal over all studies
+
+
+def one_by_one(fit: Pooled | PooledBayes | Regression) -> bool:
+    """Whether the model has no kernel for many subsets at once."""
+    return isinstance(fit, PooledBayes) or (isinstance(fit, Pooled) and fit.model not in ("random", "common"))
+
+
+def most_by_default(fit: Pooled | PooledBayes | Regression) -> int:
+    """Return how many subsets are fitted in seconds."""
+    if one_by_one(fit):
+        return MOST_ONE_BY_ONE
+    return MOST_WITH_MODERATORS if isinstance(fit, Regression) else MOST
+
+
+def estimable(fit: Pooled | PooledBayes | Regression, keep: FloatArray) -> BoolArray:
+    """Say in which subsets (rows of 0 and 1) the coefficients can be estimated, with a degree of freedom left."""
+    if not isinstance(fit, Regression):
+        return np.ones(len(keep), dtype=bool)
+    q = np.linalg.qr(np.asarray(fit.design.matrix))[0]
+    size = np.linalg.eigvalsh(np.einsum("mi,ij,ik->mjk", keep, q, q, optimize=True))
+    full = size[:, 0] > FULL_RANK * size[:, -1]
+    can: BoolArray = full & (np.add.reduce(keep, axis=-1) > q.shape[1])
+    return can
+
+
+def subset_columns(fit: Pooled | PooledBayes | Regression, keep: FloatArray) -> dict[str, FloatArray]:
+    """Return estimate and heterogeneity of each subset; of a regression the coefficient that is told, of a posterior its median."""
+    if isinstance(fit, Regression):
+        return _with_moderators(fit, keep)
+    if isinstance(fit, Pooled) and not one_by_one(fit) and fit.tau2_method in BY_SUMS:
+        return subset_estimates(fit.effects.y, fit.effects.v, keep, fit.tau2_method or None)
+    f = posterior_subsets(fit, keep > 0) if isinstance(fit, PooledBayes) else fit_subsets(fit, keep > 0)
+    return {"k": f.k, "estimate": f.beta, "tau2": f.tau2, "q": f.q, "i2": f.i2, "h2": f.h2}
+
+
+def _with_moderators(fit: Regression, keep: FloatArray) -> dict[str, FloatArray]:
+    e = fit.effects
+    f = fit_regression(e.y, e.v, np.asarray(fit.design.matrix), tau2=fit.tau2_method or None, test="z", keep=keep)
+    beta = f.beta[..., main_coefficient(fit.names)]
+    return {"k": np.add.reduce(keep, axis=-1), "estimate": beta, "tau2": f.tau2, "q": f.q, "i2": f.i2, "h2": f.h2}

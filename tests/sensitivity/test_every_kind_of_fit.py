@@ -1,0 +1,111 @@
+"""Cumulative analysis and all subsets of every kind of fit: each step is the model fitted to those studies."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sensitivity_golden import effects_of
+
+import metaleptic as ml
+from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.sensitivity.cumulative_coefficients import CumulativeCoefficients
+
+PROPORTIONS = {"study": list("ABCDE"), "x": [0, 3, 5, 9, 2], "n": [10, 20, 22, 30, 15]}
+
+
+@pytest.fixture(autouse=True)
+def _few_studies_are_no_news():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ml.errors.MetalepticWarning)
+        yield
+
+
+def _bcg() -> ml.Effects:
+    return effects_of("bcg_OR")
+
+
+def _latitude(effects: ml.Effects) -> dict[str, list[float]]:
+    from sensitivity_golden import load
+
+    return {"ablat": load("data")["bcg_OR"]["ablat"]}
+
+
+@pytest.mark.parametrize("kind", ["regression", "bayes", "multilevel"])
+def test_a_cumulative_step_is_the_fit_to_the_studies_so_far(kind):
+    effects = _bcg()
+    moderators = _latitude(effects)
+    make = {
+        "regression": lambda e, x: ml.pool(e, moderators=x),
+        "bayes": lambda e, x: ml.pool_bayes(e, moderators=x),
+        "multilevel": lambda e, x: ml.pool_multilevel(e, random="~ 1 | study"),
+    }[kind]
+    whole = make(effects, moderators)
+    found = ml.cumulative(whole)
+    assert isinstance(found, CumulativeCoefficients)
+    at = list(range(9))
+    again = make(effects.take(at), {"ablat": moderators["ablat"][:9]})
+    expected = [b.median for b in again.beta] if kind == "bayes" else again.beta
+    np.testing.assert_allclose(found.beta[8], expected, rtol=1e-6)
+    np.testing.assert_allclose(found.beta[-1], found.whole[0], rtol=1e-6)
+    frame = found.to_frame()
+    assert len(frame) == effects.y.size * len(found.names)
+    lost = np.isnan(frame["estimate"])
+    assert lost.any()
+    assert set(frame["reason"][lost]) == {"not estimable from the studies so far"}
+    assert "Adding one at a time in the order of the table" in found.sentence
+    assert ml.plot(found).layout is not None
+
+
+def test_a_subset_of_a_regression_is_the_regression_of_the_subset():
+    effects, x = _bcg(), _latitude(_bcg())
+    found = ml.all_subsets(ml.pool(effects, moderators=x))
+    assert found.skipped + len(found.k) == 2**13 - 1
+    assert found.term == "ablat"
+    at = [0, 2, 3, 6, 9, 12]
+    code = sum(1 << (12 - i) for i in at)
+    again = ml.pool(effects.take(at), moderators={"ablat": [x["ablat"][i] for i in at]})
+    row = int(np.flatnonzero(found.code == code)[0])
+    assert found.estimate[row] == pytest.approx(float(again.beta[1]), rel=1e-7)
+    assert found.tau2[row] == pytest.approx(again.tau2, rel=1e-6, abs=1e-9)
+    assert "from which it can be estimated, the coefficient of ablat" in found.sentence
+    assert ml.plot(found).alt == found.sentence
+
+
+def test_a_category_that_a_subset_lacks_is_skipped_not_guessed():
+    effects = ml.effects([0.1, 0.2, 0.5, 0.3, 0.4], [0.02] * 5, study=list("12345"))
+    found = ml.all_subsets(ml.pool(effects, moderators={"group": ["a", "a", "a", "b", "b"]}))
+    with_both = (found.contains("1") | found.contains("2") | found.contains("3")) & (
+        found.contains("4") | found.contains("5")
+    )
+    assert with_both.all()
+    assert found.k.min() == 3
+
+
+def test_subsets_of_counts_and_posteriors_are_fitted_one_by_one():
+    counts = ml.proportions(PROPORTIONS, events="x", n="n")
+    for fit in (ml.pool(counts, model="binomial-normal"), ml.pool_bayes(counts)):
+        found = ml.all_subsets(fit)
+        assert found.skipped + len(found.k) == 31
+        row = int(np.flatnonzero(found.code == 0b01110)[0])
+        part = counts.take([1, 2, 3])
+        again = ml.pool_bayes(part, tau=fit.prior) if hasattr(fit, "prior") else ml.pool(part, model="binomial-normal")
+        expected = again.mu.median if hasattr(again, "mu") else float(again.beta[0])
+        assert found.estimate[row] == pytest.approx(expected, rel=1e-6)
+        assert not found.to_frame().isna().any().any()
+        assert ml.plot(found).alt == found.sentence
+
+
+def test_what_is_refused_says_what_to_do():
+    effects = _bcg()
+    multilevel = ml.pool_multilevel(effects, random="~ 1 | study")
+    with pytest.raises(OptionError, match=r"ml\.cumulative"):
+        ml.all_subsets(multilevel)
+    with pytest.raises(OptionError, match="p_curve takes effects or a pooled result"):
+        ml.p_curve(multilevel)
+    for ask in (ml.small_study, ml.rank_test, ml.henmi_copas, ml.fail_safe_n, ml.pet_peese):
+        assert ask(ml.pool_bayes(effects)).sentence == ask(effects).sentence
+    assert ml.p_curve(ml.pool_bayes(effects)).used.tolist() == ml.p_curve(effects).used.tolist()
+    with pytest.raises(NotEstimableError, match="at least 3"):
+        ml.all_subsets(ml.pool_bayes(effects.take([0, 1])))
