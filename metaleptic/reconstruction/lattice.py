@@ -17,15 +17,17 @@ from metaleptic.reconstruction.cells import Cells, IntArray
 from metaleptic.reconstruction.clean import Target
 from metaleptic.types import FloatArray
 
-KNOT, _DROP, _CLICK, _FREE = 0, 1, 2, 3
+KNOT, _DROP, _CLICK, _FREE, _LAST = 0, 1, 2, 3, 4
 # A height that does not fit costs no more than this, so that one misread corner cannot forbid a path.
 _WORST = 80.0
 # A censoring between two drops where no tick was drawn.
 _UNSEEN = 15.0
 # A death on the other side of a number at risk than its point was drawn.
 _MOVED = 1.0
+# Each further death at the very end: one patient may die there below the last point, hardly several.
+_AT_END = 2.0
 # Zero deaths, the two whole numbers round what the height implies, one: how many of them each kind of stage tries.
-_CANDIDATES = {_DROP: 1, _CLICK: 3, _FREE: 4}
+_CANDIDATES = {_DROP: 1, _CLICK: 3, _FREE: 4, _LAST: 9}
 _PRICES = (0.0, 0.3, 0.75, 1.5, 3.0, 6.0, 12.0, 25.0)
 
 
@@ -139,7 +141,7 @@ def noisy_stages(target: Target, cells: Cells, censored: FloatArray, rates: dict
         (t, 4, _CLICK, level, target.error, a, t)
         for t, level, a in zip(point_time.tolist(), point_level.tolist(), since.tolist(), strict=True)
     ]
-    rows.append((end, 5, _FREE, 0.0, np.inf, end, end))
+    rows.append((end, 5, _LAST, 0.0, np.inf, end, end))
     rows.sort(key=lambda row: (row[0], row[1]))
     time, _, kind_list, level, sd, since, until = (np.array(column) for column in zip(*rows, strict=True))
     kind = kind_list.astype(np.int64)
@@ -243,7 +245,9 @@ def fall(
     level, sd, kind = float(found.level[j]), float(found.sd[j]), found.kind[j]
     implied = n * np.maximum(1.0 - level / np.maximum(survival, 1e-300), -1.0)
     deaths = np.zeros((len(cost), _CANDIDATES[kind], len(n)))
-    if kind == _DROP:
+    if kind == _LAST:
+        deaths[:] = np.minimum(np.append(np.arange(_CANDIDATES[_LAST] - 1), n.max())[:, None], n)
+    elif kind == _DROP:
         deaths[:, 0] = np.minimum(np.maximum(np.rint(implied), 0), n)
     else:
         below = np.minimum(np.maximum(np.floor(implied), 0), n)
@@ -256,6 +260,8 @@ def fall(
         total = np.minimum(0.5 * miss * miss, _WORST)
     else:
         total = _MOVED * (deaths > 0)
+        if kind == _LAST:
+            total += _AT_END * np.maximum(deaths - 1, 0)
     total += cost[:, None]
     if price.any():
         total += price[:, None, None] * deaths

@@ -15,6 +15,7 @@ from metaleptic.reconstruction.arm import Arm, prepare, solve
 from metaleptic.reconstruction.conflicts import refuse_impossible
 from metaleptic.reconstruction.draws import draw
 from metaleptic.reconstruction.fidelity import judge
+from metaleptic.reconstruction.last_point import name_deaths_below
 from metaleptic.reconstruction.models import stand_in
 from metaleptic.reconstruction.result import Points, Reconstruction
 from metaleptic.warn import warn
@@ -106,6 +107,9 @@ def reconstruct(
             refuse_impossible(arm)
         solve(arm)
     levers = agree(arms, contrasts) if contrasts else None
+    for arm in arms:
+        if curves[arm.name] is not None:
+            name_deaths_below(arm)
     corrections = stood_in + [f"{a.name}: {text}" if a.name else text for a in arms for text in a.corrections]
     seen = {name: None if one is None else float(one.time.max()) for name, one in curves.items()}
     fidelity = judge(arms, contrasts, seen, levers)
