@@ -224,7 +224,9 @@ def _of_matrix(effects: Effects, matrix: Any) -> Design:
         raise OptionError(
             "moderators is a formula ('~ dose + design'), a mapping of columns, or a matrix of numbers with a row per study."
         ) from None
-    x = x[:, None] if x.ndim == 1 else x
+    single = x.ndim == 1
+    if single:  # one column of values, not a design: it comes with an intercept, as a named one does
+        x = x[:, None] if (x == 1).all() else np.column_stack([np.ones(len(x)), x])
     if x.ndim != 2 or len(x) != len(effects):
         raise DataError(
             f"the design matrix has shape {x.shape}; it needs one row for each of the {len(effects)} studies."
@@ -232,7 +234,7 @@ def _of_matrix(effects: Effects, matrix: Any) -> Design:
     for i in np.flatnonzero(~np.isfinite(x).all(axis=1)).tolist():
         raise DataError(f"{where(effects.study[i], i + 1)}: the design matrix has a value that is missing or infinite.")
     constant = (x == x[0]).all(axis=0) & (x[0] == 1)
-    names = tuple("intercept" if c else f"x{j + 1}" for j, c in enumerate(constant))
+    names = tuple("intercept" if c else "x" if single else f"x{j + 1}" for j, c in enumerate(constant))
     return Design(frozen_array(x), names, tuple((n, (j,)) for j, n in enumerate(names)), "", bool(constant.any()))
 
 

@@ -8,16 +8,19 @@ import difflib
 import hashlib
 import io
 import math
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metaleptic.errors import DataError, OptionError
+from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
+from metaleptic.warn import warn
 
 FloatArray = NDArray[np.float64]
 
@@ -239,12 +242,76 @@ def find_column(table: Table, given: str | None, default: str, *, needed_for: st
     name = default if given is None else given
     if name in table.columns:
         return name
+    if given is None and needed_for is None:
+        _doubt_unused(table, default)
     if needed_for is not None:
         raise DataError(
             f"{table.source} has no column '{name}', needed for {needed_for}.{_meant(table, name)} "
             f'Say which column it is ({default}="..."). It has: {_names(table)}.'
         )
     return None
+
+
+# What tables call the bounds of an interval and a standard error; such a column left unused is more likely an oversight.
+_OTHER_NAMES = MappingProxyType(
+    {
+        "low": (
+            "lower",
+            "lo",
+            "lcl",
+            "ll",
+            "ci_low",
+            "ci_lower",
+            "lower_ci",
+            "low_ci",
+            "ci_lb",
+            "lci",
+            "l95",
+            "lower95",
+        ),
+        "high": (
+            "upper",
+            "hi",
+            "ucl",
+            "ul",
+            "ci_high",
+            "ci_upper",
+            "upper_ci",
+            "high_ci",
+            "ci_ub",
+            "uci",
+            "u95",
+            "upper95",
+        ),
+        "se": ("sei", "stderr", "std_err", "standard_error", "std_error"),
+    }
+)
+
+
+def _doubt_unused(table: Table, default: str) -> None:
+    """Warn of a column that by its name holds what nothing was said of."""
+    for column in table.columns:
+        if re.sub(r"[\W_]+", "_", str(column).lower()).strip("_") in _OTHER_NAMES.get(default, ()):
+            warn(
+                SuspiciousDataWarning,
+                f"{table.source}: column '{column}' is not used, though it looks like the column '{default}'. "
+                f'Say {default}="{column}", or drop it.',
+            )
+
+
+def doubt_ignored(table: Table, column: str, used: str, differs: Callable[[Any], bool]) -> None:
+    """Warn of a column named as an option is, whose cells say something else than the option.
+
+    ``used`` names what is taken for every row; ``differs`` tells a cell that disagrees with it.
+    """
+    cells = table.columns.get(column, ())
+    odd = [cell for cell in cells if not is_missing(cell) and differs(cell)]
+    if odd:
+        warn(
+            SuspiciousDataWarning,
+            f"{table.source}: column '{column}' holds {odd[0]!r}, but {used} is taken for every row. "
+            f'Say {column}="{column}" to take each row\'s own, or drop the column.',
+        )
 
 
 def texts(table: Table, column: str) -> tuple[str, ...]:

@@ -141,14 +141,18 @@ def assemble(
     low: FloatArray | None = None,
     high: FloatArray | None = None,
     cells: FloatArray | None = None,
-    level: float = 0.95,
+    level: FloatArray | float = 0.95,
 ) -> Effects:
     """Build the Effects from what the routes found; list what they could not use, and why.
 
-    ``low`` and ``high`` are published study intervals on the analysis scale (NaN where none);
-    the missing ones are y -+ z se.
+    ``low`` and ``high`` are published study intervals on the analysis scale (NaN where none), ``level`` their level or one per
+    row. The missing ones, and those of another than the commonest level, are y -+ z se.
     """
     k = len(study)
+    own_level = np.broadcast_to(level, (k,))
+    values, counts = np.unique(own_level, return_counts=True)
+    level = float(values[np.argmax(counts)])
+    low, high = (None if b is None else np.where(own_level == level, b, np.nan) for b in (low, high))
     usable = np.isfinite(routes.y) & np.isfinite(routes.v)
     excluded = tuple(Excluded(study[i], i + 1, reasons[i]) for i in range(k) if not usable[i])
     if not usable.any():

@@ -347,19 +347,13 @@ def _contrasts(
         n=size,
         low=np.where(np.isnan(y_high), np.nan, y_low),
         high=np.where(np.isnan(y_low), np.nan, y_high),
-        level=_one(at),
+        level=at,
     )
 
 
 def _offer_by_level(routes: Routes, at: FloatArray, y: FloatArray, se: FloatArray, how: str) -> None:
     for one in np.unique(at):
         routes.offer(y, np.where(at == one, se, np.nan), how.format(f"{100 * one:g}%"))
-
-
-def _one(at: FloatArray) -> float:
-    """Return the level to draw study intervals at: the commonest one of the rows."""
-    values, counts = np.unique(at, return_counts=True)
-    return float(values[np.argmax(counts)])
 
 
 def _no_route(y: float, p: float, no_width: bool, advice: str) -> str:

@@ -17,7 +17,7 @@ from metaleptic.convert.assemble import Routes, assemble, check_counts, check_po
 from metaleptic.convert.count_kernels import PROPORTIONS, inverse_freeman_tukey, policy_named
 from metaleptic.convert.count_kernels import continuity as continuity_of
 from metaleptic.convert.intervals import clopper_pearson, wilson
-from metaleptic.convert.units import check_level, fractions
+from metaleptic.convert.units import check_level, doubt_mixed, fractions
 from metaleptic.errors import OptionError, SuspiciousDataWarning
 from metaleptic.frames import find_column, numbers, rounding, where
 from metaleptic.measures import MEASURES, labelled
@@ -116,6 +116,7 @@ def proportions(
     how = [words_of] * len(table)
     if proportion is not None:
         printed = fractions(table, proportion, unit, names)
+        doubt_mixed(printed, proportion, unit, names)
         half = rounding(table, proportion) / (100.0 if unit == "percent" else 1.0)
         for i in np.flatnonzero(np.abs(x / size - printed) > half + 1e-9).tolist():
             warn(

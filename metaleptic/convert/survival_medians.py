@@ -168,7 +168,6 @@ def survival_medians(
         routes.offer(y, SE_FACTOR / np.sqrt(size), "log median, SE from n (exponential model, no censoring)")
     advice = fill_in(low, high, events, n)
     reasons = [_reason(not_reached[i], med[i], median, advice) for i in range(len(table))]
-    values, counts = np.unique(at, return_counts=True)
     return assemble(
         table,
         names,
@@ -179,7 +178,7 @@ def survival_medians(
         events=died,
         low=_where(np.isfinite(hi) | np.isposinf(hi), y_low),
         high=_where(np.isfinite(lo), y_high),
-        level=float(values[np.argmax(counts)]),
+        level=at,
     )
 
 

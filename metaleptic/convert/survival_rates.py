@@ -21,9 +21,9 @@ from metaleptic.convert.assemble import (
     open_table,
 )
 from metaleptic.convert.intervals import se_from_interval
-from metaleptic.convert.units import fractions, levels
+from metaleptic.convert.units import doubt_mixed, fractions, levels
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
-from metaleptic.frames import find_column, numbers, rounding, where
+from metaleptic.frames import doubt_ignored, find_column, numbers, rounding, where
 from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
 from metaleptic.warn import warn
@@ -118,6 +118,9 @@ def survival_rates(
     err = numbers(table, se, names) / (100.0 if unit == "percent" else 1.0)
     size = numbers(table, n, names)
     times = numbers(table, find_column(table, time, time), names) if time is not None else np.full(len(table), at)
+    if time is None:
+        doubt_ignored(table, "time", f"the time {at:g}", lambda cell: str(cell).strip() not in (f"{at:g}", str(at)))
+    doubt_mixed(s, rate, unit, names)
     levels_ = levels(table, level, names)
     check_positive(names, err, se, "a standard error")
     _check_size(names, err, se, unit)
@@ -143,7 +146,6 @@ def survival_rates(
     advice = fill_in(low, high, se, at_risk, n)
     reasons = [_reason(s[i], times[i], at, time_unit, rate, advice) for i in range(len(table))]
     named = labelled(measure, label or f"Survival at {at:g} {time_unit}")
-    values, counts = np.unique(levels_, return_counts=True)
     finite = np.isfinite(bounds).all(axis=0)
     return assemble(
         table,
@@ -152,7 +154,7 @@ def survival_rates(
         routes,
         reasons,
         n=size,
-        level=float(values[np.argmax(counts)]),
+        level=levels_,
         low=np.where(finite, bounds[0], np.nan),
         high=np.where(finite, bounds[1], np.nan),
     )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
-from metaleptic.frames import Table, find_column, is_missing, numbers, texts, where
+from metaleptic.frames import Table, doubt_ignored, find_column, is_missing, numbers, texts, where
 from metaleptic.types import FloatArray
 from metaleptic.warn import warn
 
@@ -26,7 +26,12 @@ def time_factor(unit: str, to: str) -> float:
 def time_factors(table: Table, unit: str, to: str, study: Sequence[str]) -> FloatArray:
     """Return one factor per row; ``unit`` is a unit, or the column that holds each row's unit."""
     if unit in DAYS:
+        doubt_ignored(table, "unit", f"the unit {unit}", lambda cell: str(cell).strip().lower() != unit)
         return np.full(len(table), time_factor(unit, to))
+    if unit not in table.columns:
+        raise OptionError(
+            f"unit {unit!r} is neither a unit of time ({', '.join(DAYS)}) nor a column of {table.source} that holds one."
+        )
     column = find_column(table, unit, unit)
     assert column is not None
     found = texts(table, column)
@@ -65,6 +70,25 @@ def fractions(table: Table, column: str | None, unit: str, study: Sequence[str])
     return printed / top
 
 
+def doubt_mixed(values: FloatArray, column: str | None, unit: str, study: Sequence[str]) -> None:
+    """Warn of a percentage so far below the others that it looks like a fraction (0.5 beside 40 and 47)."""
+    percent = 100 * values
+    for i in np.flatnonzero((percent > 0) & (percent < 1)).tolist() if unit == "percent" else ():
+        if np.nanmedian(percent) > 10:
+            warn(
+                SuspiciousDataWarning,
+                f"{where(study[i], i + 1)}: column '{column}' holds {percent[i]:g}, read as {percent[i]:g}%, far below the others. "
+                "If it is a fraction write it as a percentage too.",
+            )
+
+
+def _number_of(cell: object) -> float:
+    try:
+        return float(str(cell))
+    except ValueError:
+        return float("nan")
+
+
 def check_level(level: float) -> float:
     """Return the level of the intervals if it is one.
 
@@ -86,6 +110,7 @@ def levels(table: Table, level: float | str, study: Sequence[str]) -> FloatArray
         values = np.where([is_missing(c) for c in table.columns[level]], 0.95, values)
     else:
         values = np.full(len(table), check_level(level))
+        doubt_ignored(table, "level", f"the level {level:g}", lambda cell: _number_of(cell) != level)
     for i in np.flatnonzero(~((values > 0) & (values < 1))).tolist():
         raise DataError(
             f"{where(study[i], i + 1)}: confidence level {values[i]:g} is not between 0 and 1. Write 0.95 for 95%."

@@ -30,14 +30,32 @@ def test_levels_by_argument_and_by_row() -> None:
     table = {"study": list("abc"), "hr": [0.5] * 3, "low": [0.3] * 3, "high": [0.83] * 3, "level": ["0.90", "", "0.95"]}
     found = ml.hazard_ratios(table, level="level")
     assert found.v[0] > found.v[1] == found.v[2]
-    assert found.v[0] == pytest.approx(ml.hazard_ratios(table, level=0.90).v[0])
+    with pytest.warns(SuspiciousDataWarning, match=r"column 'level' holds '0\.95', but the level 0\.9 is taken"):
+        assert found.v[0] == pytest.approx(ml.hazard_ratios(table, level=0.90).v[0])
     assert "90% CI" in found.how[0]
+    # Intervals of the commonest level are shown as printed, the other at that level: all under one heading.
+    assert found.level == 0.95
+    assert np.exp(found.low[1:]) == pytest.approx([0.3, 0.3])
+    assert np.exp(found.low[0]) == pytest.approx(0.5 * np.exp(-1.959964 * np.sqrt(found.v[0])))
     with pytest.raises(OptionError, match=r"level 95 is not between 0 and 1\. Write 0\.95"):
         ml.hazard_ratios(table, level=95)
     with pytest.raises(DataError, match=r"study 'b' \(row 2\): confidence level 95 .*Write 0\.95"):
         ml.hazard_ratios(table | {"level": [0.95, 95, 0.9]}, level="level")
+    del table["level"]
     with pytest.warns(SuspiciousDataWarning, match=r"0\.05 is read as the level .* a 5% interval"):
         ml.hazard_ratios(table, level=0.05)
+
+
+def test_columns_that_look_useful_and_are_not_used_are_named() -> None:
+    """Bounds under another name, and a column called like an option that says something else."""
+    table = {"study": ["a", "b"], "hr": [0.5, 0.7], "p": [0.01, 0.2], "lower": [0.3, 0.4], "CI upper": [0.83, 1.2]}
+    with pytest.warns(SuspiciousDataWarning) as seen:
+        ml.hazard_ratios(table)
+    told = " ".join(str(w.message) for w in seen)
+    assert 'Say low="lower"' in told
+    assert 'Say high="CI upper"' in told
+    named = ml.hazard_ratios(table, low="lower", high="CI upper")
+    assert named.how == ("log hazard ratio, SE from the 95% CI",) * 2
 
 
 def test_one_bound_alone() -> None:

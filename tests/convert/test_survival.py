@@ -66,8 +66,24 @@ def test_unit_by_row() -> None:
     assert np.exp(ml.survival_medians(table, unit="unit").y) == pytest.approx([18.3 * 7 / (365.25 / 12), 4.2])
     with pytest.raises(DataError, match=r"study 'B' \(row 2\): column 'unit' holds 'mo', which is not a unit of time"):
         ml.survival_medians(table | {"unit": ["weeks", "mo"]}, unit="unit")
+    with pytest.warns(SuspiciousDataWarning, match="column 'unit' holds 'weeks', but the unit months is taken"):
+        ml.survival_medians(table)
+    with pytest.raises(
+        OptionError, match=r"'wks' is neither a unit of time \(days, weeks, months, years\) nor a column"
+    ):
+        ml.survival_medians(table, unit="wks")
+    del table["unit"]
     with pytest.raises(OptionError, match="days, weeks, months, years"):
         ml.survival_medians(table, to="hours")
+
+
+def test_rates_at_other_times_and_fractions_among_percentages_are_doubted() -> None:
+    table = {"study": ["A", "B", "C"], "rate": [40, 0.5, 47], "n": [20, 30, 40], "time": [6, 24, 12]}
+    with pytest.warns(SuspiciousDataWarning) as seen:
+        ml.survival_rates(table, at=12, unit="percent")
+    told = " ".join(str(w.message) for w in seen)
+    assert "column 'time' holds 6, but the time 12 is taken for every row" in told
+    assert "study 'B' (row 2): column 'rate' holds 0.5, read as 0.5%" in told
 
 
 def test_medians_that_cannot_be_used() -> None:
