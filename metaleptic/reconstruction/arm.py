@@ -140,7 +140,7 @@ def _solve(arm: Arm, single_deaths: bool) -> None:
         if arm.target.exact:
             arm.lined = stages(arm.target, cells, guess)
         else:
-            arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published))
+            arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published), corners=arm.corners)
         if arm.lined is not None:
             arm.path = _path(arm.lined, arm.published.events, arm.n)
     settle(arm)

@@ -47,7 +47,7 @@ def _again(arm: Arm, shift: float, rng: np.random.Generator) -> Arm:
         return new
     held = arm.held if not arm.corners else float(arm.held * np.exp(rng.normal(0, 0.6)))
     new = recut(replace(arm, luck=luck, target=_misread(arm, rng), held=held))
-    solve(new, single_deaths=arm.corners and arm.n <= _SMALL)
+    solve(new, single_deaths=arm.n <= _SMALL)
     return new
 
 
