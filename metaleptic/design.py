@@ -121,6 +121,7 @@ def new_rows(design: Design, new: Any) -> FloatArray:
             raise DataError(f"new rows have {rows.shape[1]} columns; the design has {p}: {', '.join(design.names)}.")
         return frozen_array(rows)
     columns = {str(c): list(np.atleast_1d(np.asarray(new[c]))) for c in list(new)}
+    columns = _of_one_length(columns)
     found: dict[str, Any] = {}
     for name in sorted(_variables(design.spec.formula)):
         if name not in columns:
@@ -132,6 +133,17 @@ def new_rows(design: Design, new: Any) -> FloatArray:
     _check_known_levels(design, found)
     made = design.spec.get_model_matrix(to_frame(found, "pandas"), output="pandas", na_action="raise")
     return frozen_array(made.to_numpy(dtype=float))
+
+
+def _of_one_length(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Repeat single values beside longer columns; refuse columns of different lengths."""
+    longest = max((len(c) for c in columns.values()), default=0)
+    odd = [f"'{name}' {len(c)}" for name, c in columns.items() if len(c) not in (1, longest)]
+    if odd:
+        raise DataError(
+            f"the columns of new have different lengths: {', '.join(odd)}, others {longest}. Give each row all."
+        )
+    return {name: c * longest if len(c) == 1 else c for name, c in columns.items()}
 
 
 def _check_levels(effects: Effects, spec: Any, table: Any) -> None:

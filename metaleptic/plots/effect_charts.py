@@ -107,11 +107,19 @@ def bubble_chart(fit: Regression, moderator: str | None, style: Style) -> Chart:
     """
     e, m = fit.effects, fit.effects.measure
     usual = [j for j, n in enumerate(fit.names) if np.ptp(fit.design.matrix[:, j]) > 0]
-    wanted = usual if moderator is None else [j for j in usual if fit.names[j] == moderator]
+    # Of several the first that is a number, not the dummy of a category.
+    numerical = [j for j in usual if "[" not in fit.names[j] and ":" not in fit.names[j]] or usual
+    wanted = numerical if moderator is None else [j for j in usual if fit.names[j] == moderator]
     if not wanted:
         offers = ", ".join(f"'{fit.names[j]}'" for j in usual)
         raise OptionError(f"the regression has no numerical moderator '{moderator}'. It has: {offers}.")
     j = wanted[0]
+    crossed = [n for n in fit.names if ":" in n and fit.names[j] in n.split(":")]
+    if crossed:
+        raise OptionError(
+            f"the effect of '{fit.names[j]}' depends on another moderator ('{crossed[0]}'): one line cannot show it. "
+            "Compute the lines by ml.predict, one for each value of the other."
+        )
     values = np.asarray(fit.design.matrix[:, j])
     x = plain_axis(values, fit.names[j][:1].upper() + fit.names[j][1:])
     grid = np.linspace(float(values.min()), float(values.max()), 80)

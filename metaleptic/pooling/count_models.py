@@ -122,8 +122,14 @@ def mantel_haenszel_model(effects: Effects, tau2: str, test: str, level: float) 
     kernel = mantel_haenszel_rates if effects.measure.key in ("IRR", "IRD") else mantel_haenszel
     mu, se = kernel(cells, effects.measure.key)
     weights = _mantel_haenszel_weights(cells, effects.measure.key)
-    q = float(((effects.y - mu) ** 2 / effects.v).sum())
-    return _of_tables(effects, "mantel-haenszel", "common effect: Mantel-Haenszel, z", mu, se, q, weights, level)
+    # Studies without events, or with events only, tell no difference: invented halves alone would bring them into Q.
+    first, second = cells[:, 0] + cells[:, 2], cells[:, 1] + cells[:, 3]
+    says = {"IRR": first > 0, "IRD": second > 0}.get(effects.measure.key, (first > 0) & (second > 0))
+    q = float((((effects.y - mu) ** 2 / effects.v)[says]).sum())
+    silent = ", ".join(s for s, yes in zip(effects.study, says, strict=True) if not yes)
+    notes = (f"No one, or everyone, had the event in both arms, so that Q leaves out: {silent}.",) if silent else ()
+    method = "common effect: Mantel-Haenszel, z"
+    return _of_tables(effects, "mantel-haenszel", method, mu, se, (q, int(says.sum()) - 1), weights, level, notes)
 
 
 def _mantel_haenszel_weights(cells: FloatArray, measure: str) -> FloatArray:
@@ -143,14 +149,22 @@ def peto_model(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
     mu, se = peto(cells)
     gap, variance = peto_parts(cells)
     q = float((gap[variance > 0] ** 2 / variance[variance > 0]).sum() - gap.sum() ** 2 / variance.sum())
-    return _of_tables(effects, "peto", "common effect: Peto, z", mu, se, q, variance, level)
+    return _of_tables(effects, "peto", "common effect: Peto, z", mu, se, (q, len(effects) - 1), variance, level)
 
 
 def _of_tables(
-    effects: Effects, model: str, method: str, mu: float, se: float, q: float, weights: FloatArray, level: float
+    effects: Effects,
+    model: str,
+    method: str,
+    mu: float,
+    se: float,
+    heterogeneity: tuple[float, int],
+    weights: FloatArray,
+    level: float,
+    notes: tuple[str, ...] = (),
 ) -> Pooled:
-    """Build the result of a common-effect model of two-by-two tables."""
-    k = len(effects)
+    """Build the result of a common-effect model of two-by-two tables; ``heterogeneity`` is Q with its degrees of freedom."""
+    q, df = heterogeneity
     if not se > 0:
         raise NotEstimableError(
             f'model "{model}" has no standard error here: no study has both patients with and without the event in its arms.'
@@ -168,11 +182,11 @@ def _of_tables(
         p=float(2 * special.ndtr(-abs(mu / se))),
         tau2=0.0,
         tau=Estimate(0.0, NAN, NAN, level),
-        i2=100 * max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0,
-        h2=q / (k - 1) if k > 1 else NAN,
+        i2=100 * max(0.0, (q - df) / q) if q > 0 else 0.0,
+        h2=q / df if df > 0 else NAN,
         q=q,
-        q_df=k - 1,
-        q_p=float(special.chdtrc(k - 1, q)) if k > 1 else NAN,
+        q_df=df,
+        q_p=float(special.chdtrc(df, q)) if df > 0 else NAN,
         weights=frozen_array(100 * weights / weights.sum()),
         loglik=NAN,
         model=model,
@@ -180,6 +194,6 @@ def _of_tables(
         test="z",
         method=method,
         level=level,
-        notes=(),
+        notes=notes,
         provenance=provenance(effects, call_text(model, "", "z", level)),
     )

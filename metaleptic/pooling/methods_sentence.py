@@ -65,7 +65,9 @@ def methods_sentence(fit: Pooled | Regression) -> MethodsText:
 
     m = fit.effects.measure
     scale = m.scale or m.label.lower()
-    what = f"{scale[0].upper()}{scale[1:]}{'' if scale.endswith('s') else 's'} of {fit.k} {'study' if fit.k == 1 else 'studies'}"
+    what = f"{scale[0].upper()}{scale[1:]}{'' if scale.endswith('s') or fit.k == 1 else 's'} of {fit.k} {'study' if fit.k == 1 else 'studies'}"
+    if isinstance(fit, Pooled) and fit.k == 1:
+        return MethodsText(f"{what} is shown with its own interval; nothing was pooled.", ())
     if isinstance(fit, Regression):
         formula = f" on {fit.design.formula[1:].strip()}" if fit.design.formula else " on the moderators"
         kind = f"{'mixed' if fit.tau2_method else 'fixed'}-effects meta-regression"

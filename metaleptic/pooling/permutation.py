@@ -95,7 +95,8 @@ def permutation_test(
     Raises
     ------
     OptionError
-        If ``exact`` asks for more than ten million permutations.
+        If ``exact`` asks for more than ten million permutations, there are fewer than two, or a mean without moderators is
+        of a measure without a null.
 
     Notes
     -----
@@ -110,6 +111,13 @@ def permutation_test(
     """
     a = anatomy(fit, "permutation_test")
     with_moderators = isinstance(fit, Regression) and a.design.names != ("intercept",)
+    if permutations < 2:
+        raise OptionError(f"permutations is {permutations}: say how many to draw, for example permutations=1000.")
+    if not with_moderators and not a.effects.measure.has_null:
+        raise OptionError(
+            f"{a.effects.measure.label} has no null: no value means no effect, and there is nothing to test. "
+            "With moderators their effects are tested."
+        )
     statistics_of, total, everything = _by_design(a) if with_moderators else _by_signs(a)
     go_through_all = total <= EXACT_UP_TO if exact is None else exact
     if go_through_all and total > 10_000_000:

@@ -143,7 +143,8 @@ class Pooled:
             for i in range(self.k)
         ]
         pooled = self.estimate
-        rows.append(("pooled", "Pooled", pooled.value, pooled.low, pooled.high, 100.0, self.patients, self.method))
+        patients = self.patients if np.isfinite(e.n).any() else np.nan
+        rows.append(("pooled", "Pooled", pooled.value, pooled.low, pooled.high, 100.0, patients, self.method))
         if self.prediction is not None:
             new = self.prediction
             rows.append(("prediction", "Prediction interval", np.nan, new.low, new.high, np.nan, np.nan, ""))

@@ -83,7 +83,8 @@ def agree_again(arms: Sequence[Arm], levers: Levers, rng: np.random.Generator) -
     """Move drawn arms to the printed contrasts, somewhere within their rounding."""
     if levers.slope is None:
         return
-    luck = np.clip(1.4 * rng.standard_normal(len(levers.slope)), -2.5, 2.5)
+    # Each is a mean of several rounded numbers: nearly normal, with the standard deviation of rounding.
+    luck = np.clip(rng.standard_normal(len(levers.slope)), -2.5, 2.5)
     x = levers.x + 0.5 * rng.standard_normal(len(levers.x))
     best, best_loss = x, np.inf
     for _ in range(4):

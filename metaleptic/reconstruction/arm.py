@@ -140,7 +140,7 @@ def _solve(arm: Arm, single_deaths: bool) -> None:
         if arm.target.exact:
             arm.lined = stages(arm.target, cells, guess)
         else:
-            arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published))
+            arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published), corners=arm.corners)
         if arm.lined is not None:
             arm.path = _path(arm.lined, arm.published.events, arm.n)
     settle(arm)
@@ -229,7 +229,7 @@ def _pin(arm: Arm) -> None:
     median = to_number(p.median, "median")
     if median is not None and 0 < median < arm.cells.knot[-1]:
         half = half_unit((p.median, p.median_low, p.median_high))
-        if arm.luck is not None:
+        if arm.luck is not None and abs(steps(arm.events, arm.censored).median() - median) > half * (1 + 1e-6):
             median, half = median + half * arm.luck.median, 0.0
         arm.events = pin_median(arm.events, arm.censored, median, half, arm.cells.edge[:-1])
 

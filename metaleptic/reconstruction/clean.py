@@ -83,7 +83,10 @@ def _as_survival(t: FloatArray, s: FloatArray, corrections: list[str], name: str
         s = s / 100
     order = np.argsort(t, kind="stable")
     early, late = s[order[: max(1, len(s) // 4)]].mean(), s[order[-max(1, len(s) // 4) :]].mean()
-    if late > early + 0.02 and s[order[0]] < 0.5:
+    changes = np.diff(s[order])
+    # A rare event: a few per mille that rise from 0, which a survival curve cannot hold for long.
+    rare = s[order[0]] < 0.02 and late > early and changes.clip(0).sum() > 3 * (-changes).clip(0).sum()
+    if rare or (late > early + 0.02 and s[order[0]] < 0.5):
         corrections.append("the curve rises from 0: it was read as cumulative incidence and turned into survival")
         s = 1 - s
     elif late > early + 0.1:

@@ -16,8 +16,11 @@ from metaleptic.reconstruction.agree import Levers, agree_again
 from metaleptic.reconstruction.arm import Arm, Luck, recut, solve
 from metaleptic.reconstruction.clean import Target
 
-# Patients up to which a draw looks for the whole numbers again.
+# Patients up to which a draw looks for the whole numbers again (clicks; twice as many in a trace).
 _SMALL = 120
+
+# Error of a clicked axis in units of that of a point: its few clicks are made with care.
+_AXIS = 0.5
 
 
 def draw(arms: Sequence[Arm], levers: Levers | None, rng: np.random.Generator) -> list[Arm]:
@@ -45,9 +48,10 @@ def _again(arm: Arm, shift: float, rng: np.random.Generator) -> Arm:
         new.expected, new.precision, new.slack = arm.expected, arm.precision, arm.slack
         new.theta, new.lined, new.path = arm.theta, arm.lined, arm.path
         return new
-    held = arm.held if not arm.corners else float(arm.held * np.exp(rng.normal(0, 0.6)))
+    # Whether a click was made at the upper or the lower corner of its drop is not known: less may have fallen there.
+    held = arm.held if not arm.corners else float(arm.held * np.exp(rng.normal(-0.5, 1.0)))
     new = recut(replace(arm, luck=luck, target=_misread(arm, rng), held=held))
-    solve(new, single_deaths=arm.corners and arm.n <= _SMALL)
+    solve(new, single_deaths=arm.n <= (_SMALL if arm.corners else 2 * _SMALL))
     return new
 
 
@@ -55,11 +59,20 @@ def _misread(arm: Arm, rng: np.random.Generator) -> Target:
     """Read the points once more."""
     target = arm.target
     t, s = target.time.copy(), target.survival.copy()
-    # The error of a trace is that of its calibration: common to all points. Points clicked far apart leave more open.
-    size = len(t) - 1 if arm.corners else 1
-    error = 1.25 * target.error
-    t[1:] += rng.normal(0, error * target.end, size)
-    s[1:] += rng.normal(0, error, size) + (rng.normal(0, 0.3 * error) if arm.corners else 0.0)
+    error = target.error
+    if arm.corners:
+        # Each click errs by itself; the axis under them was clicked too, so that all share a part.
+        t[1:] += rng.normal(0, error * target.end, len(t) - 1) + rng.normal(0, _AXIS * error * target.end)
+        s[1:] += rng.normal(0, error, len(t) - 1) + rng.normal(0, _AXIS * error)
+    else:
+        # Half of the variance is that of the calibration, common to all columns; half is rounding to whole pixels, one
+        # error for each height and one for each drop, which lies anywhere in its column.
+        part = np.sqrt(0.5) * error
+        level = np.cumsum(np.append(True, np.diff(s) < 0)) - 1
+        s += rng.normal(0, part) + rng.normal(0, part, level[-1] + 1)[level]
+        s[target.survival >= 1] = 1.0
+        column = float(np.median(np.diff(t)))
+        t[1:] += rng.normal(0, part * target.end) + column * rng.uniform(-0.5, 0.5, level[-1] + 1)[level][1:]
     t = np.sort(np.clip(t, 0.0, target.end))
     s = np.sort(np.clip(s, 0.0, 1.0))[::-1].copy()
     if target.survival[-1] <= 0:

@@ -110,16 +110,27 @@ def _near(marks: FloatArray, times: FloatArray, tolerance: float) -> FloatArray:
     return np.sort(np.where(np.abs(nearest - marks) <= tolerance, nearest, marks))
 
 
-def noisy_stages(target: Target, cells: Cells, censored: FloatArray, rates: dict[float, tuple[float, float]]) -> Stages:
+def noisy_stages(
+    target: Target,
+    cells: Cells,
+    censored: FloatArray,
+    rates: dict[float, tuple[float, float]],
+    *,
+    corners: bool = True,
+) -> Stages:
     """Line up points with reading error: deaths may lie between any two of them, on either side of a number near by.
 
-    ``rates`` are printed heights with their error.
+    ``rates`` are printed heights with their error. ``corners``: points are corners of drops, clicked by hand; a trace gives
+    heights at columns of pixels, and a drop lies anywhere between two of them.
     """
     end = float(cells.knot[-1])
     blur = target.error * end
     fall = np.flatnonzero(cells.s1 < cells.s0)
     point_time, point_level = cells.stop[fall], cells.s1[fall]
     since = cells.start[fall]
+    if not corners:
+        since = point_time = 0.5 * (since + point_time)
+        since = since.copy()
     fixed = np.unique(np.concatenate([cells.edge[:-1], np.array([t for t in rates if 0 < t < end])]))
     rows: list[tuple[float, int, int, float, float, float, float]] = []
     # Sorted by (time, rank): deaths before a count, the count, deaths at its time, the printed rate, points.

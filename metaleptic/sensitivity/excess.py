@@ -11,6 +11,7 @@ from scipy import optimize, special
 from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.null import need_null
 from metaleptic.sensitivity.subset_fits import refuse_others
 from metaleptic.sensitivity.words import FEW, p_words
 from metaleptic.types import BoolArray, FloatArray, frozen_array
@@ -128,6 +129,7 @@ def excess_significance(
     4 of 4 studies are significant; their power would give 1.8 (p = 0.020): more than expected, as when some were selected or analysed for significance.
     """
     fit = refuse_others(fit, "excess_significance")
+    need_null(fit.effects, "excess_significance")
     if test not in (None, *TESTS):
         raise OptionError(f"test {test!r} is unknown. Choose one of: {', '.join(TESTS)}.")
     if alternative not in SIDES:

@@ -14,6 +14,7 @@ from metaleptic.pooling.heterogeneity import tau2_estimator
 from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.effects_of import Studies, effects_of
+from metaleptic.sensitivity.null import need_null
 from metaleptic.types import FloatArray
 
 METHODS = ("rosenthal", "orwin", "rosenberg", "general")
@@ -139,6 +140,7 @@ def fail_safe_n(
     27
     """
     effects = effects_of(result, "fail_safe_n")
+    need_null(effects, "fail_safe_n")
     if method not in METHODS:
         raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(METHODS)}.")
     if not 0 < alpha < 1:

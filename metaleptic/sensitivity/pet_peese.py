@@ -14,6 +14,7 @@ from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.normal import quantile
 from metaleptic.sensitivity.asymmetry import Asymmetry, mixed_regression, weighted_regression
 from metaleptic.sensitivity.effects_of import Studies, effects_of
+from metaleptic.sensitivity.null import need_null
 from metaleptic.sensitivity.words import few_words, value_words, with_small_letter
 from metaleptic.types import Effects, Estimate
 
@@ -118,6 +119,7 @@ def pet_peese(result: Studies, *, model: str = "dispersion", alpha: float = 0.10
     'PEESE'
     """
     effects = effects_of(result, "pet_peese")
+    need_null(effects, "pet_peese")
     if model not in ("dispersion", "random"):
         raise OptionError(f"model {model!r} is unknown. Choose one of: dispersion, random.")
     if len(effects) < 3:

@@ -17,6 +17,7 @@ from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.sensitivity.maximise import Maximum, maximise
+from metaleptic.sensitivity.null import need_null
 from metaleptic.sensitivity.selection_functions import SELECTION, SelectionFunction
 from metaleptic.sensitivity.selection_likelihood import Problem, log_likelihood, log_p_values, make_problem, split
 from metaleptic.sensitivity.words import few_words, p_words, value_words, with_small_letter
@@ -207,6 +208,7 @@ def selection_model(
     (True, array([1.  , 0.16]))
     """
     s = settings_of(fit, "selection_model")
+    need_null(fit.effects, "selection_model")
     if function not in SELECTION:
         raise OptionError(f"function {function!r} is unknown. Choose one of: {', '.join(SELECTION)}.")
     chosen = SELECTION[function]

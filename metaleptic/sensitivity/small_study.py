@@ -31,6 +31,10 @@ from metaleptic.warn import warn
 FEW = 10
 
 
+# Measures whose standard error follows from the estimate itself, so that the funnel leans without any bias.
+_SE_FOLLOWS = frozenset({"PLO", "PLN", "PR", "IR", "IRLN"})
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SmallStudy:
     """A test of small-study effects.
@@ -81,6 +85,8 @@ class SmallStudy:
         text = f"{self.name}: {statistic}, {p_words(self.p)}. "
         if self.p < 0.10:
             text += "Small studies show other effects than large ones: publication bias is one explanation, true differences are another."
+            if m.key in _SE_FOLLOWS and self.predictor == "standard error":
+                text += ' A third: the standard error of this measure depends on its value, which alone makes a funnel lean; see ml.regression_test(fit, predictor="1/n").'
         elif k < FEW:
             text += f"With {k} studies a difference between small and large studies could hardly have been seen."
         else:

@@ -38,6 +38,13 @@ def test_percent_and_cumulative_incidence_give_the_same_patients() -> None:
     assert plain.corrections == ()
 
 
+def test_rare_cumulative_incidence_is_not_a_curve_near_zero() -> None:
+    """A few per mille that rise from 0 are incidence; read as survival, everyone would have died at once."""
+    rec = ml.reconstruct(ml.Curve([0, 2, 4, 6, 8], [0, 0.002, 0.004, 0.006, 0.01]), ml.Published(n=500))
+    assert "cumulative incidence" in rec.corrections[0]
+    assert rec.ipd.event.sum() <= 8
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [

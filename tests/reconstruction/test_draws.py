@@ -1,0 +1,103 @@
+"""Intervals from draws hold the truth about as often as they say, for trials simulated and digitised afresh.
+
+Each trial is drawn from two Weibull distributions with uniform censoring, printed as papers print it, and read from a figure
+as a trace (1000 by 700 pixels, calibrated to half a pixel, heights rounded to whole pixels) or by clicks on the corners.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import metaleptic as ml
+from metaleptic.reconstruction.steps import Steps, steps
+from metaleptic.reconstruction.two_groups import compare, risk_sets
+from metaleptic.types import FloatArray
+
+Patients = tuple[FloatArray, FloatArray]
+
+TRIALS, DRAWS = 30, 40
+
+
+def _patients(rng: np.random.Generator, n: int, scale: float) -> Patients:
+    death, leave = scale * rng.weibull(rng.uniform(0.8, 1.4), n), rng.uniform(6, 40, n)
+    time = np.maximum(np.round(np.minimum(death, leave), 2), 0.01)
+    return time[death <= leave], time[death > leave]
+
+
+def _trace(rng: np.random.Generator, true: Steps, last: float) -> ml.Curve:
+    x = np.arange(0, 1000 * last / 42) * 42 / 1000
+    heights = true.at(np.maximum(x + rng.uniform(-0.5, 0.5) * 42 / 1000, 0.0)) + rng.uniform(-0.5, 0.5) / 700
+    return ml.Curve(x, np.clip(np.round(heights * 700) / 700, 0, 1), kind="trace")
+
+
+def _clicks(rng: np.random.Generator, true: Steps, last: float, most: int, error: float) -> ml.Curve:
+    t = np.append(np.repeat(true.time, 2), last)
+    s = np.append(1.0, np.repeat(true.survival, 2))
+    # Upper and lower corners alike, the last among them.
+    keep = np.sort(np.append(rng.choice(len(t) - 1, min(most, len(t)) - 1, replace=False), len(t) - 1))
+    return ml.Curve(
+        np.append(0.0, np.maximum(t[keep] + rng.normal(0, error * last, len(keep)), 0.0)),
+        np.append(1.0, np.clip(s[keep] + rng.normal(0, error, len(keep)), 0.0, 1.0)),
+    )
+
+
+def _printed(one: Patients, true: Steps) -> ml.Published:
+    everyone = np.concatenate(one)
+    median = true.median()
+    return ml.Published(
+        n=len(everyone),
+        events=len(one[0]),
+        at_risk={float(t): int((everyone >= t).sum()) for t in (0, 6, 12, 18, 24, 30)},
+        median=round(median, 1) if np.isfinite(median) else None,
+        rates={12.0: round(float(true.at(12.0)), 3)} if everyone.max() > 12 else {},
+        last_time=float(everyone.max()),
+    )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("grade", ["trace"])
+def test_intervals_hold_the_truth(grade: str) -> None:
+    """Median, restricted mean and log hazard ratio: held in 88% to 100% of 60 arms (30 trials), by intervals of use."""
+    rng = np.random.default_rng(20)
+    miss: dict[str, list[tuple[bool, float]]] = {"median": [], "rmst": [], "hr": []}
+    for _ in range(TRIALS):
+        arms = {name: _patients(rng, int(rng.integers(25, 220)), scale) for name, scale in (("A", 20), ("B", 13))}
+        true = {name: steps(*one) for name, one in arms.items()}
+        last = {name: float(np.concatenate(one).max()) for name, one in arms.items()}
+        curves = {
+            name: _trace(rng, s, last[name])
+            if grade == "trace"
+            else _clicks(rng, s, last[name], *((120, 0.0025) if grade == "fine" else (35, 0.006)))
+            for name, s in true.items()
+        }
+        printed = {name: _printed(arms[name], s) for name, s in true.items()}
+        rec = ml.reconstruct(curves, printed, draws=DRAWS, seed=1)
+        drawn = [{name: _split(ipd.of(name)) for name in arms} for ipd in rec.draws]
+        for name, s in true.items():
+            found = [steps(*one[name]) for one in drawn]
+            _note(miss["rmst"], s.rmst(last[name]), [x.rmst(last[name]) for x in found])
+            if np.isfinite(s.median()):
+                _note(miss["median"], s.median(), [x.median() for x in found])
+        _note(miss["hr"], _hazard_ratio(arms), [_hazard_ratio(one) for one in drawn])
+    for what, rows in miss.items():
+        held = np.mean([row[0] for row in rows])
+        assert held >= 0.88, (grade, what, held)
+        # Errors of the usual size are a fair part of the width: intervals that hold everything would be of no use.
+        assert np.mean([row[1] for row in rows]) > 0.3, (grade, what)
+
+
+def _split(ipd: ml.IPD) -> Patients:
+    return ipd.time[ipd.event == 1], ipd.time[ipd.event == 0]
+
+
+def _hazard_ratio(arms: dict[str, Patients]) -> float:
+    return float(compare(risk_sets(*arms["B"], *arms["A"])).beta)
+
+
+def _note(rows: list[tuple[bool, float]], true: float, values: list[float]) -> None:
+    low, high = np.quantile(values, [0.025, 0.975], method="inverted_cdf")
+    near = 0.001 * max(abs(true), 1.0)
+    rows.append(
+        (bool(low - near <= true <= high + near), abs(true - np.mean(values)) / max(float(np.std(values)), near))
+    )
