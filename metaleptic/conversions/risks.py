@@ -142,7 +142,7 @@ def absolute_effect(estimate: Any, baseline: float, *, measure: str, per: int = 
     OptionError
         If the measure has no way to a risk.
     DataError
-        If the baseline risk is not between 0 and 1.
+        If the baseline risk is not between 0 and 1, or the estimate is missing.
 
     Notes
     -----
@@ -162,6 +162,10 @@ def absolute_effect(estimate: Any, baseline: float, *, measure: str, per: int = 
     else:
         given = tuple(float(x) for x in np.atleast_1d(array_of(estimate)))
         values, level = given if len(given) == 3 else (given[0], float("nan"), float("nan")), 0.95
+    if np.isnan(values[0]):
+        raise DataError(
+            "the estimate is missing (NaN): there is no relative effect to turn into a risk. Give a number."
+        )
     p = float(_risk(baseline))
     risk = [float(_RISKS[measure](x, p)) for x in values]
     treated = Estimate(per * risk[0], per * risk[1], per * risk[2], level)

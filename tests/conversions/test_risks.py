@@ -46,3 +46,11 @@ def test_number_needed_to_treat_runs_through_infinity() -> None:
     """An interval that holds 0 has a needed number of harm (negative) for its far bound."""
     assert cv.number_needed_to_treat(-0.1, -0.2, 0.05) == (pytest.approx(10), pytest.approx(5), pytest.approx(-20))
     assert cv.number_needed_to_treat(0.1, 0.05, 0.2) == (pytest.approx(10), pytest.approx(5), pytest.approx(20))
+
+
+def test_absolute_effect_without_numbers() -> None:
+    """A missing bound leaves the interval out of the sentence; a missing estimate is an error, not 'nan more'."""
+    nan = float("nan")
+    assert "nan" not in str(cv.absolute_effect((0.8, nan, nan), 0.2, measure="RR"))
+    with pytest.raises(DataError, match="missing"):
+        cv.absolute_effect((nan, nan, nan), 0.2, measure="RR")
