@@ -14,7 +14,8 @@ from metaleptic.errors import DataError, OptionError
 from metaleptic.types import FloatArray, frozen_array
 
 CURVE_KINDS = {
-    "clicks": "points clicked by hand: both coordinates carry error",
+    "clicks": "corners clicked by hand, where the curve drops: both coordinates carry error",
+    "readings": "heights read at times of your choosing (every month): the drops lie anywhere between",
     "trace": "one height per pixel column of an image",
     "drops": "the exact corners of a vector figure, or the exact drops of a known step function",
 }
@@ -31,7 +32,7 @@ class Curve:
         the curve is used, and the correction is reported).
     censor_times : ndarray or None
         Times of the censoring ticks on the curve; None where they were not read.
-    kind : {"clicks", "trace", "drops"}
+    kind : {"clicks", "readings", "trace", "drops"}
         How the points were read.
     error : float or None
         Standard deviation of the reading error of survival (a proportion; the same fraction of the time axis is
@@ -44,7 +45,7 @@ class Curve:
     DataError
         If times and heights differ in length, are not numbers, or times are negative.
     OptionError
-        If ``kind`` is not one of the three.
+        If ``kind`` is not one of the four.
 
     Examples
     --------

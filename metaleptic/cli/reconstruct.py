@@ -28,7 +28,7 @@ def reconstruct(
     at_risk: Annotated[
         list[str] | None, typer.Option(help="Number at risk as TIME=NUMBER; repeat as needed.", show_default=False)
     ] = None,
-    kind: Annotated[str, typer.Option(help="clicks, trace or drops.")] = "clicks",
+    kind: Annotated[str, typer.Option(help="clicks, readings, trace or drops.")] = "clicks",
     draws: Annotated[
         int, typer.Option(help="Further data sets that agree with what is printed, in --json and --out.")
     ] = 0,

@@ -159,6 +159,8 @@ def row_labels(rows: FloatArray, new: Any, names: tuple[str, ...]) -> tuple[str,
     """Name predictions by the values of their moderators."""
     if hasattr(new, "keys") or hasattr(new, "columns"):
         columns = [(str(c), np.atleast_1d(np.asarray(new[c]))) for c in list(new)]
-        return tuple(", ".join(f"{c} = {values[i]}" for c, values in columns) for i in range(len(rows)))
+        return tuple(
+            ", ".join(f"{c} = {values[i if len(values) > 1 else 0]}" for c, values in columns) for i in range(len(rows))
+        )
     shown = [(n, j) for j, n in enumerate(names) if n != "intercept"]
     return tuple(", ".join(f"{n} = {row[j]:g}" for n, j in shown) for row in rows)

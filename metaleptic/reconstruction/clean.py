@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metaleptic.errors import DataError
+from metaleptic.errors import DataError, SuspiciousDataWarning
 from metaleptic.patients import Curve
 from metaleptic.types import FloatArray
+from metaleptic.warn import warn
 
 # Standard deviation of the reading error where the points cannot tell: hand clicks, pixels of a 700-pixel figure,
 # hundredths of a point in a vector figure.
-USUAL_ERROR = {"clicks": 0.004, "trace": 0.0008, "drops": 1e-5}
+USUAL_ERROR = {"clicks": 0.004, "readings": 0.004, "trace": 0.0008, "drops": 1e-5}
+# Clicks whose steps in time differ by less than this share of their mean, if there are so many: readings at chosen times.
+_EVEN, _ENOUGH = 0.1, 6
 
 # Error of a step curve that was computed, not drawn: that of the arithmetic.
 _COMPUTED = 1e-9
@@ -52,6 +55,12 @@ def clean(curve: Curve, last_time: float | None, corrections: list[str], name: s
     """Correct what can be corrected, in words; refuse what cannot."""
     t = np.array(curve.time, dtype=np.float64)
     s = _as_survival(t, np.array(curve.survival, dtype=np.float64), corrections, name)
+    if curve.kind == "clicks" and _evenly_spaced(t):
+        warn(
+            SuspiciousDataWarning,
+            f"{name}the points are evenly spaced in time, as readings at chosen times are, not clicks on corners. Then say "
+            'kind="readings": read as corners, deaths come out too late.',
+        )
     if (t < 0).any():
         corrections.append(f"{int((t < 0).sum())} points left of time 0 were moved to 0")
         t = np.maximum(t, 0.0)
@@ -73,6 +82,11 @@ def clean(curve: Curve, last_time: float | None, corrections: list[str], name: s
         t, s = _steps(t, s)
     ticks = None if curve.censor_times is None else _ticks(curve.censor_times, end, corrections)
     return Target(t, s, error, end, ticks, curve.kind == "drops")
+
+
+def _evenly_spaced(t: FloatArray) -> bool:
+    steps = np.diff(np.unique(t))[:-1]  # the last point is the end of the curve
+    return len(steps) >= _ENOUGH and float(np.std(steps)) < _EVEN * float(np.mean(steps))
 
 
 def _as_survival(t: FloatArray, s: FloatArray, corrections: list[str], name: str) -> FloatArray:
@@ -103,7 +117,7 @@ def _reading_error(curve: Curve, s: FloatArray, n: int | None) -> float:
     usual = USUAL_ERROR[curve.kind]
     if curve.kind == "drops" and _computed(s, n):
         return _COMPUTED
-    if curve.kind != "clicks":
+    if curve.kind not in ("clicks", "readings"):
         return usual
     rises = np.diff(s)
     # Half of the clicks on one step rise, by a half-normal of sqrt(2) errors. Rises as high as a death are swapped corners

@@ -27,7 +27,7 @@ def read_clicks(path: str | Path, *, kind: str = "clicks") -> dict[str, Curve]:
     ----------
     path : str or Path
         The file.
-    kind : {"clicks", "trace", "drops"}
+    kind : {"clicks", "readings", "trace", "drops"}
         How the points were read, see ``Curve``.
 
     Returns

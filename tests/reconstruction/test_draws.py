@@ -1,13 +1,14 @@
 """Intervals from draws hold the truth about as often as they say, for trials simulated and digitised afresh.
 
 Each trial is drawn from two Weibull distributions with uniform censoring, printed as papers print it, and read from a figure
-as a trace (1000 by 700 pixels, calibrated to half a pixel, heights rounded to whole pixels) or by clicks on the corners.
+as a trace (1000 by 700 pixels, calibrated to half a pixel, heights rounded to whole pixels) or at 15 even times.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import metaleptic as ml
 from metaleptic.reconstruction.steps import Steps, steps
@@ -31,15 +32,10 @@ def _trace(rng: np.random.Generator, true: Steps, last: float) -> ml.Curve:
     return ml.Curve(x, np.clip(np.round(heights * 700) / 700, 0, 1), kind="trace")
 
 
-def _clicks(rng: np.random.Generator, true: Steps, last: float, most: int, error: float) -> ml.Curve:
-    t = np.append(np.repeat(true.time, 2), last)
-    s = np.append(1.0, np.repeat(true.survival, 2))
-    # Upper and lower corners alike, the last among them.
-    keep = np.sort(np.append(rng.choice(len(t) - 1, min(most, len(t)) - 1, replace=False), len(t) - 1))
-    return ml.Curve(
-        np.append(0.0, np.maximum(t[keep] + rng.normal(0, error * last, len(keep)), 0.0)),
-        np.append(1.0, np.clip(s[keep] + rng.normal(0, error, len(keep)), 0.0, 1.0)),
-    )
+def _readings(rng: np.random.Generator, true: Steps, last: float) -> ml.Curve:
+    x = np.linspace(0, last, 16)
+    heights = np.clip(true.at(x) + np.where(x > 0, rng.normal(0, 0.004, 16), 0.0), 0, 1)
+    return ml.Curve(x, heights, kind="readings")
 
 
 def _printed(one: Patients, true: Steps) -> ml.Published:
@@ -56,21 +52,18 @@ def _printed(one: Patients, true: Steps) -> ml.Published:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("grade", ["trace"])
+@pytest.mark.filterwarnings("ignore::metaleptic.errors.SuspiciousDataWarning")
+@pytest.mark.parametrize("grade", ["trace", "readings"])
 def test_intervals_hold_the_truth(grade: str) -> None:
-    """Median, restricted mean and log hazard ratio: held in 88% to 100% of 60 arms (30 trials), by intervals of use."""
+    """Median, restricted mean and log hazard ratio are held about as often as said, by intervals of use."""
     rng = np.random.default_rng(20)
     miss: dict[str, list[tuple[bool, float]]] = {"median": [], "rmst": [], "hr": []}
     for _ in range(TRIALS):
         arms = {name: _patients(rng, int(rng.integers(25, 220)), scale) for name, scale in (("A", 20), ("B", 13))}
         true = {name: steps(*one) for name, one in arms.items()}
         last = {name: float(np.concatenate(one).max()) for name, one in arms.items()}
-        curves = {
-            name: _trace(rng, s, last[name])
-            if grade == "trace"
-            else _clicks(rng, s, last[name], *((120, 0.0025) if grade == "fine" else (35, 0.006)))
-            for name, s in true.items()
-        }
+        read = _trace if grade == "trace" else _readings
+        curves = {name: read(rng, s, last[name]) for name, s in true.items()}
         printed = {name: _printed(arms[name], s) for name, s in true.items()}
         rec = ml.reconstruct(curves, printed, draws=DRAWS, seed=1)
         drawn = [{name: _split(ipd.of(name)) for name in arms} for ipd in rec.draws]
@@ -81,8 +74,8 @@ def test_intervals_hold_the_truth(grade: str) -> None:
                 _note(miss["median"], s.median(), [x.median() for x in found])
         _note(miss["hr"], _hazard_ratio(arms), [_hazard_ratio(one) for one in drawn])
     for what, rows in miss.items():
-        held = np.mean([row[0] for row in rows])
-        assert held >= 0.88, (grade, what, held)
+        held = int(np.sum([row[0] for row in rows]))
+        assert stats.binomtest(held, len(rows), 0.95, alternative="less").pvalue > 0.01, (grade, what, held, len(rows))
         # Errors of the usual size are a fair part of the width: intervals that hold everything would be of no use.
         assert np.mean([row[1] for row in rows]) > 0.3, (grade, what)
 
