@@ -92,3 +92,13 @@ def test_a_single_list_of_moderator_values_comes_with_an_intercept():
     plain, named = ml.pool(e, moderators=[1, 2, 4, 7]), ml.pool(e, moderators={"x": [1, 2, 4, 7]})
     assert plain.names == named.names == ("intercept", "x")
     assert plain.beta == pytest.approx(named.beta)
+
+
+def test_the_multiverse_holds_the_answer_it_stands_under():
+    counts = ml.proportions({"study": list("ABCDE"), "events": [0, 1, 9, 2, 12], "n": [18, 20, 33, 27, 41]})
+    for fit in (ml.pool(counts, model="binomial-normal"), ml.pool(counts, test="profile-likelihood", tau2="ML")):
+        found = ml.multiverse(fit)
+        assert np.isclose(found.value, fit.estimate.value, rtol=1e-9).any()
+    assert "p" not in found.to_frame()
+    with pytest.raises(OptionError, match='Did you mean "binomial-normal"'):
+        ml.multiverse(counts, models=["binomial normal"])

@@ -13,6 +13,8 @@ from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.heterogeneity import TAU2
+from metaleptic.pooling.models import MODELS
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.multiverse_choices import MAKER_CHOICES, Name, makers_of, rules_of, versions_of
 from metaleptic.sensitivity.multiverse_fits import WANTED, aligned, fit_all
@@ -152,7 +154,7 @@ class Multiverse:
             "low": self.low,
             "high": self.high,
             "conclusion": self._words_of_conclusion,
-            "p": self.p,
+            **({"p": self.p} if self.effects.measure.has_null else {}),
             "tau2": self.tau2,
         }
         return to_frame(columns, self.effects.frame_kind)
@@ -198,7 +200,7 @@ def multiverse(
     main : str or tuple of str, default "main"
         Name of the effects themselves among the versions.
     models : sequence of str, default ("random", "common")
-        Models.
+        Models; those of counts too (``"binomial-normal"``), for effects that have them.
     tau2 : sequence of str
         Estimators of tau2 of the random-effects model: REML, DL, PM, ML and SJ by default.
     tests : sequence of str
@@ -242,6 +244,10 @@ def multiverse(
     >>> len(found.value), found.dimensions
     (95, ('model', 'tau2 estimator', 'interval', 'prior', 'left out'))
     """
+    own = None
+    if isinstance(effects, Pooled) and effects.model in MODELS and effects.tau2_method in ("", "ML", *TAU2):
+        counted = effects.model not in ("random", "common")
+        own = (effects.model, "" if counted else effects.tau2_method, effects.test)
     if isinstance(effects, Pooled | PooledBayes):
         effects = effects.effects
     if not isinstance(effects, Effects):
@@ -249,7 +255,7 @@ def multiverse(
     if not 0 < level < 1:
         raise OptionError(f"level {level:g} is not between 0 and 1. Write 0.95 for 95%.")
     behind, offered = versions_of(effects, versions, version_of, main, measures)
-    makers = makers_of(models, tau2, tests, priors, effects)
+    makers = makers_of(models, tau2, tests, priors, effects, own)
     groups = one_of.groups if isinstance(one_of, Overlaps) else one_of
     rules = rules_of(effects, include, groups, leave_out)
     size = len(offered) * len(makers) * int(np.prod([len(o) for o in rules.values()], dtype=float))

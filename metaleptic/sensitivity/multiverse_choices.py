@@ -12,7 +12,7 @@ from metaleptic.bayes.parametric_priors import half_normal
 from metaleptic.bayes.pool_bayes import checked_prior
 from metaleptic.bayes.prior import Prior
 from metaleptic.convert.two_by_two import two_by_two
-from metaleptic.errors import OptionError
+from metaleptic.errors import OptionError, unknown_option
 from metaleptic.pooling.heterogeneity import tau2_estimator
 from metaleptic.pooling.models import MODELS
 from metaleptic.pooling.normal import test_named
@@ -119,8 +119,9 @@ def makers_of(
     tests: Sequence[str],
     priors: Mapping[str, Prior] | Sequence[Prior] | None,
     effects: Effects,
+    own: tuple[str, str, str] | None = None,
 ) -> list[Maker]:
-    """List all ways of pooling.
+    """List all ways of pooling; ``own`` (model, tau2, test) is that of the fit handed in, and takes part in any case.
 
     Raises
     ------
@@ -129,8 +130,8 @@ def makers_of(
     """
     keys = [test_named(t).key for t in tests]
     for name in models:
-        if name not in ("random", "common"):
-            raise OptionError(f"model {name!r} cannot take part. Choose from: random, common.")
+        if name not in MODELS:
+            raise unknown_option("model", name, MODELS)
     for key in tau2:
         tau2_estimator(key)
     found = []
@@ -138,11 +139,18 @@ def makers_of(
         if model == "common":
             found.append(Maker("common", "", "z", None, ("common", "no tau2", "z (common)", "no prior")))
             continue
+        if model != "random":
+            found += [_of_counts(model, test) for test in MODELS[model].tests]
+            continue
         for key in tau2:
             for test in keys:
                 if test not in MODELS["random"].tests:
                     raise OptionError(f"test {test!r} is not defined for the random-effects model.")
                 found.append(Maker("random", key, test, None, ("random", key, test, "no prior")))
+    if own is not None and own not in [(m.model, m.tau2, m.test) for m in found]:
+        model, key, test = own
+        labels = (model, key or "no tau2", test, "no prior")
+        found.append(Maker(*own, None, labels) if model in ("random", "common") else _of_counts(model, test))
     if priors is None:
         named = default_priors(effects)
     else:
@@ -156,6 +164,11 @@ def makers_of(
     if not found:
         raise OptionError("there is no way of pooling: offer at least one model or prior.")
     return found
+
+
+def _of_counts(model: str, test: str) -> Maker:
+    estimator = "no tau2" if model in ("mantel-haenszel", "peto", "pooled-counts") else "ML of the counts"
+    return Maker(model, "", test, None, (model, estimator, test, "no prior"))
 
 
 def rules_of(

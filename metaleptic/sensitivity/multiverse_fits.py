@@ -48,7 +48,7 @@ def fit_all(
     at = which
     if maker.prior is not None:
         return _bayes(y[at], v[at], keep, maker.prior, level)
-    if maker.test in BROADCAST:
+    if maker.model in ("random", "common") and maker.test in BROADCAST:
         found = normal_subsets(y[at], v[at], keep, maker.tau2, maker.test, level)
         return np.stack([getattr(found, name) for name in WANTED]), [""] * len(keep)
     out, reasons = np.full((len(WANTED), len(keep)), np.nan), [""] * len(keep)

@@ -79,7 +79,7 @@ def _choices(fit: AnyFit) -> Any:
         raise OptionError(
             "a multiverse is made of pooled means, not of coefficients. Make one of the same effects by ml.multiverse(fit.effects)."
         )
-    return multiverse(fit.effects, level=fit.level)
+    return multiverse(fit, level=fit.level)
 
 
 CHECKS: tuple[tuple[str, Callable[[Any], Any], bool], ...] = (
