@@ -333,7 +333,7 @@ def _contrasts(
         offer_indirect(routes, table, study, given)
     routes.how = [h + (", turned round" if turned[i] and h else "") for i, h in enumerate(routes.how)]
     reasons = [
-        f"column '{value}' is empty"
+        (f"column '{value}' is empty" if value is not None else NOT_ENOUGH)
         if np.isnan(est[i])
         else p_reason[i] or _no_route(y[i], p_used[i], bool(lo[i] == hi[i]), fill_in(low, high, se, p))
         for i in range(len(table))
@@ -354,6 +354,12 @@ def _contrasts(
 def _offer_by_level(routes: Routes, at: FloatArray, y: FloatArray, se: FloatArray, how: str) -> None:
     for one in np.unique(at):
         routes.offer(y, np.where(at == one, se, np.nan), how.format(f"{100 * one:g}%"))
+
+
+NOT_ENOUGH = (
+    "no estimate, and not enough of the log-rank test to compute one: o_minus_e with variance, or chi2 or p_logrank with "
+    "favours and the events (events, or events1 and events2)"
+)
 
 
 def _no_route(y: float, p: float, no_width: bool, advice: str) -> str:

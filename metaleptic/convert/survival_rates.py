@@ -20,7 +20,7 @@ from metaleptic.convert.assemble import (
     fill_in,
     open_table,
 )
-from metaleptic.convert.intervals import se_from_interval
+from metaleptic.convert.intervals import se_from_bound, se_from_interval
 from metaleptic.convert.units import doubt_mixed, fractions, levels
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
 from metaleptic.frames import doubt_ignored, find_column, numbers, rounding, where
@@ -140,6 +140,10 @@ def survival_rates(
         for one in np.unique(levels_):
             se_ci = np.where(levels_ == one, se_from_interval(bounds[0], bounds[1], one), np.nan)
             routes.offer(y, se_ci, f"{words}, SE from the {100 * one:g}% CI")
+            for bound, other in (bounds, bounds[::-1]):  # the other is 0% or 100%: rounded, or cut off there
+                alone = (levels_ == one) & np.isfinite(bound) & np.isinf(other)
+                se_one = np.where(alone, se_from_bound(y, bound, one), np.nan)
+                routes.offer(y, se_one, f"{words}, SE from the one bound of the {100 * one:g}% CI that is not 0 or 1")
         routes.offer(y, err * slope, f"{words}, Greenwood SE as given")
         routes.offer(y, s * np.sqrt((1 - s) / left) * slope, f"{words}, SE from the number at risk (Peto)")
         routes.offer(y, np.sqrt(s * (1 - s) / size) * slope, f"{words}, SE from n (binomial, no censoring)")

@@ -211,3 +211,13 @@ def test_the_side_of_a_lopsided_interval_is_a_choice() -> None:
     assert "averaged of the lower bound" in steady.how[1]
     with pytest.raises(OptionError, match="Choose one of: both, lower, upper, wider"):
         ml.survival_medians(table, side="left")
+
+
+def test_a_rate_with_a_bound_of_nothing_or_everyone_takes_the_other() -> None:
+    table = {"study": ["a", "b", "c"], "rate": [0.3, 0.7, 0.5], "low": [0, 0.4, 0.3], "high": [0.6, 1.0, 0.7]}
+    found = ml.survival_rates(table, at=12, scale="logit")
+    z = 1.959963984540054
+    logit = np.array([np.log(0.6 / 0.4) - np.log(0.3 / 0.7), np.log(0.7 / 0.3) - np.log(0.4 / 0.6)])
+    assert np.sqrt(found.v[:2]) == pytest.approx(logit / z)
+    assert "the one bound" in found.how[0]
+    assert "the one bound" not in found.how[2]
