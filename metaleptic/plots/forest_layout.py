@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import DataError, OptionError
 from metaleptic.plots.axis import Axis, make_axis
 from metaleptic.plots.extra_columns import ExtraColumn, extra_columns
@@ -184,6 +185,8 @@ def forest_layout(
     rows = [_placed(row, axis) for row in rows]
     clipped = any(row.clipped_low or row.clipped_high for row in rows)
     interval_word = INTERVALS.get(result.estimate.kind, "CI")
+    if isinstance(result, PooledBayes):
+        interval_word = "CI; pooled CrI"  # the studies' own intervals are those printed
     label = f"{e.measure.label}, %" if e.measure.axis == "percent" else e.measure.heading
     notes = (
         " ".join(x for x in (heterogeneity(result, words), effect_test(result, words)) if x),
