@@ -25,7 +25,7 @@ from metaleptic.bayes.mixture_prior import (
 from metaleptic.bayes.pool_bayes import pool_bayes
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.result import PooledBayes
-from metaleptic.errors import DataError, OptionError
+from metaleptic.errors import DataError, NotEstimableError, OptionError
 from metaleptic.types import Estimate, FloatArray, frozen_array
 
 MOST = 4  # components
@@ -116,6 +116,11 @@ class MapPrior:
         method : {"elir", "moment", "morita"}
             Expected local-information-ratio (the only one of the three for which the effective sample size after N
             patients is on average N larger than before); by mean and standard deviation; by the curvature at the mean.
+
+        Raises
+        ------
+        NotEstimableError
+            If it does not exist: ELIR where a beta parameter is below 1, Morita's where the prior is not concave.
         """
         if method not in ESS:
             raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(ESS)}.")
@@ -125,6 +130,12 @@ class MapPrior:
                 "say it, map_prior(effects, sigma=...)."
             )
         return float(ESS[method](self.family, self.weight, self.first, self.second, self.sigma))
+
+    def _worth(self) -> str:
+        try:
+            return f"{self.ess():.0f} patients (ELIR)"
+        except NotEstimableError:
+            return f"{self.ess('moment'):.0f} patients (by mean and SD)"
 
     def robust(self, weight: float = 0.2, *, vague: tuple[float, float] | None = None) -> MapPrior:
         """Add a vague component, so that data in conflict with history can overrule it.
@@ -178,7 +189,7 @@ class MapPrior:
         parts = " + ".join(
             f"{w:.3g} {names}({a:.3g}, {b:.3g})" for w, a, b in zip(self.weight, self.first, self.second, strict=True)
         )
-        worth = f"; worth {self.ess():.0f} patients (ELIR)" if self.family == "beta" or np.isfinite(self.sigma) else ""
+        worth = f"; worth {self._worth()}" if self.family == "beta" or np.isfinite(self.sigma) else ""
         kind = "Robust MAP prior" if self.vague else "MAP prior"
         if self.data:
             kind = f"{kind} updated by {', '.join(self.data)}"

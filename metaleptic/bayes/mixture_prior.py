@@ -175,7 +175,18 @@ def per_patient(family: str, x: Any, sigma: float) -> Any:
 
 
 def ess_elir(family: str, w: FloatArray, first: FloatArray, second: FloatArray, sigma: float) -> float:
-    """Return the expected local-information-ratio: by quadrature within each component."""
+    """Return the expected local-information-ratio: by quadrature within each component.
+
+    Raises
+    ------
+    NotEstimableError
+        If a beta component rises without bound at 0 or 1: the expectation does not exist.
+    """
+    if family == "beta" and min(first.min(), second.min()) < 1:
+        raise NotEstimableError(
+            "the expected local-information-ratio does not exist for a prior that rises without bound at 0 or 1 (a beta "
+            'parameter below 1). Use method="moment".'
+        )
     nodes, weights = np.polynomial.legendre.leggauss(120)
     total = 0.0
     for i in range(w.size):

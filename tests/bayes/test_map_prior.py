@@ -1,6 +1,7 @@
 """MAP priors: what they approximate, how data update them, and how many patients they are worth."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +123,14 @@ def test_bad_options(prior):
         ml.map_prior(controls("AS"), components=0)
     with pytest.raises(ml.errors.NotEstimableError, match="not even concave"):
         prior.robust(0.2).ess("morita")
+
+
+def test_no_effective_size_is_made_up_where_it_does_not_exist():
+    counts = {"study": ["a", "b", "c"], "events": [0, 1, 0], "n": [10, 12, 9]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ml.errors.MetalepticWarning)
+        prior = ml.map_prior(ml.proportions(counts, events="events", n="n"))
+    assert prior.first.min() < 1
+    with pytest.raises(ml.errors.NotEstimableError, match="below 1"):
+        prior.ess()
+    assert f"worth {prior.ess('moment'):.0f} patients (by mean and SD)" in repr(prior)
