@@ -120,7 +120,8 @@ class MapPrior:
         Raises
         ------
         NotEstimableError
-            If it does not exist: ELIR where a beta parameter is below 1, Morita's where the prior is not concave.
+            If it does not exist or is negative: ELIR where a beta parameter is below 1 or the prior is steepest at 0
+            or 1, Morita's where the prior is not concave.
         """
         if method not in ESS:
             raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(ESS)}.")

@@ -52,7 +52,10 @@ class Family:
 
 
 def _beta_refit(x: FloatArray, share: FloatArray, a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Solve psi(a) - psi(a + b) = E log x, psi(b) - psi(a + b) = E log(1 - x) by Newton's method in the logs."""
+    """Solve psi(a) - psi(a + b) = E log x, psi(b) - psi(a + b) = E log(1 - x) by Newton's method in the logs.
+
+    No parameter falls below 1, where the density would rise without bound at 0 or 1 and have no effective sample size.
+    """
     total = share.sum(axis=0)
     goal = np.stack([np.log(x) @ share, np.log1p(-x) @ share]) / total
     for _ in range(_NEWTON):
@@ -65,6 +68,12 @@ def _beta_refit(x: FloatArray, share: FloatArray, a: FloatArray, b: FloatArray) 
         a, b = (np.clip(p * np.exp(-np.clip(d, -1, 1)), 1e-2, 1e6) for p, d in ((a, da), (b, db)))
         if max(np.abs(da).max(), np.abs(db).max()) < 1e-8:
             break
+    # The likelihood is concave: on an edge the other parameter has its closed form.
+    low_a, low_b = a < 1, b < 1
+    a, b = (
+        np.where(low_a, 1.0, np.where(low_b, np.maximum(-1 / goal[0], 1.0), a)),
+        np.where(low_b, 1.0, np.where(low_a, np.maximum(-1 / goal[1], 1.0), b)),
+    )
     return a, b
 
 
@@ -180,7 +189,7 @@ def ess_elir(family: str, w: FloatArray, first: FloatArray, second: FloatArray, 
     Raises
     ------
     NotEstimableError
-        If a beta component rises without bound at 0 or 1: the expectation does not exist.
+        If a beta component rises without bound at 0 or 1, so that the expectation does not exist, or if it is negative.
     """
     if family == "beta" and min(first.min(), second.min()) < 1:
         raise NotEstimableError(
@@ -197,6 +206,11 @@ def ess_elir(family: str, w: FloatArray, first: FloatArray, second: FloatArray, 
         inside = (x > 0) & (x < 1) if family == "beta" else np.ones(x.shape, dtype=bool)
         ratio = information(family, w, first, second, x[inside]) / per_patient(family, x[inside], sigma)
         total += float(w[i]) * float(mass[inside] @ ratio)
+    if not total > 0:
+        raise NotEstimableError(
+            f"the expected local-information-ratio of this prior is {total:.0f}: it falls so steeply from 0 (or 1) that its log "
+            'density is convex where most of it lies. Use method="moment".'
+        )
     return total
 
 

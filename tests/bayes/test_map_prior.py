@@ -130,7 +130,9 @@ def test_no_effective_size_is_made_up_where_it_does_not_exist():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ml.errors.MetalepticWarning)
         prior = ml.map_prior(ml.proportions(counts, events="events", n="n"))
-    assert prior.first.min() < 1
-    with pytest.raises(ml.errors.NotEstimableError, match="below 1"):
+    assert min(prior.first.min(), prior.second.min()) >= 1
+    with pytest.raises(ml.errors.NotEstimableError, match="convex where most of it lies"):
         prior.ess()
+    with pytest.raises(ml.errors.NotEstimableError, match="below 1"):
+        prior.robust(vague=(0.5, 0.5)).ess()
     assert f"worth {prior.ess('moment'):.0f} patients (by mean and SD)" in repr(prior)
