@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.conversions import quantile_fits, quantile_formulas
+from metaleptic.conversions import order_statistics, quantile_fits, quantile_formulas
 from metaleptic.conversions.arrays import plain
 from metaleptic.errors import DataError, OptionError
 from metaleptic.types import FloatArray
@@ -63,6 +63,7 @@ QUANTILE_METHODS = MappingProxyType(
             QuantileMethod("hozo", quantile_formulas.hozo, "Hozo SP et al. BMC Med Res Methodol 2005;5:13"),
             QuantileMethod("bland", quantile_formulas.bland, "Bland M. J Stat Theory Appl 2015;1:64-71"),
             QuantileMethod("walter", quantile_formulas.walter, "Walter SD, Yao X. J Clin Epidemiol 2007;60:849-852"),
+            QuantileMethod("blue", order_statistics.blue, "Yang X, Hutson AD, Wang D. J Appl Stat 2022;49:3846-3867"),
             QuantileMethod(
                 "log-normal", quantile_formulas.log_normal, "Shi J et al. Stat Interface 2020;13:519-531", positive=True
             ),
@@ -98,7 +99,8 @@ def mean_sd_from_quantiles(
     low, q1, q3, high : float or array_like, optional
         Minimum, first and third quartile, maximum; NaN where not printed. Quartiles, extremes, or both must be there.
     method : str, default "luo-wan-shi"
-        For data that look normal: "luo-wan-shi", "luo-wan", "wan", "hozo", "bland", "walter"; for skewed positive data
+        For data that look normal: "luo-wan-shi", "luo-wan", "wan", "hozo", "bland", "walter", "blue" (best linear unbiased);
+        for skewed positive data
         "log-normal", "quantile-estimation", "box-cox", "unknown-non-normal". ``conversions.QUANTILE_METHODS`` holds them
         with their papers.
 
