@@ -142,7 +142,7 @@ def absolute_effect(estimate: Any, baseline: float, *, measure: str, per: int = 
     OptionError
         If the measure has no way to a risk.
     DataError
-        If the baseline risk is not between 0 and 1, or the estimate is missing.
+        If the baseline risk is not between 0 and 1, or the estimate is missing or makes a risk outside 0 to 1 of it.
 
     Notes
     -----
@@ -167,18 +167,33 @@ def absolute_effect(estimate: Any, baseline: float, *, measure: str, per: int = 
             "the estimate is missing (NaN): there is no relative effect to turn into a risk. Give a number."
         )
     p = float(_risk(baseline))
-    risk = [float(_RISKS[measure](x, p)) for x in values]
+    risk = [_bounded(measure, x, p) for x in values]
+    if np.isnan(_RISKS[measure](values[0], p)):
+        raise DataError(
+            f"{measure} {values[0]:g} at a baseline risk of {p:g} would be a risk outside 0 to 1. Is the baseline that of these "
+            "patients?"
+        )
     treated = Estimate(per * risk[0], per * risk[1], per * risk[2], level)
     more = Estimate(per * (risk[0] - p), per * (risk[1] - p), per * (risk[2] - p), level)
     needed = float("inf") if risk[0] == p else 1 / abs(risk[0] - p)
     return AbsoluteEffect(per * p, treated, more, needed, per, _sentence(per * p, treated, more, needed, per))
 
 
+def _bounded(measure: str, value: float, baseline: float) -> float:
+    """Return the risk; 0 or 1 where a bound lies beyond (a risk ratio of 4 at a baseline of 0.3), NaN where there is none."""
+    if np.isnan(value):
+        return float("nan")
+    risk = float(_RISKS[measure](value, baseline)) if np.isfinite(value) else float("nan")
+    beyond = 1.0 if value > 0 else 0.0
+    return beyond if np.isnan(risk) else risk
+
+
 def _sentence(without: float, treated: Estimate, more: Estimate, needed: float, per: int) -> str:
     def side(x: float) -> str:
         return f"{abs(x):.0f} {'fewer' if x < 0 else 'more'}"
 
-    interval = f" ({side(more.low)} to {side(more.high)})" if np.isfinite(more.low + more.high) else ""
+    bounds = [side(x) if np.isfinite(x) else "not given" for x in (more.low, more.high)]
+    interval = "" if bounds == ["not given"] * 2 else f" ({' to '.join(bounds)})"
     tail = f"; {np.ceil(needed * (1 - 1e-9)):.0f} to be treated for one {'fewer' if more.value < 0 else 'more'}"
     return f"{side(more.value)} per {per}{interval}: {treated.value:.0f} with treatment, {without:.0f} without" + (
         tail if np.isfinite(needed) else ""

@@ -54,3 +54,13 @@ def test_absolute_effect_without_numbers() -> None:
     assert "nan" not in str(cv.absolute_effect((0.8, nan, nan), 0.2, measure="RR"))
     with pytest.raises(DataError, match="missing"):
         cv.absolute_effect((nan, nan, nan), 0.2, measure="RR")
+
+
+def test_absolute_effect_with_a_bound_that_is_open_or_too_far() -> None:
+    """A bound beyond the possible is everyone or no one; an estimate beyond it is refused."""
+    assert "(124 fewer to 700 more)" in str(cv.absolute_effect((0.65, 0.5, np.inf), 0.3, measure="OR"))
+    assert "(150 more to 700 more)" in str(cv.absolute_effect((2, 1.5, 4), 0.3, measure="RR"))
+    assert "(300 fewer to 200 more)" in str(cv.absolute_effect((-0.1, -0.4, 0.2), 0.3, measure="RD"))
+    assert "(124 fewer to not given)" in str(cv.absolute_effect((0.65, 0.5, np.nan), 0.3, measure="OR"))
+    with pytest.raises(DataError, match=r"RR 4 at a baseline risk of 0\.3 would be a risk outside 0 to 1"):
+        cv.absolute_effect((4, 3, 5), 0.3, measure="RR")
