@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.heterogeneity import TAU2
 from metaleptic.pooling.models import MODELS, fit_model
 from metaleptic.pooling.normal import TESTS
@@ -115,17 +116,21 @@ def _common_words(fit: Pooled) -> str:
     return f" If both studies were taken to estimate one common value, it would be {value_words(common)}."
 
 
+def _routes(fit: Pooled) -> str:
+    """Say how each study entered."""
+    if fit.k > 1 and fit.model in COUNT_MODELS:
+        return "The counts of each study entered through their exact likelihood, without corrections."
+    e = fit.effects
+    served = {h: ", ".join(s for s, x in zip(e.study, e.how, strict=True) if x == h) for h in dict.fromkeys(e.how)}
+    return f"Routes to the variances: {'; '.join(f'{how} ({names})' for how, names in served.items())}."
+
+
 def methods_text(answer: Answer, refs: References) -> str:
     """Write the methods paragraph of one question, with citations from the registries."""
     q, fit = answer.question, answer.fit
     kind, level = KINDS[q.kind], 100 * fit.level
     parts = [f"We took {kind.words} {refs.cite(kind.source)}."]
-    routes = dict.fromkeys(fit.effects.how)
-    told = "; ".join(
-        f"{h} ({', '.join(s for s, x in zip(fit.effects.study, fit.effects.how, strict=True) if x == h)})"
-        for h in routes
-    )
-    parts.append(f"Routes to the variances: {told}.")
+    parts.append(_routes(fit))
     if fit.k == 1:
         parts.append("With one study nothing was pooled; its own interval is shown.")
         return " ".join([*parts, *_bayes_parts(answer, refs)])

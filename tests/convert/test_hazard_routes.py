@@ -202,8 +202,12 @@ def test_restricted_means_stay_within_their_horizon() -> None:
 def test_what_contradicts_a_printed_hazard_ratio_is_named() -> None:
     """O - E on the other side or far off, and a log-rank test that favours the other arm; the ratio itself is used."""
     table = {"study": list("ABC"), "hr": [0.6, 0.7, 0.5], "low": [0.4, 0.5, 0.4], "high": [0.9, 0.98, 0.625]}
-    with pytest.warns(SuspiciousDataWarning, match=r"study 'A' \(row 1\): the hazard ratio 0\.6 and O - E .* give 1\.49"):
+    with pytest.warns(
+        SuspiciousDataWarning, match=r"study 'A' \(row 1\): the hazard ratio 0\.6 and O - E .* give 1\.49"
+    ):
         e = ml.hazard_ratios(table | {"o_minus_e": [8, -7, -50], "variance": [20, 20, 80]})
     assert np.exp(e.y) == pytest.approx([0.6, 0.7, 0.5])
-    with pytest.warns(SuspiciousDataWarning, match=r"study 'B' \(row 2\): .* arm 1 did better, 'favours' says the other"):
+    with pytest.warns(
+        SuspiciousDataWarning, match=r"study 'B' \(row 2\): .* arm 1 did better, 'favours' says the other"
+    ):
         ml.hazard_ratios(table | {"favours": [1, 2, 1]})
