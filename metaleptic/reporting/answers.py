@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from metaleptic.auditing.audit import audit
 from metaleptic.errors import DataError, ExcludedRowsWarning, FewStudiesWarning, MetalepticError, MetalepticWarning
@@ -14,7 +14,7 @@ from metaleptic.pooling.subgroups import Subgroups, subgroups
 from metaleptic.reporting.analysis import Analysis, Question
 from metaleptic.reporting.bayes_question import BayesAnswer, answer_bayes
 from metaleptic.reporting.kinds import KINDS
-from metaleptic.reporting.select import LeftOut, Origin, select_rows
+from metaleptic.reporting.select import LeftOut, Origin, Selection, select_rows
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.robustness import Robustness, robustness
 from metaleptic.types import Finding
@@ -88,14 +88,16 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
             bayes = answer_bayes(q.bayes, effects, q.model, q.level) if q.bayes is not None else None
             groups = subgroups(fit, q.subgroup) if q.subgroup and fit.k > 1 else None
         except MetalepticError as err:
-            raise DataError(f"question '{q.id}': {err}") from None
+            raise DataError(selection.in_evidence(f"question '{q.id}': {err}")) from None
     for w in caught:
         if not issubclass(w.category, MetalepticWarning):
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     # One study and excluded rows are told in their own places.
     told = (FewStudiesWarning, ExcludedRowsWarning)
     remarks = [
-        str(w.message) for w in caught if issubclass(w.category, MetalepticWarning) and not issubclass(w.category, told)
+        selection.in_evidence(str(w.message))
+        for w in caught
+        if issubclass(w.category, MetalepticWarning) and not issubclass(w.category, told)
     ]
     origins = selection.origins
     used = tuple(origins[row - 1] for row in effects.row)
@@ -107,11 +109,18 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
         robust=robustness(fit) if fit.k >= 2 else None,
         origins=used,
         left_out=selection.left_out + unusable,
-        findings=audit(selection.table) if "value" in selection.table.columns else (),
+        findings=tuple(_in_evidence(selection, f) for f in audit(selection.table))
+        if "value" in selection.table.columns
+        else (),
         remarks=(*(fit.notes if fit.k > 1 else ()), *remarks),
         table_sha256=selection.table.sha256,
         bayes=bayes,
     )
+
+
+def _in_evidence(selection: Selection, found: Finding) -> Finding:
+    """Return a finding of the audit with the row numbers of the evidence file."""
+    return replace(found, where=selection.in_evidence(found.where), message=selection.in_evidence(found.message))
 
 
 def contradictions(analysis: Analysis) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,11 +40,16 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rows of one question: the table to convert, its origins row by row, and what was left out."""
+    """The rows of one question: the table to convert, its origins and row numbers in the evidence, and what was left out."""
 
     table: Table
     origins: tuple[Origin, ...]
     left_out: tuple[LeftOut, ...]
+    rows: tuple[int, ...]
+
+    def in_evidence(self, message: str) -> str:
+        """Return a message about the converted table with the row numbers of the evidence file."""
+        return re.sub(r"\(row (\d+)\)", lambda m: f"(row {self.rows[int(m[1]) - 1]})", message)
 
 
 def read_tables(analysis: Analysis, evidence: str) -> tuple[Table, Mapping[str, Mapping[str, str]]]:
@@ -83,7 +89,8 @@ def select_rows(analysis: Analysis, q: Question) -> Selection:
     if not q.allow_overlap:
         _check_overlap([origins[i] for i in kept], studies, name)
     left_out = tuple(LeftOut(origins[i], q.exclude[ids[i]]) for i in matched if ids[i] in q.exclude)
-    return Selection(_corrected(table, kept, origins), tuple(origins[i] for i in kept), left_out)
+    numbers = tuple(i + 1 for i in kept)
+    return Selection(_corrected(table, kept, origins), tuple(origins[i] for i in kept), left_out, numbers)
 
 
 def _matching(table: Table, q: Question, name: str) -> list[int]:

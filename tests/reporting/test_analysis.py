@@ -120,6 +120,14 @@ def test_what_is_not_understood_is_refused_in_one_sentence(folder: Path, text: s
     assert not (folder / "out.html").exists()
 
 
+def test_errors_and_findings_count_the_rows_of_the_evidence_file(folder: Path) -> None:
+    """The fifth row of the file is called row 5, although it is the first that the question uses."""
+    evidence = folder / "evidence.csv"
+    evidence.write_text(EVIDENCE.replace("E5,Duarte,PFS,3,2,4", "E5,Duarte,PFS,3,4,5"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"question 'q': study 'Duarte 2019' \(row 5\)"):
+        ml.report(write(folder, QUESTION + 'where = { outcome = "PFS" }\n'), folder / "a.html")
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
     """A missing analysis or evidence file says which."""
     with pytest.raises(DataError, match=r"analysis\.toml' does not exist"):
