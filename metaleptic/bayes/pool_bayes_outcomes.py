@@ -144,7 +144,7 @@ class OutcomesBayes:
                 f"{f.k} studies, tau {f.tau.median:.2g}"
             )
         between = "; ".join(
-            f"{a} and {b} {r.median:.2f} ({r.low:.2f} to {r.high:.2f})".replace("-", "−")
+            f"{a} and {b} " + f"{r.median:.2f} ({r.low:.2f} to {r.high:.2f})".replace("-", "−")
             for (a, b), r in self.correlation.items()
         )
         return distrust(self.diagnostics, "\n".join([*lines, self.method, f"correlation between studies: {between}"]))

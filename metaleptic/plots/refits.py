@@ -11,14 +11,18 @@ from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.measures import same
 from metaleptic.pooling.result import Pooled
 from metaleptic.provenance import provenance
+from metaleptic.sensitivity.copas import Copas
 from metaleptic.sensitivity.cumulative import Cumulative
 from metaleptic.sensitivity.cumulative_coefficients import CumulativeCoefficients
 from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes
 from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients
+from metaleptic.sensitivity.limit import LimitMetaAnalysis
 from metaleptic.sensitivity.multiverse import Multiverse
+from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.robustness import Robustness
+from metaleptic.sensitivity.selection_model import SelectionModel
 from metaleptic.sensitivity.trim_and_fill import TrimAndFill
 from metaleptic.sensitivity.worst_case import WorstCase
 from metaleptic.types import Effects, Estimate, FloatArray, Measure, Provenance, frozen_array
@@ -124,6 +128,14 @@ def _henmi_copas(record: HenmiCopas) -> Refits:
     )
 
 
+def _chosen(record: object) -> Estimate | None:
+    """Return the corrected effect of a Copas model, if one selection suffices."""
+    if not isinstance(record, Copas) or record.chosen is None:
+        return None
+    i = record.chosen
+    return Estimate(float(record.value[i]), float(record.low[i]), float(record.high[i]), record.fit.level)
+
+
 def _side_by_side(record: Robustness) -> Refits:
     """Return the pooled effects that the checks give instead of the published one, one row each."""
     fit, m = record.fit, record.fit.effects.measure
@@ -144,6 +156,10 @@ def _side_by_side(record: Robustness) -> Refits:
             name, e = {
                 TrimAndFill: ("Trim and fill", getattr(getattr(r, "filled", None), "estimate", None)),
                 HenmiCopas: ("Henmi-Copas", getattr(r, "estimate", None)),
+                LimitMetaAnalysis: ("Limit meta-analysis", getattr(r, "estimate", None)),
+                SelectionModel: ("Selection model", getattr(r, "estimate", None)),
+                PUniform: ("p-uniform*", getattr(r, "estimate", None)),
+                Copas: ("Copas model", _chosen(r)),
                 WorstCase: ("Worst case: without affirmative studies", getattr(r, "worst", None)),
             }.get(type(r), ("", None))
             if e is not None:

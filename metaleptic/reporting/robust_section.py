@@ -14,13 +14,19 @@ from metaleptic.plots.plot import Plot
 from metaleptic.reporting.answers import Answer
 from metaleptic.sensitivity.baujat import Baujat
 from metaleptic.sensitivity.confounding import EValue
+from metaleptic.sensitivity.copas import Copas
+from metaleptic.sensitivity.excess import ExcessSignificance
+from metaleptic.sensitivity.fragility import Fragility
 from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.limit import LimitMetaAnalysis
 from metaleptic.sensitivity.multiverse import Multiverse
 from metaleptic.sensitivity.new_study import ProportionBeyond
+from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.refit_influence import RefitInfluence
 from metaleptic.sensitivity.robustness import Check
+from metaleptic.sensitivity.selection_model import SelectionModel
 from metaleptic.sensitivity.small_study import SmallStudy
 from metaleptic.sensitivity.trim_and_fill import TrimAndFill
 from metaleptic.sensitivity.worst_case import WorstCase
@@ -51,13 +57,23 @@ TOLD: MappingProxyType[type, Told] = MappingProxyType(
         SmallStudy: Told("ml.small_study(fit)", "Egger M et al. BMJ 1997;315:629-634", "small-studies"),
         TrimAndFill: Told("ml.trim_and_fill(fit)", "Duval S, Tweedie R. Biometrics 2000;56:455-463", "filled"),
         HenmiCopas: Told("ml.henmi_copas(fit)", "Henmi M, Copas JB. Stat Med 2010;29:2969-2983"),
+        LimitMetaAnalysis: Told("ml.limit_meta_analysis(fit)", "Rücker G et al. Biostatistics 2011;12:122-142"),
+        SelectionModel: Told("ml.selection_model(fit)", "Vevea JL, Hedges LV. Psychometrika 1995;60:419-435"),
+        Copas: Told("ml.copas(fit)", "Copas J, Shi JQ. Biostatistics 2000;1:247-262"),
+        PUniform: Told("ml.p_uniform(fit)", "van Aert RCM, van Assen MALM. Meta-Psychology 2025;9"),
+        ExcessSignificance: Told(
+            "ml.excess_significance(fit)", "Ioannidis JPA, Trikalinos TA. Clin Trials 2007;4:245-253"
+        ),
         WorstCase: Told("ml.worst_case(fit)", "Mathur MB, VanderWeele TJ. J R Stat Soc C 2020;69:1091-1119"),
         ProportionBeyond: Told(
             "ml.proportion_beyond(fit)", "Mathur MB, VanderWeele TJ. Res Synth Methods 2020;11:356-376"
         ),
         EValue: Told("ml.e_value(fit)", "VanderWeele TJ, Ding P. Ann Intern Med 2017;167:268-274"),
+        Fragility: Told("ml.fragility(fit)", "Atal I et al. J Clin Epidemiol 2019;111:32-40"),
     }
 )
+
+OF_MANY = (SmallStudy, TrimAndFill, LimitMetaAnalysis, SelectionModel, Copas, PUniform, ExcessSignificance)
 
 CAPTIONS = MappingProxyType(
     {
@@ -132,7 +148,7 @@ def robust_figures(answer: Answer) -> list[tuple[str, Plot[Any]]]:
 def _why_not(check: Check, answer: Answer) -> str:
     if check.record is None:
         return check.sentence.removeprefix("Not answered: ")
-    if isinstance(check.record, SmallStudy | TrimAndFill) and answer.fit.k < ENOUGH:
+    if isinstance(check.record, OF_MANY) and answer.fit.k < ENOUGH:
         return FEW.format(k=answer.fit.k)
     return ""
 
@@ -154,11 +170,14 @@ def _summary(answer: Answer) -> str:
             values += [v for v in r.value.tolist() if np.isfinite(v)]
         elif isinstance(r, TrimAndFill):
             values.append(r.filled.estimate.value)
-        elif isinstance(r, HenmiCopas):
+        elif isinstance(r, HenmiCopas | LimitMetaAnalysis | SelectionModel | PUniform) and r.estimate is not None:
             values.append(r.estimate.value)
+        elif isinstance(r, Copas) and r.chosen is not None:
+            values.append(float(r.value[r.chosen]))
         elif isinstance(r, WorstCase):
             values.append(r.worst.value)
     unit = f" {m.unit}" if m.unit else ""
+    values = [v for v in values if np.isfinite(v)]
     return (
         f"The answer above is {m.format(fit.estimate.value)}{unit}. Over all checks below it lies between "
         f"{m.format(min(values))} and {m.format(max(values))}{unit}."

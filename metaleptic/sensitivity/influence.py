@@ -17,7 +17,7 @@ from metaleptic.sensitivity.deletion import deletion_diagnostics, reasons_of, sa
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence, multilevel_influence
 from metaleptic.sensitivity.refit_influence import RefitInfluence, refit_influence
-from metaleptic.sensitivity.words import listed
+from metaleptic.sensitivity.words import listed, signed
 from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 
@@ -83,7 +83,7 @@ class Influence:
         """What the analysis shows, in plain words."""
         study = self.fit.effects.study
         names = [s for s, flag in zip(study, self.flagged, strict=True) if flag]
-        away = [f"{s} ({r:+.1f})".replace("-", "−") for s, r in zip(study, self.rstudent, strict=True) if abs(r) > 1.96]
+        away = [f"{s} ({signed(r)})" for s, r in zip(study, self.rstudent, strict=True) if abs(r) > 1.96]
         if names:
             text = f"{listed(names)} {'is' if len(names) == 1 else 'are'} influential: without "
             text += "it the result is another." if len(names) == 1 else "any of them the result is another."

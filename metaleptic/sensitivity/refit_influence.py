@@ -14,7 +14,7 @@ from metaleptic.frames import to_frame
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.leave_one_out_bayes import posterior_subsets
 from metaleptic.sensitivity.subset_fits import fit_subsets
-from metaleptic.sensitivity.words import listed
+from metaleptic.sensitivity.words import listed, signed
 from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 
@@ -76,7 +76,7 @@ class RefitInfluence:
         if names:
             text = f"{listed(names)} {'is' if len(names) == 1 else 'are'} influential: without "
             text += "it the result is another." if len(names) == 1 else "any of them the result is another."
-        away = [f"{s} ({r:+.1f})".replace("-", "−") for s, r in zip(study, self.rstudent, strict=True) if abs(r) > 1.96]
+        away = [f"{s} ({signed(r)})" for s, r in zip(study, self.rstudent, strict=True) if abs(r) > 1.96]
         if away:
             expected = 0.05 * len(study)
             text += f" Further from the others than chance would have it (|t| > 1.96): {listed(away)}; about {expected:.1f} of {len(study)} would be so by chance."

@@ -14,7 +14,7 @@ from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.deletion import deletion_diagnostics, reasons_of, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
-from metaleptic.sensitivity.words import listed
+from metaleptic.sensitivity.words import listed, signed
 from metaleptic.types import FloatArray, frozen_array
 
 
@@ -60,7 +60,7 @@ class Residuals:
     def sentence(self) -> str:
         """What the residuals show, in plain words."""
         study, z = self.fit.effects.study, self.studentized
-        away = [f"{s} ({x:+.1f})".replace("-", "−") for s, x in zip(study, z, strict=True) if abs(x) > 1.96]
+        away = [f"{s} ({signed(x)})" for s, x in zip(study, z, strict=True) if abs(x) > 1.96]
         if not away:
             return f"No study lies further from the others than chance would have it (largest |t| {np.nanmax(np.abs(z)):.1f})."
         return (

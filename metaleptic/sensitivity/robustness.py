@@ -9,18 +9,25 @@ from typing import Any
 
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
-from metaleptic.errors import FewStudiesWarning, MetalepticError, OptionError
+from metaleptic.errors import FewStudiesWarning, MetalepticError, MetalepticWarning, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.multilevel.result import Multilevel
+from metaleptic.pooling.pool import pool
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.baujat import baujat
 from metaleptic.sensitivity.confounding import e_value
+from metaleptic.sensitivity.copas import copas
+from metaleptic.sensitivity.excess import excess_significance
+from metaleptic.sensitivity.fragility import fragility
 from metaleptic.sensitivity.henmi_copas import henmi_copas
 from metaleptic.sensitivity.influence import influence
 from metaleptic.sensitivity.leave_one_out import leave_one_out
+from metaleptic.sensitivity.limit import limit_meta_analysis
 from metaleptic.sensitivity.multiverse import multiverse
 from metaleptic.sensitivity.new_study import proportion_beyond
+from metaleptic.sensitivity.p_uniform import p_uniform
+from metaleptic.sensitivity.selection_model import selection_model
 from metaleptic.sensitivity.small_study import small_study
 from metaleptic.sensitivity.subset_fits import refuse_others
 from metaleptic.sensitivity.trim_and_fill import trim_and_fill
@@ -90,9 +97,15 @@ CHECKS: tuple[tuple[str, Callable[[Any], Any], bool], ...] = (
     ("Do small studies show other effects?", small_study, False),
     ("What if studies are missing?", trim_and_fill, False),
     ("What if small studies counted less?", henmi_copas, False),
+    ("What would a study without sampling error show?", limit_meta_analysis, False),
+    ("What if significant results were published more often?", selection_model, True),
+    ("What if small and disappointing studies were not published?", copas, True),
+    ("What do the significant results alone say?", p_uniform, True),
+    ("Are there too many significant results?", excess_significance, True),
     ("What if affirmative studies were published more often?", worst_case, True),
     ("In how many settings is there an effect?", proportion_beyond, True),
     ("Could confounding explain it?", e_value, True),
+    ("How many patients would turn it?", fragility, True),
 )
 
 
@@ -131,12 +144,32 @@ def robustness(fit: AnyFit) -> Robustness:
     for question, function, needs_null in CHECKS:
         if needs_null and not fit.effects.measure.has_null:
             continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FewStudiesWarning)  # the sentences say it
-            try:
-                record = function(fit)
-            except MetalepticError as reason:
-                checks.append(Check(question, None, f"Not answered: {_first_sentence(str(reason))}"))
-            else:
-                checks.append(Check(question, record, record.sentence))
+        record, sentence = _answer(function, fit)
+        if record is None and (other := _random_effects(fit)) is not None:
+            record, again = _answer(function, other)
+            if record is not None:
+                sentence = f"{again} This is said by the random-effects model of the same studies."
+        checks.append(Check(question, record, sentence))
     return Robustness(fit, tuple(checks))
+
+
+def _answer(function: Callable[[Any], Any], fit: AnyFit) -> tuple[Any, str]:
+    """Return the record and what it says, or None and why there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FewStudiesWarning)  # the sentences say it
+        try:
+            record = function(fit)
+        except MetalepticError as reason:
+            return None, f"Not answered: {_first_sentence(str(reason))}"
+    return record, record.sentence
+
+
+def _random_effects(fit: AnyFit) -> Pooled | None:
+    """Return the random-effects fit that answers for a posterior or a model of counts; None for others."""
+    stands_in = isinstance(fit, PooledBayes) or (isinstance(fit, Pooled) and fit.model not in ("random", "common"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MetalepticWarning)
+        try:
+            return pool(fit.effects, level=fit.level) if stands_in else None
+        except MetalepticError:
+            return None

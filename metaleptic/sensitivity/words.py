@@ -26,6 +26,11 @@ def with_small_letter(label: str) -> str:
     return label[:1].lower() + label[1:]
 
 
+def signed(x: float) -> str:
+    """Write a number with its sign and one digit."""
+    return f"{x:+.1f}".replace("-", "−")
+
+
 def studies(k: int) -> str:
     """Write a number of studies."""
     return "1 study" if k == 1 else f"{k} studies"

@@ -113,6 +113,8 @@ def worst_case(fit: Pooled, *, favoured: str | None = None, alpha: float = 0.05)
     0.88
     """
     fit = refuse_others(fit, "worst_case")
+    if fit.model not in ("random", "common"):
+        raise OptionError(f'worst_case is defined for model="random" and "common", not "{fit.model}".')
     m = fit.effects.measure
     if not m.has_null:
         raise OptionError(f"{m.label} has no null: no study is affirmative.")

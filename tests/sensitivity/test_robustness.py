@@ -13,35 +13,46 @@ import metaleptic as ml
 from metaleptic.cli import app
 from metaleptic.sensitivity.robustness import CHECKS
 
+TABLES = {
+    "study": list("ABCDEF"),
+    "events1": [4, 6, 3, 62, 10, 5],
+    "n1": [123, 306, 231, 13598, 200, 180],
+    "events2": [11, 29, 11, 248, 21, 17],
+    "n2": [139, 303, 220, 12867, 210, 175],
+}
+
 
 def test_every_check_answers_or_says_why_not() -> None:
     """A hazard ratio gets all questions; a median those that make sense for it; two studies get reasons."""
     found = ml.robustness(fit_of("bcg_RR", "REML"))
     assert [c.question for c in found.checks] == [q for q, _, _ in CHECKS]
-    assert all(c.record is not None for c in found.checks)
-    assert found.to_frame()["answered"].all()
+    assert [c.question for c in found.checks if c.record is None] == ["How many patients would turn it?"]
+    assert found.to_frame()["answered"].sum() == len(CHECKS) - 1
+    counted = ml.robustness(ml.pool(ml.two_by_two(TABLES, **{c: c for c in list(TABLES)[1:]}, measure="RR")))
+    assert counted.to_frame()["answered"].all()
     medians = ml.survival_medians(
         {"study": list("abc"), "median": [8.0, 10.0, 7.5], "low": [5.0, 7.0, 5.5], "high": [13.0, 14.0, 11.0]},
     )
     few = ml.robustness(ml.pool(medians))
-    assert len(few.checks) == 7
+    assert len(few.checks) == 8
     two = ml.robustness(ml.pool(effects_of("bcg_RR").take([0, 1]), model="common"))
     assert "Not answered: leave-one-out needs at least 3 studies" in two.sentence
 
 
 def test_models_of_counts_are_asked_what_suits_them() -> None:
-    """Leave-one-out and influence work for every model; what needs effects with variances says that it does not."""
+    """Leave-one-out and influence work for every model; what needs variances is said of the random-effects model."""
     counts = ml.proportions({"study": list("abcd"), "events": [11, 7, 2, 9], "n": [14, 10, 4, 15]})
     found = ml.robustness(ml.pool(counts, model="binomial-normal"))
     assert found.checks[0].record is not None
     assert found.checks[1].record is not None
-    assert found.checks[2].record is None
+    assert found.checks[2].sentence.endswith("This is said by the random-effects model of the same studies.")
+    assert all(c.record is not None for c in found.checks)
 
 
 def test_other_fits_are_asked_what_suits_them() -> None:
     """Bayesian, moderated and multilevel fits: what can be answered is, the rest says why in one sentence."""
     e = effects_of("bcg_RR")
-    answered = {"bayes": 6, "moderated": 3, "multilevel": 2}
+    answered = {"bayes": 15, "moderated": 4, "multilevel": 2}
     fits = {
         "bayes": ml.pool_bayes(e),
         "moderated": ml.pool(e, moderators="~ year"),
@@ -52,7 +63,7 @@ def test_other_fits_are_asked_what_suits_them() -> None:
         assert sum(c.record is not None for c in found.checks) == answered[name]
         reasons = [c.sentence for c in found.checks if c.record is None]
         assert all(r.startswith("Not answered: ") and r.count(". ") == 0 for r in reasons)
-    assert ml.e_value(fits["bayes"]).value == pytest.approx(ml.robustness(fits["bayes"]).checks[-1].record.value)
+    assert ml.e_value(fits["bayes"]).value == pytest.approx(ml.robustness(fits["bayes"]).checks[-2].record.value)
 
 
 def test_the_command_line_checks_every_question(tmp_path: Path) -> None:

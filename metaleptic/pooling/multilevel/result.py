@@ -274,5 +274,5 @@ class Multilevel:
 def _components(fit: Multilevel) -> list[str]:
     found = [f"sd {name} {np.sqrt(x):.2g}" for name, x in fit.sigma2.items()]
     found += [f"tau {name} {np.sqrt(x):.2g}" for name, x in list(fit.tau2.items())[:6]]
-    found += [f"rho {name} {x:.2f}".replace("-", "−") for name, x in list(fit.rho.items())[:6]]
+    found += [f"rho {name} " + f"{x:.2f}".replace("-", "−") for name, x in list(fit.rho.items())[:6]]
     return found
