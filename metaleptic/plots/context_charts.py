@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.measures import log
 from metaleptic.plots.chart import (
     Area,
@@ -33,10 +34,13 @@ def proportion_beyond_chart(record: ProportionBeyond, style: Style) -> Chart:
     """Show the calibrated effects in order of size, and the region beyond the threshold."""
     fit = record.fit
     m, k = fit.effects.measure, fit.k
-    effects = calibrated(fit.effects.y, fit.effects.v, fit.tau2_method)
+    if isinstance(fit, PooledBayes):
+        effects, mu, made = np.array([t.median for t in fit.theta]), fit.mu.median, "shrunken"
+    else:
+        effects = calibrated(fit.effects.y, fit.effects.v, fit.tau2_method)
+        mu, made = float(fit.beta[0]), "calibrated"
     order = np.argsort(effects)
     at = float(m.to_analysis(record.threshold))
-    mu = float(fit.beta[0])
     x = effect_axis(m, np.r_[effects, at, mu], pad=0.08)
     rows = [1 - (i + 0.5) / k for i in range(k)]
     y = ChartAxis(0.0, 1.0, tuple(rows), tuple(fit.effects.study[i] for i in order), "")
@@ -54,7 +58,7 @@ def proportion_beyond_chart(record: ProportionBeyond, style: Style) -> Chart:
         Path(((float(x.at(mu)), 0.0), (float(x.at(mu)), 1.0)), dashed=True),
     )
     legend = (
-        ("main", "dot", f"true effect, calibrated, {record.side} {m.format(record.threshold)}"),
+        ("main", "dot", f"true effect, {made}, {record.side} {m.format(record.threshold)}"),
         ("muted", "dot", "not so"),
         ("line", "dash", "pooled"),
     )

@@ -10,6 +10,7 @@ import numpy as np
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.subset_fits import refuse_others
 from metaleptic.sensitivity.words import with_small_letter
@@ -21,7 +22,7 @@ class EValue:
 
     Attributes
     ----------
-    fit : Pooled or PooledBayes
+    fit : Pooled, PooledBayes or Multilevel
         The fit.
     value : float
         E-value of the estimate: risk ratio of an unmeasured confounder with both treatment and outcome.
@@ -33,7 +34,7 @@ class EValue:
         Whether the outcome was taken to be rare.
     """
 
-    fit: Pooled | PooledBayes
+    fit: Pooled | PooledBayes | Multilevel
     value: float
     bound: float
     risk_ratio: float
@@ -60,13 +61,13 @@ class EValue:
         return self.sentence
 
 
-def e_value(fit: Pooled | PooledBayes, *, rare: bool = False) -> EValue:
+def e_value(fit: Pooled | PooledBayes | Multilevel, *, rare: bool = False) -> EValue:
     """Say how strong unmeasured confounding would have to be to explain a pooled ratio away.
 
     Parameters
     ----------
-    fit : Pooled or PooledBayes
-        Hazard, risk or odds ratio from ``ml.pool`` or ``ml.pool_bayes``.
+    fit : Pooled, PooledBayes or Multilevel
+        Hazard, risk or odds ratio from ``ml.pool``, ``ml.pool_bayes`` or, without moderators, ``ml.pool_multilevel``.
     rare : bool, default False
         Whether the outcome is rare (below about 15%) at the end of follow-up: odds and hazard ratios are then taken as
         risk ratios; otherwise the square root of the odds ratio, and an approximation for the hazard ratio, are.
@@ -92,7 +93,9 @@ def e_value(fit: Pooled | PooledBayes, *, rare: bool = False) -> EValue:
     >>> round(ml.e_value(ml.pool(e)).value, 2)
     3.25
     """
-    if not isinstance(fit, PooledBayes):
+    if isinstance(fit, Multilevel) and np.isnan(fit.estimate.value):
+        raise OptionError("with moderators there is no one ratio to explain away. Fit without them.")
+    if not isinstance(fit, PooledBayes | Multilevel):
         fit = refuse_others(fit, "e_value")
     key = fit.effects.measure.key
     if key not in ("HR", "RR", "OR"):

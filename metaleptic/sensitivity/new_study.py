@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from metaleptic.bayes.result import PooledBayes
+from metaleptic.bayes.sampled import SampledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.heterogeneity import tau2_estimator
@@ -26,7 +28,7 @@ class ProportionBeyond:
 
     Attributes
     ----------
-    fit : Pooled
+    fit : Pooled or PooledBayes
         The random-effects fit.
     threshold : float
         Threshold, printed scale.
@@ -34,7 +36,7 @@ class ProportionBeyond:
         Which effects are counted.
     value, low, high : float
         Share and its interval, 0 to 1.
-    method : {"calibrated", "normal"}
+    method : {"calibrated", "normal", "posterior"}
         How it was estimated.
     new_study : float
         Probability that the true effect of a new study lies there, uncertainty of the mean allowed for.
@@ -42,7 +44,7 @@ class ProportionBeyond:
         Seed of the bootstrap.
     """
 
-    fit: Pooled
+    fit: Pooled | PooledBayes
     threshold: float
     side: str
     value: float
@@ -56,11 +58,16 @@ class ProportionBeyond:
     def sentence(self) -> str:
         """What the share means, in plain words."""
         m, k = self.fit.effects.measure, self.fit.k
-        few = f" With {k} studies the interval of the share is too narrow to rely on." if k < FEW else ""
+        bayes = self.method == "posterior"
+        few = f" With {k} studies the interval of the share is too narrow to rely on." if k < FEW and not bayes else ""
+        name = f"{100 * self.fit.level:g}% {'CrI' if bayes else 'CI'}"
+        interval = f"{name} {100 * self.low:.0f} to {100 * self.high:.0f}%"
+        if self.low == self.high:  # every effect lies on one side, and so does every resampled one
+            interval, few = "resampling the studies never gives another share, which is no proof", ""
         return (
-            f"In {100 * self.value:.0f}% ({100 * self.fit.level:g}% CI {100 * self.low:.0f} to {100 * self.high:.0f}%) of settings "
-            f"like these, the true {with_small_letter(m.label)} lies {self.side} {m.format(self.threshold)}; a new study's true "
-            f"effect would lie there with probability {self.new_study:.2f}.{few}"
+            f"In {100 * self.value:.0f}% ({interval}) of settings like these, the true {with_small_letter(m.label)} lies "
+            f"{self.side} {m.format(self.threshold)}; a new study's true effect would lie there with probability "
+            f"{self.new_study:.2f}.{few}"
         )
 
     def to_frame(self) -> Any:
@@ -73,7 +80,7 @@ class ProportionBeyond:
 
 
 def proportion_beyond(
-    fit: Pooled,
+    fit: Pooled | PooledBayes,
     threshold: float | None = None,
     *,
     side: str | None = None,
@@ -84,8 +91,9 @@ def proportion_beyond(
 
     Parameters
     ----------
-    fit : Pooled
-        From ``ml.pool`` with ``model="random"``.
+    fit : Pooled or PooledBayes
+        From ``ml.pool`` with ``model="random"``, or an exact posterior of ``ml.pool_bayes`` with normal random effects, of
+        which the share has a posterior of its own (``method`` and ``seed`` are not used).
     threshold : float, optional
         Printed scale (0.8 for a hazard ratio); the null by default.
     side : {"below", "above"}, optional
@@ -118,23 +126,16 @@ def proportion_beyond(
     >>> round(ml.proportion_beyond(ml.pool(e), 0.8).value, 2)
     0.67
     """
+    if method not in ("calibrated", "normal"):
+        raise OptionError(f'method {method!r} is unknown. Choose "calibrated" or "normal".')
+    if isinstance(fit, PooledBayes):
+        return _posterior(fit, *_threshold(fit, threshold, side))
     fit = refuse_others(fit, "proportion_beyond")
-    m = fit.effects.measure
     if fit.model != "random":
         raise OptionError('proportion_beyond needs the random-effects model. Pool with model="random".')
     if fit.k < 2:
         raise NotEstimableError("proportion_beyond needs at least 2 studies; there is 1.")
-    if side not in (None, "below", "above"):
-        raise OptionError(f'side {side!r} is unknown. Choose "below" or "above".')
-    if method not in ("calibrated", "normal"):
-        raise OptionError(f'method {method!r} is unknown. Choose "calibrated" or "normal".')
-    limit = m.null if threshold is None else float(threshold)
-    if not np.isfinite(limit):
-        raise OptionError(f"{m.label} has no null: say which threshold matters.")
-    at = float(m.to_analysis(limit))
-    falls = float(m.to_analysis(limit * 1.001 + 1e-9)) < at
-    where = side or ("below" if fit.estimate.value < limit else "above")
-    sign = -1.0 if (where == "below") != falls else 1.0  # count effects with sign * (theta - at) > 0
+    limit, at, where, sign = _threshold(fit, threshold, side)
     mu, se, tau = float(fit.beta[0]), float(fit.se[0]), float(np.sqrt(fit.tau2))
     z = sign * (mu - at)
     spread = float(np.hypot(tau, se))
@@ -161,6 +162,39 @@ def proportion_beyond(
     shares = np.mean(sign * (calibrated(y[pick], v[pick], fit.tau2_method) - at) > 0, axis=-1)
     low, high = (float(q) for q in np.quantile(shares, [0.5 - fit.level / 2, 0.5 + fit.level / 2]))
     return ProportionBeyond(fit, limit, where, value, low, high, method, new, seed)
+
+
+def _threshold(fit: Pooled | PooledBayes, threshold: float | None, side: str | None) -> tuple[float, float, str, float]:
+    """Return the threshold as printed and on the analysis scale, the side, and the sign of effects beyond it."""
+    m = fit.effects.measure
+    if side not in (None, "below", "above"):
+        raise OptionError(f'side {side!r} is unknown. Choose "below" or "above".')
+    limit = m.null if threshold is None else float(threshold)
+    if not np.isfinite(limit):
+        raise OptionError(f"{m.label} has no null: say which threshold matters.")
+    at = float(m.to_analysis(limit))
+    falls = float(m.to_analysis(limit * 1.001 + 1e-9)) < at
+    where = side or ("below" if fit.estimate.value < limit else "above")
+    return limit, at, where, -1.0 if (where == "below") != falls else 1.0  # sign * (theta - at) > 0 is counted
+
+
+def _posterior(fit: PooledBayes, limit: float, at: float, where: str, sign: float) -> ProportionBeyond:
+    """Return the posterior of the share Phi(sign (mu - at) / tau): its median and central interval.
+
+    Given tau the share is below p where mu is below at + tau Phi^-1(p), and mu is normal given tau.
+    """
+    if isinstance(fit, SampledBayes) or getattr(fit, "model", "") == "beta-binomial":
+        raise OptionError(
+            f"proportion_beyond needs the exact posterior of normal random effects, not {fit.method.partition(':')[0]}."
+        )
+    n = fit.nodes
+    q = np.linspace(-8.0, 8.0, 3201)  # normal quantiles of the share
+    z, sd = sign * (n.mean - at), n.sd
+    cdf = special.ndtr((n.tau * q[:, None] - z) / sd) @ n.weight
+    tail = 0.5 - fit.level / 2
+    value, low, high = (float(special.ndtr(np.interp(p, cdf, q))) for p in (0.5, tail, 1 - tail))
+    below = float(fit.prediction.cdf(at))
+    return ProportionBeyond(fit, limit, where, value, low, high, "posterior", below if sign < 0 else 1 - below, None)
 
 
 def calibrated(y: FloatArray, v: FloatArray, tau2: str) -> FloatArray:

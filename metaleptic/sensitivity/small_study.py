@@ -10,6 +10,8 @@ import numpy as np
 from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
+from metaleptic.pooling.multilevel.result import Multilevel
+from metaleptic.pooling.multilevel.verb import pool_multilevel
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.asymmetry import (
@@ -118,13 +120,14 @@ class SmallStudy:
         return self.sentence
 
 
-def small_study(result: Studies, *, test: str | None = None, level: float = 0.95) -> SmallStudy:
+def small_study(result: Studies | Multilevel, *, test: str | None = None, level: float = 0.95) -> SmallStudy:
     """Test whether small studies show other effects than large ones (funnel plot asymmetry).
 
     Parameters
     ----------
-    result : Effects, Pooled or PooledBayes
-        A fit or the effects themselves.
+    result : Effects, Pooled, PooledBayes or Multilevel
+        A fit or the effects themselves. Of a multilevel fit without moderators Egger's regression is fitted in the same
+        model, so that effects of one study do not count as independent.
     test : str, optional
         ``"egger"``, ``"thompson-sharp"``, ``"begg"`` and ``"macaskill"`` (needs n) for any effects; ``"harbord"``,
         ``"peters"``, ``"deeks"`` and ``"schwarzer"`` for two-by-two tables; ``"debray"`` and ``"debray-additive"`` for
@@ -155,7 +158,7 @@ def small_study(result: Studies, *, test: str | None = None, level: float = 0.95
     -----
     For odds ratios Egger's test cries wolf, because a log odds ratio and its standard error are correlated by
     construction. Sources: ``metaleptic.sensitivity.asymmetry.SMALL_STUDY``; on their use Sterne JAC et al. BMJ
-    2011;343:d4002.
+    2011;343:d4002; of dependent effects Rodgers MA, Pustejovsky JE. Psychol Methods 2021;26:141-160.
 
     Examples
     --------
@@ -165,6 +168,8 @@ def small_study(result: Studies, *, test: str | None = None, level: float = 0.95
     >>> round(ml.small_study(ml.effects(y, v, measure="HR")).p, 3)
     0.173
     """
+    if isinstance(result, Multilevel):
+        return _multilevel(result, test, level)
     effects = effects_of(result, "small_study")
     key = _default(effects) if test is None else test
     if key not in SMALL_STUDY:
@@ -176,6 +181,34 @@ def small_study(result: Studies, *, test: str | None = None, level: float = 0.95
             f'{chosen.name} is made for {" and ".join(chosen.measures)}, not {effects.measure.key}. Use test="egger".'
         )
     return _record(effects, chosen, chosen.function(effects), level)
+
+
+def _multilevel(fit: Multilevel, test: str | None, level: float) -> SmallStudy:
+    """Fit the model again with the standard error as moderator."""
+    if test not in (None, "egger"):
+        raise OptionError(f'of a multilevel fit there is test="egger" alone, not {test!r}.')
+    if fit.design.matrix.shape[1] > 1:
+        raise OptionError("small_study takes a multilevel fit without moderators: the standard error becomes the one.")
+    _check(fit.effects, "Egger's regression")
+    se = np.sqrt(fit.effects.v)
+    again = pool_multilevel(fit.effects, moderators={"standard error": se}, **{**fit.state.asked, "level": level})
+    found = Asymmetry(
+        statistic=float(again.statistic[1]),
+        df=float(again.df[1]),
+        p=float(again.p[1]),
+        bias=float(again.beta[1]),
+        bias_se=float(again.se[1]),
+        spread=float(again.tau.value),
+        limit=float(again.beta[0]),
+        limit_se=float(again.se[0]),
+        x=se,
+        y=fit.effects.y,
+        w=fit.weights,
+    )
+    entry = AsymmetryTest(
+        "egger", "Egger's test in the multilevel model", SMALL_STUDY["egger"].function, (), "standard error", ""
+    )
+    return _record(fit.effects, entry, found, level)
 
 
 def regression_test(

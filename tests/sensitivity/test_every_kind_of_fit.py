@@ -109,3 +109,54 @@ def test_what_is_refused_says_what_to_do():
     assert ml.p_curve(ml.pool_bayes(effects)).used.tolist() == ml.p_curve(effects).used.tolist()
     with pytest.raises(NotEstimableError, match="at least 3"):
         ml.all_subsets(ml.pool_bayes(effects.take([0, 1])))
+
+
+def test_small_studies_of_a_multilevel_fit_are_asked_in_its_model():
+    """rma.mv(yi, vi, mods = ~ sqrt(vi), random = ~ 1 | district/school, test = "t") of metafor 5.1 on Konstantopoulos 2011."""
+    schools = ml.datasets.load("school_calendars").table()
+    e = ml.effects(schools["smd"], schools["v"], measure="SMD", study=schools["study"])
+    fit = ml.pool_multilevel(e, random="~ 1 | district/school", data=schools)
+    found = ml.small_study(fit)
+    assert (found.bias, found.bias_se, found.p) == pytest.approx(
+        (-0.984632761959, 0.83556183369, 0.243800792092), rel=1e-6
+    )
+    assert (found.limit.value, found.limit.low) == pytest.approx((0.320096119246, 0.0320411456015), rel=1e-5)
+    assert found.sentence.startswith("Egger's test in the multilevel model: t(54) = −1.18, p = 0.24.")
+    assert ml.plot(found).layout is not None
+    with pytest.raises(OptionError, match='there is test="egger" alone'):
+        ml.small_study(fit, test="begg")
+    with pytest.raises(OptionError, match="without moderators"):
+        ml.small_study(ml.pool_multilevel(e, random="~ 1 | district", data=schools, moderators="~ year"))
+
+
+def test_e_value_of_a_multilevel_ratio():
+    """That of the same estimate; with moderators there is no one ratio."""
+    e = _bcg()
+    fit = ml.pool_multilevel(e, random="~ 1 | study")
+    assert ml.e_value(fit).value == pytest.approx(ml.e_value(ml.pool(e, test="t")).value, rel=1e-4)
+    with pytest.raises(OptionError, match="no one ratio"):
+        ml.e_value(ml.pool_multilevel(e, random="~ 1 | study", moderators=_latitude(e)))
+
+
+def test_share_of_settings_of_a_posterior():
+    """The median and the interval of the share are those of draws from the posterior; its mean is the chance of a new study."""
+    fit = ml.pool_bayes(_bcg())
+    found = ml.proportion_beyond(fit, 0.8)
+    n = fit.nodes
+    rng = np.random.default_rng(5)
+    at = rng.choice(n.tau.size, 200_000, p=n.weight / n.weight.sum())
+    mu = rng.normal(n.mean[at], n.sd[at])
+    from scipy import special
+
+    share = special.ndtr((np.log(0.8) - mu) / n.tau[at])
+    expected = np.quantile(share, [0.5, 0.025, 0.975])
+    np.testing.assert_allclose([found.value, found.low, found.high], expected, atol=0.004)
+    assert found.new_study == pytest.approx(share.mean(), abs=0.003)
+    assert found.new_study == pytest.approx(fit.probability(below=0.8, of="prediction"), abs=1e-12)
+    assert "95% CrI" in found.sentence
+    assert ml.plot(found).layout is not None
+    above = ml.proportion_beyond(fit, 0.8, side="above")
+    assert above.value == pytest.approx(1 - found.value, abs=1e-5)
+    counts = ml.pool_bayes(ml.proportions(PROPORTIONS, events="x"), model="beta-binomial")
+    with pytest.raises(OptionError, match="exact posterior of normal random effects"):
+        ml.proportion_beyond(counts, 0.3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ class RandomEffects:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """What the follow-up analyses of a fit start from."""
+    """What the follow-up analyses of a fit start from; ``asked`` are the options that make it again."""
 
     problem: Problem
     built: tuple[Built, ...]
@@ -78,6 +78,7 @@ class State:
     v: FloatArray
     columns: Mapping[str, Sequence[Any]]
     parts: LowRank | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -151,7 +151,16 @@ def pool_multilevel(
         )
     if solved is None:
         raise DataError("the covariance matrix of the effects is not positive definite at the values that are held.")
-    state = State(problem, built, replace(scaled, theta=theta), v, extra, parts)
+    asked = {"random": random, "struct": struct, "V": V, "method": method, "test": test, "dfs": dfs, "level": level}
+    asked |= {
+        "data": data,
+        "sigma2": sigma2,
+        "tau2": tau2,
+        "rho": rho,
+        "correlations": correlations,
+        "distances": distances,
+    }
+    state = State(problem, built, replace(scaled, theta=theta), v, extra, parts, asked)
     text = f"ml.pool_multilevel(effects, random={random!r}, struct={struct!r}, method={method!r}, test={test!r}, dfs={dfs!r}, level={level:g})"
     return assemble(effects, design, state, solved, peak, method, test, dfs, level, text, random)
 
