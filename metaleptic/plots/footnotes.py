@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from metaleptic.plots.styles import Style
-from metaleptic.plots.wording import p_value, plural, short
+from metaleptic.plots.wording import INTERVALS, p_value, plural, short
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.types import Result
@@ -20,8 +20,10 @@ def heterogeneity(result: Result, style: Style) -> str:
         tau = result.tau
         if np.isnan(tau.value):
             return ""
-        bounds = "" if np.isnan(tau.low) else f" ({100 * tau.level:g}% CrI {short(tau.low)} to {short(tau.high)})"
-        return f"Heterogeneity: τ = {short(tau.value)}{bounds}."
+        word = INTERVALS.get(tau.kind, "CI")
+        bounds = "" if np.isnan(tau.low) else f" ({100 * tau.level:g}% {word} {short(tau.low)} to {short(tau.high)})"
+        name = "Residual heterogeneity" if np.isnan(result.estimate.value) else "Heterogeneity"
+        return f"{name}: τ = {short(tau.value)}{bounds}."
     parts = [] if not fit.tau2_method or np.isnan(fit.tau2) else [f"τ² {_equals(short(fit.tau2))}"]
     if np.isfinite(fit.i2):
         parts.append(f"I² = {fit.i2:.0f}%")
@@ -75,8 +77,11 @@ def alt_text(result: Result, values: np.ndarray) -> str:
     first, last = int(np.nanargmin(values)), int(np.nanargmax(values))
     text = (
         f"Forest plot of {plural(k)}: {m.label.lower()} from {m.format(values[first])} ({e.study[first]}) "
-        f"to {m.format(values[last])}{unit} ({e.study[last]}). Pooled estimate {pooled}"
+        f"to {m.format(values[last])}{unit} ({e.study[last]})"
     )
+    if np.isnan(fit.value):
+        return f"{text}, with what the moderators predict for each."
+    text += f". Pooled estimate {pooled}"
     new = result.prediction
     if new is not None and np.isfinite(new.low):
         text += f"; {100 * new.level:g}% prediction interval {m.format_interval(new.low, new.high)}"

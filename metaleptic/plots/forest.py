@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaleptic.errors import OptionError
+from metaleptic.plots.fitted import moderated
 from metaleptic.plots.forest_columns import tick_room
 from metaleptic.plots.forest_layout import ForestLayout, forest_layout
 from metaleptic.plots.forest_scene import forest_scene
@@ -19,11 +20,15 @@ from metaleptic.types import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from metaleptic.bayes.regression_result import RegressionBayes
+    from metaleptic.bayes.sampled_regression import SampledRegression
+    from metaleptic.pooling.regression_result import Regression
+
 PAGE = 7.2  # inches: the width of a printed page's text
 
 
 def forest(
-    result: Result,
+    result: Result | Regression | RegressionBayes | SampledRegression,
     *,
     columns: Sequence[str] | Mapping[str, str] | None = None,
     sort: str | None = None,
@@ -39,12 +44,13 @@ def forest(
 
     Parameters
     ----------
-    result : Result
-        From ``ml.pool``, ``ml.pool_bayes``, ``ml.subgroups`` or any other fit.
+    result : Result or a fit with moderators
+        From ``ml.pool``, ``ml.pool_bayes``, ``ml.subgroups`` or any other fit. With moderators nothing is pooled: a pale
+        diamond behind each study shows what they predict for it.
     columns : sequence of str or mapping of str to str, optional
         Columns of the input to show, or columns with their headings (which may hold line breaks). By default patients,
         and events of proportions, where all are known, and of a Bayesian result the shrunken effects (column
-        ``"shrunken"``); ``[]`` shows none. Counts are summed in the pooled rows.
+        ``"shrunken"``), of a fit with moderators the fitted ones (``"fitted"``); ``[]`` shows none. Counts are summed in the pooled rows.
     sort : str, optional
         "effect", "weight", "precision", "study" or a column of the input; a minus sign before it turns the order
         round. The order of the input by default.
@@ -88,7 +94,8 @@ def forest(
     >>> forest(fit, favours=("drug", "control")).layout.rows[-2].effect
     '0.81 (0.62 to 1.05)'
     """
-    if not isinstance(result, Result):
+    shown = moderated(result) or result
+    if not isinstance(shown, Result):
         raise OptionError(f"forest takes a result of ml.pool or ml.subgroups, not {type(result).__name__}.")
     page = 72 * (PAGE if width is None else width)
     if page < 72:
@@ -96,11 +103,11 @@ def forest(
     from metaleptic.plots.draw_scene import room, text_width
 
     lay_out = partial(
-        forest_layout, result, columns=columns, sort=sort, favours=favours, title=title, style=style, xlim=xlim
+        forest_layout, shown, columns=columns, sort=sort, favours=favours, title=title, style=style, xlim=xlim
     )
     # How many ticks there is room for is known once the other columns have been measured.
     layout = lay_out(room=tick_room(lay_out(), page if ax is None else room(ax)[0], text_width()))
-    name = f"Forest plot: {result.effects.measure.label.lower()}, {plural(len(result.effects))}"
+    name = f"Forest plot: {shown.effects.measure.label.lower()}, {plural(len(shown.effects))}"
     return finish(
         name, layout, layout.alt, partial(forest_scene, layout), page, fixed=width is not None, ax=ax, path=path
     )

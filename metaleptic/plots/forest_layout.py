@@ -10,6 +10,7 @@ from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import DataError, OptionError
 from metaleptic.plots.axis import Axis, make_axis
 from metaleptic.plots.extra_columns import ExtraColumn, extra_columns
+from metaleptic.plots.fitted import Moderated, fitted_column
 from metaleptic.plots.footnotes import alt_text, effect_test, group_note, heterogeneity, legend, subgroup_test
 from metaleptic.plots.order import study_order
 from metaleptic.plots.shrunken import shrunken_column
@@ -69,6 +70,8 @@ class Row:
         Area of the square in units of the largest one; proportional to the weight.
     stripe : bool
         Whether the row is tinted.
+    fitted : tuple of float
+        Low end, middle and high end along the axis of the diamond behind a study, what the moderators predict; or ().
     """
 
     kind: str
@@ -87,6 +90,7 @@ class Row:
     clipped_high: bool = False
     area: float = NAN
     stripe: bool = False
+    fitted: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +164,13 @@ def forest_layout(
         raise DataError("there are no studies. There is nothing to plot.")
     arrows = check_favours(favours, result)
     values = study_values(result)
-    extras = extra_columns(e, columns, shrunken_column(result, words))
+    predicted = result.fitted if isinstance(result, Moderated) else ()
+    own = fitted_column(result, words) if isinstance(result, Moderated) else shrunken_column(result, words)
+    extras = extra_columns(e, columns, own)
     fits = list(result.groups.values()) if isinstance(result, Subgroups) else []
     # A pooled row repeats the study where there is but one: it is left out.
-    pooled = [f.estimate for f in fits if f.k > 1] + ([result.estimate] if len(e) > 1 else [])
+    whole = len(e) > 1 and np.isfinite(result.estimate.value)
+    pooled = [f.estimate for f in fits if f.k > 1] + ([result.estimate] if whole else []) + list(predicted)
     shown = pooled + ([result.prediction] if result.prediction is not None and len(e) > 1 else [])
     axis = make_axis(
         e.measure,
@@ -180,17 +187,22 @@ def forest_layout(
         if isinstance(result, Subgroups)
         else [_study_row(values, extras, i, place, result, words) for place, i in enumerate(order)]
     )
-    if len(e) > 1:
+    if whole:
         rows += _total_rows(result, extras, words)
     rows = [_placed(row, axis) for row in rows]
+    if predicted:
+        rows = [replace(row, fitted=_diamond(predicted[i], axis)) for row, i in zip(rows, order, strict=True)]
     clipped = any(row.clipped_low or row.clipped_high for row in rows)
     interval_word = INTERVALS.get(result.estimate.kind, "CI")
     if isinstance(result, PooledBayes):
         interval_word = "CI; pooled CrI"  # the studies' own intervals are those printed
+    if predicted:
+        interval_word = "CI"
     label = f"{e.measure.label}, %" if e.measure.axis == "percent" else e.measure.heading
     notes = (
         " ".join(x for x in (heterogeneity(result, words), effect_test(result, words)) if x),
         subgroup_test(result, words),
+        "Pale diamonds: what the moderators predict for each study." if predicted else "",
         legend(clipped, any("NR" in row.effect for row in rows)),
     )
     return ForestLayout(
@@ -200,7 +212,7 @@ def forest_layout(
         weight_heading=words.weight_heading if any(row.weight for row in rows) and len(e) > 1 else "",
         rows=tuple(rows),
         axis=axis,
-        pooled=_inside(axis.position(result.estimate.value)) if len(e) > 1 else NAN,
+        pooled=_inside(axis.position(result.estimate.value)) if whole else NAN,
         favours=arrows if np.isfinite(axis.null) else (),
         footnotes=tuple(x for x in notes if x),
         alt=alt_text(result, values.value),
@@ -320,6 +332,12 @@ def _placed(row: Row, axis: Axis) -> Row:
         clipped_low=bool(a < -1e-9),
         clipped_high=bool(b > 1 + 1e-9),
     )
+
+
+def _diamond(estimate: Estimate, axis: Axis) -> tuple[float, ...]:
+    """Return the ends and the middle of a fitted effect along the axis."""
+    ends = (axis.position(x) for x in (estimate.low, estimate.value, estimate.high))
+    return tuple(float(np.clip(x, 0, 1)) for x in ends)
 
 
 def _inside(fraction: float) -> float:

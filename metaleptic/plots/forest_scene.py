@@ -135,6 +135,10 @@ def _drawing(row: Row, layout: ForestLayout, columns: Columns, y: float, marks: 
         return
     left, right = _at(columns, row.x_low), _at(columns, row.x_high)
     colour = {"study": style.square, "prediction": style.bar}.get(row.kind, style.diamond)
+    if row.fitted:
+        a, x, b = (_at(columns, f) for f in row.fitted)
+        half = 0.34 * style.row
+        marks.append(Shape(((a, y), (x, y - half), (b, y), (x, y + half)), style.bar, "diamond"))
     if row.kind == "study":
         marks.append(Line((left, y), (right, y), colour, 1.0))
         if np.isfinite(row.x):
