@@ -15,7 +15,7 @@ from metaleptic.convert.by_kernel import measure_key
 from metaleptic.convert.count_kernels import TWO_BY_TWO, VARIANCES, policy_named
 from metaleptic.convert.count_kernels import continuity as continuity_of
 from metaleptic.convert.units import check_level
-from metaleptic.errors import OptionError
+from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import find_column, numbers
 from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
@@ -131,6 +131,12 @@ def two_by_two(
             *(cell + add * part for cell, part in zip(cells, (share, share, 2 - share, 2 - share), strict=True))
         )
         se = np.sqrt(np.where(dropped, np.nan, v))
+    if dropped.all():
+        raise DataError(
+            f"{table.source}: no one, or everyone, had the event in both arms of every study ({', '.join(names[:3])}"
+            f'{" ..." if len(names) > 3 else ""}): nothing is said about a ratio. Use measure="RD", or keep such studies by '
+            'double_zero="correct".'
+        )
     routes = Routes(len(table))
     words = MEASURES[measure].scale
     routes.offer(y, np.where(add > 0, np.nan, se), f"{words} from the 2x2 table")

@@ -37,7 +37,11 @@ def mantel_haenszel(cells: FloatArray, measure: str) -> Pair:
         return difference, float(np.sqrt(variance) / weight)
     r, s = (a * d / total, b * c / total) if measure == "OR" else (a * n2 / total, c * n1 / total)
     if r.sum() == 0 or s.sum() == 0:
-        raise NotEstimableError("no study has events that tell the arms apart: the pooled ratio is 0 or infinite.")
+        arm = "arm 1" if r.sum() == 0 else "arm 2"
+        raise NotEstimableError(
+            f"no study has events in {arm} beside patients without in the other: the pooled ratio is 0 or infinite. Use "
+            'model="peto" for odds ratios, measure="RD", or ml.pool_bayes.'
+        )
     effect = float(np.log(r.sum() / s.sum()))
     if measure == "RR":
         spread = (n1 * n2 * (a + c) / total**2 - a * c / total).sum()
