@@ -210,32 +210,32 @@ def forced(path: Path, events: int) -> Path | None:
 
 def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) -> list[Path]:
     rows = len(price)
-    extra = extra_cost(found, events, patients)
+    gaps = gaps_of(found, extra_cost(found, events, patients))
+    every = np.arange(int(found.high.max()) + 1)
     low, high = int(found.low[0]), int(found.high[0])
     cost = np.zeros((rows, high - low + 1))
     survival = np.ones_like(cost)
     row = np.arange(rows)[:, None]
-    back: list[tuple[IntArray, IntArray, int, int]] = []
-    for j, kind in enumerate(found.kind):
-        n = np.arange(low, high + 1)
+    priced = price[:, None, None] if price.any() else None
+    lows, highs = [*found.low.tolist()[1:], 0], [*found.high.tolist()[1:], 0]
+    back: list[tuple[IntArray, FloatArray, int, int]] = []
+    for j, kind in enumerate(found.kind.tolist()):
+        n = every[low : high + 1]
         width = len(n)
         if kind == KNOT:
-            deaths, source = np.zeros((rows, width), dtype=np.int64), np.arange(width) + 0 * row
+            deaths, source = np.zeros((rows, width)), np.arange(width) + 0 * row
             floor, after = low, cost
         else:
-            cost, survival, deaths = fall(cost, survival, n, found, j, price)
-            left = np.concatenate([n] * (cost.shape[1] // width)) - deaths
+            cost, survival, deaths, left = fall(cost, survival, n, found, j, priced)
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor)
-        survival_after = survival[row, source]
-        last = j + 1 == len(found.kind)
-        next_low, next_high = (0, 0) if last else (int(found.low[j + 1]), int(found.high[j + 1]))
-        cost, pick = leave(after, floor, next_low, next_high, found, j, extra)
-        if cost.min(axis=1).max() == np.inf:
-            return []
-        survival = survival_after[row, pick]
-        back.append((source[row, pick], deaths, low, width))
-        low, high = next_low, next_high
+        cost, pick = leave(after, floor, lows[j], highs[j], gaps, j)
+        source = source[row, pick]
+        survival = survival[row, source]
+        back.append((source, deaths, low, width))
+        low, high = lows[j], highs[j]
+    if not np.isfinite(cost[:, 0]).all():
+        return []
     return _trace(back, cost[:, 0], price, found.kind != KNOT)
 
 
@@ -250,35 +250,37 @@ def extra_cost(found: Stages, events: int | None, patients: int) -> float:
 
 
 def fall(
-    cost: FloatArray, survival: FloatArray, n: IntArray, found: Stages, j: int, price: FloatArray
-) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Cost of the deaths that may happen at a stage: all candidates side by side."""
-    level, sd, kind = float(found.level[j]), float(found.sd[j]), found.kind[j]
-    implied = n * np.maximum(1.0 - level / np.maximum(survival, 1e-300), -1.0)
+    cost: FloatArray, survival: FloatArray, n: IntArray, found: Stages, j: int, price: FloatArray | None
+) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
+    """Cost of the deaths that may happen at a stage, survival after them, the deaths and who is left: candidates side by side."""
+    level, sd, kind = float(found.level[j]), float(found.sd[j]), int(found.kind[j])
     deaths = np.zeros((len(cost), _CANDIDATES[kind], len(n)))
     if kind == _LAST:
         deaths[:] = np.minimum(np.append(np.arange(_CANDIDATES[_LAST] - 1), n.max())[:, None], n)
-    elif kind == _DROP:
-        deaths[:, 0] = np.minimum(np.maximum(np.rint(implied), 0), n)
     else:
-        below = np.minimum(np.maximum(np.floor(implied), 0), n)
-        deaths[:, 1], deaths[:, 2] = below, np.minimum(below + 1, n)
-        if kind == _FREE:
-            deaths[:, 3] = np.minimum(n, 1)
-    after = survival[:, None] * (1.0 - deaths / np.maximum(n, 1))
+        implied = n * (1.0 - level / np.maximum(survival, 1e-300))
+        if kind == _DROP:
+            deaths[:, 0] = np.minimum(np.maximum(np.rint(implied), 0), n)
+        else:
+            below = np.minimum(np.maximum(np.floor(implied), 0), n)
+            deaths[:, 1], deaths[:, 2] = below, np.minimum(below + 1, n)
+            if kind == _FREE:
+                deaths[:, 3] = np.minimum(n, 1)
+    after: FloatArray = survival[:, None] * (1.0 - deaths / np.maximum(n, 1))
     if sd < np.inf:
-        miss = (after - level) / sd
-        total = np.minimum(0.5 * miss * miss, _WORST)
+        miss = (after - level) * (np.sqrt(0.5) / sd)
+        miss *= miss
+        total: FloatArray = np.minimum(miss, _WORST)
     else:
-        total = _MOVED * (deaths > 0)
+        total = np.where(deaths > 0, _MOVED, 0.0)
         if kind == _LAST:
             total += _AT_END * np.maximum(deaths - 1, 0)
     total += cost[:, None]
-    if price.any():
-        total += price[:, None, None] * deaths
+    if price is not None:
+        total += price * deaths
+    left: IntArray = (n - deaths).astype(np.int64)
     shape = (len(cost), -1)
-    whole: IntArray = deaths.astype(np.int64).reshape(shape)
-    return total.reshape(shape), after.reshape(shape), whole
+    return total.reshape(shape), after.reshape(shape), deaths.reshape(shape), left.reshape(shape)
 
 
 def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
@@ -295,16 +297,14 @@ def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
     return after.reshape(rows, size), source.reshape(rows, size)
 
 
-def leave(
-    after: FloatArray, floor: int, low: int, high: int, found: Stages, j: int, extra: float
-) -> tuple[FloatArray, IntArray]:
+def leave(after: FloatArray, floor: int, low: int, high: int, gaps: Gaps, j: int) -> tuple[FloatArray, IntArray]:
     """Cheapest censoring from each number left to each number at risk at the next stage."""
     rows, size = after.shape
     width = high - low + 1
     band = floor + size - low
     if band < 1:
         return np.full((rows, width), np.inf), np.zeros((rows, width), dtype=np.int64)
-    penalty = _censoring(found, j, band, extra, alone=width == 1)
+    penalty = gaps.cost(j, band, alone=width == 1)
     band = len(penalty)
     # Row k of the window: numbers left low + k, low + k + 1, ... up to the band.
     padded = np.full((rows, width + band - 1), np.inf)
@@ -320,30 +320,57 @@ def leave(
     return cost, np.minimum(np.maximum(pick + (at - offset), 0), size - 1)
 
 
-def _censoring(found: Stages, j: int, band: int, extra: float, *, alone: bool) -> FloatArray:
-    """Cost of 0, 1, 2 ... censorings after a stage, as far as they are worth a look (``alone``: all, one state follows)."""
-    if found.ticks is None:
-        if j + 1 == len(found.kind):
-            return np.zeros(band)
-        mean = float(found.mean[j])
-        return _censor_cost(band if alone else min(band, int(12 + mean + 8 * np.sqrt(mean + mean * mean / 2))), mean)
-    ticks = int(found.ticks[j])
-    if ticks == 0:
-        return _UNSEEN * np.arange(min(band, 3), dtype=np.float64)
-    c = np.arange(band if alone else min(band, ticks + 40))
-    return np.where(c >= ticks, extra * (c - ticks), np.inf)
+@dataclass(frozen=True, slots=True, eq=False)
+class Gaps:
+    """What 0, 1, 2 ... censorings cost after each stage.
+
+    Without ticks: minus log probability of a negative binomial of shape 2, looser than Poisson, -log(1 + c) + c slope +
+    start; ``reach`` is how many are worth a look. With ticks: no fewer than are drawn, each more at the price ``extra``.
+    """
+
+    ticks: list[int] | None
+    extra: float
+    slope: list[float]
+    start: list[float]
+    reach: list[int]
+    count: FloatArray
+    log: FloatArray
+
+    def cost(self, j: int, band: int, *, alone: bool) -> FloatArray:
+        """Return the costs of up to ``band`` censorings (``alone``: of all, as one state follows)."""
+        if self.ticks is None:
+            if j + 1 == len(self.slope):
+                return np.zeros(band)
+            size = band if alone else min(band, self.reach[j])
+            found: FloatArray = self.count[:size] * self.slope[j]
+            found -= self.log[:size]
+            found += self.start[j]
+            return found
+        ticks = self.ticks[j]
+        if ticks == 0:
+            return _UNSEEN * self.count[: min(band, 3)]
+        c = self.count[: band if alone else min(band, ticks + 40)]
+        return np.where(c >= ticks, self.extra * (c - ticks), np.inf)
 
 
-def _censor_cost(band: int, mean: float) -> FloatArray:
-    """Minus log probability of c censorings in a gap: negative binomial of shape 2, looser than Poisson."""
-    c = np.arange(band, dtype=np.float64)
+def gaps_of(found: Stages, extra: float) -> Gaps:
+    """Prepare the costs of censorings of all gaps at once."""
+    count = np.arange(int(found.high.max()) + 2, dtype=np.float64)
+    mean = found.mean
     p = 2.0 / (2.0 + mean)
-    cost: FloatArray = -np.log1p(c) - c * np.log1p(-p) - 2.0 * np.log(p)
-    return cost
+    return Gaps(
+        None if found.ticks is None else found.ticks.tolist(),
+        extra,
+        (-np.log1p(-p)).tolist(),
+        (-2.0 * np.log(p)).tolist(),
+        (12 + mean + 8 * np.sqrt(mean + mean * mean / 2)).astype(np.int64).tolist(),
+        count,
+        np.log1p(count),
+    )
 
 
 def _trace(
-    back: list[tuple[IntArray, IntArray, int, int]], cost: FloatArray, price: FloatArray, may_die: NDArray[np.bool_]
+    back: list[tuple[IntArray, FloatArray, int, int]], cost: FloatArray, price: FloatArray, may_die: NDArray[np.bool_]
 ) -> list[Path]:
     rows, count = len(price), len(back)
     deaths = np.zeros((rows, count), dtype=np.int64)
