@@ -319,17 +319,17 @@ MODELS = {
     "robust": Simulated("36 models averaged", ("an effect", "heterogeneity", "publication bias"), robust, 200),
     "t, sampled": Simulated("Student t random effects, sampled", FOUR, drawn("t"), 150, True),
     "selection, sampled": Simulated("selected results, sampled", (*FOUR, "omega"), selected, 150, True),
-    "outliers, sampled": Simulated("usual and outlying studies, sampled", (*FOUR, "wide", "share"), outlying, 60, True),
-    "regression, sampled": Simulated("meta-regression, sampled", COEFFICIENTS, regressed(None), 30, True),
-    "ridge, sampled": Simulated("meta-regression, ridge prior, sampled", COEFFICIENTS, regressed(RIDGE), 30, True),
+    "outliers, sampled": Simulated("usual and outlying studies, sampled", (*FOUR, "wide", "share"), outlying, 100, True),
+    "regression, sampled": Simulated("meta-regression, sampled", COEFFICIENTS, regressed(None), 100, True),
+    "ridge, sampled": Simulated("meta-regression, ridge prior, sampled", COEFFICIENTS, regressed(RIDGE), 100, True),
     "horseshoe, sampled": Simulated(
-        "meta-regression, horseshoe prior, sampled", COEFFICIENTS, regressed(HORSESHOE), 30, True
+        "meta-regression, horseshoe prior, sampled", COEFFICIENTS, regressed(HORSESHOE), 80, True
     ),
-    "outcomes, sampled": Simulated("two correlated outcomes, sampled", OUTCOMES, two_outcomes, 30, True),
-    "normal-normal, sampled": Simulated("normal-normal, sampled", FOUR, drawn("normal-normal"), 30, True),
-    "binomial-normal, sampled": Simulated("binomial-normal, sampled", FOUR, drawn("binomial-normal"), 30, True),
-    "beta-binomial, sampled": Simulated("beta-binomial, sampled", FOUR, drawn("beta-binomial"), 30, True),
-    "poisson-normal, sampled": Simulated("Poisson-normal, sampled", FOUR, drawn("poisson-normal"), 30, True),
+    "outcomes, sampled": Simulated("two correlated outcomes, sampled", OUTCOMES, two_outcomes, 320, True),
+    "normal-normal, sampled": Simulated("normal-normal, sampled", FOUR, drawn("normal-normal"), 100, True),
+    "binomial-normal, sampled": Simulated("binomial-normal, sampled", FOUR, drawn("binomial-normal"), 100, True),
+    "beta-binomial, sampled": Simulated("beta-binomial, sampled", FOUR, drawn("beta-binomial"), 100, True),
+    "poisson-normal, sampled": Simulated("Poisson-normal, sampled", FOUR, drawn("poisson-normal"), 100, True),
 }
 
 
