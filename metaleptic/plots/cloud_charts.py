@@ -7,6 +7,7 @@ import numpy as np
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.chart import Area, Chart, ChartAxis, Dots, Path, Words, effect_axis, strip, upright_axis
 from metaleptic.plots.styles import Style
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.multiverse import Multiverse
@@ -54,6 +55,8 @@ def _of_all(record: AllSubsets) -> tuple[float, float]:
     if isinstance(fit, PooledBayes):
         return fit.mu.median, fit.tau.median
     at = fit.names.index(record.term) if isinstance(fit, Regression) else 0
+    if isinstance(fit, Multilevel):
+        return float(fit.beta[fit.design.names.index(record.term) if record.term else 0]), fit.tau.value
     return float(fit.beta[at]), fit.i2 if record.spread is record.i2 else float(np.sqrt(fit.tau2))
 
 

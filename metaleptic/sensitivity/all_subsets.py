@@ -12,12 +12,13 @@ from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.measures import same
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression_result import Regression
-from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.leave_out_coefficients import main_coefficient
 from metaleptic.sensitivity.mixture import two_groups
+from metaleptic.sensitivity.multilevel_influence import units_of
 from metaleptic.sensitivity.subset_fits import refuse_others
-from metaleptic.sensitivity.subset_models import estimable, most_by_default, subset_columns
+from metaleptic.sensitivity.subset_models import AnyFit, estimable, most_by_default, subset_columns
 from metaleptic.sensitivity.subset_sums import masks_of
 from metaleptic.sensitivity.words import listed, with_small_letter
 from metaleptic.types import BoolArray, FloatArray, Measure, frozen_array
@@ -35,8 +36,8 @@ class AllSubsets:
 
     Attributes
     ----------
-    fit : Pooled, PooledBayes or Regression
-        The result with all studies.
+    fit : Pooled, PooledBayes, Regression or Multilevel
+        The result with all studies; of a multilevel fit read "effects" for "studies".
     code : ndarray of int, shape (m,)
         The subset as binary digits, the first study the highest; empty above 62 studies (``contains`` still answers).
     k : ndarray of shape (m,)
@@ -62,7 +63,7 @@ class AllSubsets:
         Subsets that are not among the rows because the model cannot be fitted to them.
     """
 
-    fit: Pooled | PooledBayes | Regression
+    fit: AnyFit
     code: IntArray
     k: FloatArray
     estimate: FloatArray
@@ -81,7 +82,8 @@ class AllSubsets:
     @property
     def term(self) -> str:
         """The coefficient that ``estimate`` is; "" for the pooled effect."""
-        return self.fit.names[main_coefficient(self.fit.names)] if isinstance(self.fit, Regression) else ""
+        names = self.fit.design.names if isinstance(self.fit, Regression | Multilevel) else ()
+        return names[main_coefficient(names)] if len(names) > 1 or isinstance(self.fit, Regression) else ""
 
     @property
     def measure(self) -> Measure:
@@ -95,6 +97,11 @@ class AllSubsets:
         """Heterogeneity of each subset: I2 in percent, or tau for models without I2."""
         return self.i2 if np.isfinite(self.i2).any() else frozen_array(np.sqrt(self.tau2))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of what is in or out; effects of one study with their rows."""
+        return units_of(self.fit, None)[1] if isinstance(self.fit, Multilevel) else self.fit.effects.study
+
     def contains(self, study: str) -> BoolArray:
         """Say of every subset whether it holds a study.
 
@@ -103,9 +110,9 @@ class AllSubsets:
         OptionError
             If there is no such study.
         """
-        if study not in self.fit.effects.study:
+        if study not in self.names:
             raise OptionError(f"there is no study '{study}'.")
-        i = self.fit.effects.study.index(study)
+        i = self.names.index(study)
         found: BoolArray = (self.packed[:, i // 8] >> (7 - i % 8)) & 1 == 1
         return found
 
@@ -115,7 +122,7 @@ class AllSubsets:
         if not self.separation > APART:
             return ()
         order = np.argsort(-np.abs(self.presence))
-        return tuple(self.fit.effects.study[i] for i in order if abs(self.presence[i]) > SPLITS)
+        return tuple(self.names[i] for i in order if abs(self.presence[i]) > SPLITS)
 
     @property
     def sentence(self) -> str:
@@ -149,18 +156,16 @@ class AllSubsets:
         return self.sentence
 
 
-def all_subsets(
-    fit: Pooled | PooledBayes | Regression, *, most: int | None = None, seed: int | None = None, smallest: int = 1
-) -> AllSubsets:
+def all_subsets(fit: AnyFit, *, most: int | None = None, seed: int | None = None, smallest: int = 1) -> AllSubsets:
     """Pool every subset of the studies, to see whether outliers or subgroups hide behind the pooled effect.
 
     Parameters
     ----------
-    fit : Pooled, PooledBayes or Regression
-        From ``ml.pool`` with or without moderators, or ``ml.pool_bayes``; its model and estimator of tau2 are used.
+    fit : Pooled, PooledBayes, Regression or Multilevel
+        From ``ml.pool`` with or without moderators, ``ml.pool_bayes`` or ``ml.pool_multilevel`` (subsets of effects); its model and estimator of tau2 are used.
     most : int, optional
         With more subsets than this, so many random ones are taken: 1,048,576 by default, 100,000 with moderators, 1,000 for
-        models of counts and posteriors, which are fitted one by one.
+        models of counts, posteriors and multilevel fits, which are fitted one by one.
     seed : int, optional
         Seed of the sample; 1 by default, so that the same call gives the same cloud.
     smallest : int, default 1
@@ -191,7 +196,7 @@ def all_subsets(
     >>> len(found.k), found.splitting
     (63, ('F',))
     """
-    if not isinstance(fit, PooledBayes | Regression):
+    if not isinstance(fit, PooledBayes | Regression | Multilevel):
         fit = refuse_others(fit, "all_subsets")
     if isinstance(fit, Regression) and fit.model not in ("random", "common"):
         raise OptionError(f'all_subsets with moderators is made for model="random" and "common", not "{fit.model}".')

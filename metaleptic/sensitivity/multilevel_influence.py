@@ -169,6 +169,11 @@ def without(fit: Multilevel, keep: IntArray) -> tuple[Solved, FloatArray] | None
     return None if solved is None else (solved, theta)
 
 
+def between_variance(fit: Multilevel, rows: IntArray, theta: FloatArray) -> float:
+    """Return the variance of true effects at these parameters, all random terms together, averaged over effects."""
+    return float(np.mean((_total_variance(fit.state.problem, theta) - fit.effects.v)[rows]))
+
+
 def built_without(b: Built, keep: IntArray) -> Built:
     """Return a random term for some of the effects."""
     loading = b.term.loading

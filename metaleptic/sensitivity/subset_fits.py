@@ -63,7 +63,7 @@ def what_to_do(fit: object) -> str:
         "Effects": "Make it first with ml.pool(effects).",
         "Regression": f"ml.leave_one_out, ml.cumulative, ml.influence, ml.residuals and ml.baujat take fits with moderators; for this one {pooled}.",
         "RegressionBayes": f"ml.leave_one_out and ml.cumulative take Bayesian fits with moderators; for this one {pooled}.",
-        "Multilevel": f"ml.leave_one_out, ml.cumulative, ml.influence and ml.multilevel_influence take multilevel fits; for this one {pooled}.",
+        "Multilevel": f"ml.leave_one_out, ml.cumulative, ml.all_subsets, ml.influence and ml.multilevel_influence take multilevel fits; for this one {pooled}.",
         "PooledBayes": "ml.leave_one_out, ml.influence, ml.cumulative, ml.multiverse(fit.effects), ml.prior_sensitivity and ml.loo say how robust "
         "a Bayesian fit is; for this one pool the same effects by ml.pool(fit.effects).",
         "Subgroups": "Take the pooled result inside it: .overall, or one of .groups.",

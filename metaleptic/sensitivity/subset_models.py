@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from metaleptic.bayes.result import PooledBayes
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression import fit_regression
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.leave_one_out_bayes import posterior_subsets
 from metaleptic.sensitivity.leave_out_coefficients import main_coefficient
+from metaleptic.sensitivity.multilevel_influence import between_variance, without
 from metaleptic.sensitivity.subset_fits import fit_subsets
 from metaleptic.sensitivity.subset_sums import subset_estimates
 from metaleptic.types import BoolArray, FloatArray
 
+AnyFit = Pooled | PooledBayes | Regression | Multilevel
 BY_SUMS = ("", "DL", "REML", "ML")
 MOST = 1 << 20
 MOST_WITH_MODERATORS = 100_000
@@ -21,22 +24,25 @@ MOST_ONE_BY_ONE = 1_000
 FULL_RANK = 1e-10  # smallest over largest eigenvalue of X'X of a subset, columns orthonormal over all studies
 
 
-def one_by_one(fit: Pooled | PooledBayes | Regression) -> bool:
+def one_by_one(fit: AnyFit) -> bool:
     """Whether the model has no kernel for many subsets at once."""
-    return isinstance(fit, PooledBayes) or (isinstance(fit, Pooled) and fit.model not in ("random", "common"))
+    return isinstance(fit, PooledBayes | Multilevel) or (
+        isinstance(fit, Pooled) and fit.model not in ("random", "common")
+    )
 
 
-def most_by_default(fit: Pooled | PooledBayes | Regression) -> int:
+def most_by_default(fit: AnyFit) -> int:
     """Return how many subsets are fitted in seconds."""
     if one_by_one(fit):
         return MOST_ONE_BY_ONE
     return MOST_WITH_MODERATORS if isinstance(fit, Regression) else MOST
 
 
-def estimable(fit: Pooled | PooledBayes | Regression, keep: FloatArray) -> BoolArray:
+def estimable(fit: AnyFit, keep: FloatArray) -> BoolArray:
     """Say in which subsets (rows of 0 and 1) the coefficients can be estimated, with a degree of freedom left."""
     if not isinstance(fit, Regression):
-        return np.ones(len(keep), dtype=bool)
+        some: BoolArray = np.add.reduce(keep, axis=-1) > (1 if isinstance(fit, Multilevel) else 0)
+        return some
     q = np.linalg.qr(np.asarray(fit.design.matrix))[0]
     size = np.linalg.eigvalsh(np.einsum("mi,ij,ik->mjk", keep, q, q, optimize=True))
     full = size[:, 0] > FULL_RANK * size[:, -1]
@@ -44,10 +50,12 @@ def estimable(fit: Pooled | PooledBayes | Regression, keep: FloatArray) -> BoolA
     return can
 
 
-def subset_columns(fit: Pooled | PooledBayes | Regression, keep: FloatArray) -> dict[str, FloatArray]:
+def subset_columns(fit: AnyFit, keep: FloatArray) -> dict[str, FloatArray]:
     """Return estimate and heterogeneity of each subset; of a regression the coefficient that is told, of a posterior its median."""
     if isinstance(fit, Regression):
         return _with_moderators(fit, keep)
+    if isinstance(fit, Multilevel):
+        return _multilevel(fit, keep)
     if isinstance(fit, Pooled) and not one_by_one(fit) and fit.tau2_method in BY_SUMS:
         return subset_estimates(fit.effects.y, fit.effects.v, keep, fit.tau2_method or None)
     f = posterior_subsets(fit, keep > 0) if isinstance(fit, PooledBayes) else fit_subsets(fit, keep > 0)
@@ -59,3 +67,17 @@ def _with_moderators(fit: Regression, keep: FloatArray) -> dict[str, FloatArray]
     f = fit_regression(e.y, e.v, np.asarray(fit.design.matrix), tau2=fit.tau2_method or None, test="z", keep=keep)
     beta = f.beta[..., main_coefficient(fit.names)]
     return {"k": np.add.reduce(keep, axis=-1), "estimate": beta, "tau2": f.tau2, "q": f.q, "i2": f.i2, "h2": f.h2}
+
+
+def _multilevel(fit: Multilevel, keep: FloatArray) -> dict[str, FloatArray]:
+    """Climb again for each subset of effects: the coefficient that is told, and the mean variance of true effects."""
+    found = np.full((len(keep), 2), np.nan)
+    at = main_coefficient(fit.design.names)
+    for row, chosen in zip(found, keep > 0, strict=True):
+        again = without(fit, np.flatnonzero(chosen))
+        if again is not None:
+            row[:] = again[0].beta[at], between_variance(fit, np.flatnonzero(chosen), again[1])
+    nothing = np.full(len(keep), np.nan)
+    return {"k": np.add.reduce(keep, axis=-1), "estimate": found[:, 0], "tau2": found[:, 1]} | dict.fromkeys(
+        ("q", "i2", "h2"), nothing
+    )

@@ -319,7 +319,9 @@ MODELS = {
     "robust": Simulated("36 models averaged", ("an effect", "heterogeneity", "publication bias"), robust, 200),
     "t, sampled": Simulated("Student t random effects, sampled", FOUR, drawn("t"), 150, True),
     "selection, sampled": Simulated("selected results, sampled", (*FOUR, "omega"), selected, 150, True),
-    "outliers, sampled": Simulated("usual and outlying studies, sampled", (*FOUR, "wide", "share"), outlying, 100, True),
+    "outliers, sampled": Simulated(
+        "usual and outlying studies, sampled", (*FOUR, "wide", "share"), outlying, 100, True
+    ),
     "regression, sampled": Simulated("meta-regression, sampled", COEFFICIENTS, regressed(None), 100, True),
     "ridge, sampled": Simulated("meta-regression, ridge prior, sampled", COEFFICIENTS, regressed(RIDGE), 100, True),
     "horseshoe, sampled": Simulated(

@@ -101,7 +101,7 @@ def test_what_is_refused_says_what_to_do():
     effects = _bcg()
     multilevel = ml.pool_multilevel(effects, random="~ 1 | study")
     with pytest.raises(OptionError, match=r"ml\.cumulative"):
-        ml.all_subsets(multilevel)
+        ml.trim_and_fill(multilevel)
     with pytest.raises(OptionError, match="p_curve takes effects or a pooled result"):
         ml.p_curve(multilevel)
     for ask in (ml.small_study, ml.rank_test, ml.henmi_copas, ml.fail_safe_n, ml.pet_peese):
@@ -160,3 +160,24 @@ def test_share_of_settings_of_a_posterior():
     counts = ml.pool_bayes(ml.proportions(PROPORTIONS, events="x"), model="beta-binomial")
     with pytest.raises(OptionError, match="exact posterior of normal random effects"):
         ml.proportion_beyond(counts, 0.3)
+
+
+def test_subsets_of_a_multilevel_fit_are_its_model_fitted_to_them():
+    """Every subset of at least two effects; the estimate and tau are those of the model fitted to the subset itself."""
+    y, study = [0.1, 0.2, 0.15, 0.12, 0.18, 2.0, 0.1], list("AABBCDD")
+    e = ml.effects(y, [0.02] * 7, study=study, measure="MD", columns={"x": [0, 1, 0, 1, 0, 1, 1]})
+    fit = ml.pool_multilevel(e, random="~ 1 | study")
+    found = ml.all_subsets(fit)
+    assert len(found.k) == 2**7 - 1 - 7
+    assert found.splitting == ("D (row 6)",)
+    for code in (0b1101101, 0b0111011):
+        rows = [i for i in range(7) if code >> (6 - i) & 1]
+        again = ml.pool_multilevel(e.take(rows), random="~ 1 | study")
+        at = list(found.code).index(code)
+        assert found.estimate[at] == pytest.approx(again.beta[0], abs=1e-6)
+        assert np.sqrt(found.tau2[at]) == pytest.approx(again.tau.value, abs=1e-5)
+    assert found.contains("A (row 1)").sum() == 2**6 - 1
+    assert ml.plot(found).layout is not None
+    moderated = ml.all_subsets(ml.pool_multilevel(e, random="~ 1 | study", moderators="~ x"), most=40)
+    assert moderated.term == "x"
+    assert ml.plot(moderated).layout is not None
