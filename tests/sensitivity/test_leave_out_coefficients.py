@@ -89,4 +89,4 @@ def test_others_say_where_to_go() -> None:
     with pytest.raises(OptionError, match="fit from which it was made"):
         ml.leave_one_out(ml.robust(ml.pool(E), cluster="dose"))  # type: ignore[call-overload]
     with pytest.raises(OptionError, match="multilevel_influence"):
-        ml.all_subsets(ml.pool_multilevel(E, random="~ 1 | lab"))  # type: ignore[arg-type]
+        ml.trim_and_fill(ml.pool_multilevel(E, random="~ 1 | lab"))  # type: ignore[arg-type]
