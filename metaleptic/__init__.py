@@ -84,9 +84,9 @@ if TYPE_CHECKING:
     from metaleptic.pooling.contrasts import contrasts as contrasts
     from metaleptic.pooling.contrasts import vif as vif
     from metaleptic.pooling.location_scale import location_scale as location_scale
+    from metaleptic.pooling.location_scale_result import LocationScale as LocationScale
     from metaleptic.pooling.medians import PooledMedian as PooledMedian
     from metaleptic.pooling.medians import pool_medians as pool_medians
-    from metaleptic.pooling.methods_sentence import methods_sentence as methods_sentence
     from metaleptic.pooling.multilevel.profile import profile_interval as profile_interval
     from metaleptic.pooling.multilevel.result import Multilevel as Multilevel
     from metaleptic.pooling.multilevel.verb import pool_multilevel as pool_multilevel
@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from metaleptic.reconstruction.result import Reconstruction as Reconstruction
     from metaleptic.reconstruction.table import reconstruct_table as reconstruct_table
     from metaleptic.reconstruction.table_result import TableReconstruction as TableReconstruction
+    from metaleptic.reporting.methods_sentence import methods_sentence as methods_sentence
     from metaleptic.reporting.report import report as report
     from metaleptic.sensitivity.all_subsets import all_subsets as all_subsets
     from metaleptic.sensitivity.baujat import baujat as baujat
@@ -154,6 +155,7 @@ _HOME = {
     "robust": "pooling.robust",
     "Robust": "pooling.robust",
     "pool_multilevel": "pooling.multilevel.verb",
+    "LocationScale": "pooling.location_scale_result",
     "Multilevel": "pooling.multilevel.result",
     "Contrast": "patients",
     "Curve": "patients",
@@ -235,7 +237,7 @@ _HOME = {
     "curve_hazard_ratio": "convert.curve_hazard_ratio",
     "survival_summary": "convert.summary_curve",
     "restricted_means": "convert.estimates",
-    "methods_sentence": "pooling.methods_sentence",
+    "methods_sentence": "reporting.methods_sentence",
     "pool": "pooling.pool",
     "OutcomesBayes": "bayes.pool_bayes_outcomes",
     "pool_bayes": "bayes.pool_bayes",

@@ -11,6 +11,7 @@ from metaleptic.bayes.sampled_regression import SampledRegression
 from metaleptic.plots.extra_columns import ExtraColumn
 from metaleptic.plots.styles import Style
 from metaleptic.plots.wording import INTERVALS, level, with_interval
+from metaleptic.pooling.location_scale_result import LocationScale
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.predict import predict
 from metaleptic.pooling.regression_result import Regression
@@ -33,7 +34,7 @@ class Moderated:
 
 def moderated(fit: object) -> Moderated | None:
     """Return what a forest plot shows of a fit with moderators; None for any other object."""
-    if isinstance(fit, Regression) or (isinstance(fit, Multilevel) and fit.design.matrix.shape[1] > 1):
+    if isinstance(fit, Regression | LocationScale) or (isinstance(fit, Multilevel) and fit.design.matrix.shape[1] > 1):
         found, m = predict(fit), fit.effects.measure
         low, high = m.printed_bounds(found.low, found.high)
         fitted = _estimates(m.to_printed(found.y), low, high, fit.level, "confidence")
@@ -47,13 +48,14 @@ def moderated(fit: object) -> Moderated | None:
 
 
 def _of(
-    fit: Regression | Multilevel | RegressionBayes | SampledRegression,
+    fit: Regression | LocationScale | Multilevel | RegressionBayes | SampledRegression,
     weights: FloatArray,
     fitted: tuple[Estimate, ...],
 ) -> Moderated:
     nan = float("nan")
     nothing = Estimate(nan, nan, nan, fit.level, fitted[0].kind)
-    return Moderated(fit.effects, nothing, None, fit.tau, frozen_array(weights), fit.method, fit.provenance, fitted)
+    tau = nothing if isinstance(fit, LocationScale) else fit.tau  # a location-scale model has a tau for each study
+    return Moderated(fit.effects, nothing, None, tau, frozen_array(weights), fit.method, fit.provenance, fitted)
 
 
 def _estimates(value: FloatArray, low: FloatArray, high: FloatArray, level: float, kind: str) -> tuple[Estimate, ...]:

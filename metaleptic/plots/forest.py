@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
     from metaleptic.bayes.regression_result import RegressionBayes
     from metaleptic.bayes.sampled_regression import SampledRegression
-    from metaleptic.pooling.regression_result import Regression
+    from metaleptic.pooling.location_scale_result import LocationScale
+from metaleptic.pooling.regression_result import Regression
 
 PAGE = 7.2  # inches: the width of a printed page's text
 
 
 def forest(
-    result: Result | Regression | RegressionBayes | SampledRegression,
+    result: Result | Regression | LocationScale | RegressionBayes | SampledRegression,
     *,
     columns: Sequence[str] | Mapping[str, str] | None = None,
     sort: str | None = None,

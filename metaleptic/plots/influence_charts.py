@@ -185,13 +185,23 @@ def shrinkage_chart(record: Shrinkage, style: Style) -> Chart:
         Path(((float(x.at(a)), r), (float(x.at(b)), r)), "main", 1.0)
         for a, b, r in zip(record.low, record.high, rows, strict=True)
     ]
-    paths.insert(
-        0, Path(((float(x.at(np.mean(record.fit.beta[0]))), 0.0), (float(x.at(record.fit.beta[0])), 1.0)), dashed=True)
-    )
+    fitted, one = record.effect - record.deviation, len(np.unique(np.round(record.effect - record.deviation, 10))) == 1
+    if one:
+        paths.insert(0, Path(((float(x.at(fitted[0])), 0.0), (float(x.at(fitted[0])), 1.0)), dashed=True))
+    else:
+        tick = 0.4 / k
+        paths += [
+            Path(((float(x.at(f)), r - tick), (float(x.at(f)), r + tick)), dashed=True)
+            for f, r in zip(fitted, rows, strict=True)
+        ]
     dots = [Dots((float(x.at(v)), r), role="muted", hollow=True) for v, r in zip(e.y, rows, strict=True)]
     dots += [Dots((float(x.at(v)), r)) for v, r in zip(record.effect, rows, strict=True)]
     stripes = tuple(Area(strip(0.0, 1.0, 1 - (i + 1) / k, 1 - i / k), "stripe") for i in range(0, k, 2))
-    legend = (("muted", "ring", "as printed"), ("main", "dot", "true effect, estimated"), ("line", "dash", "pooled"))
+    legend = (
+        ("muted", "ring", "as printed"),
+        ("main", "dot", "true effect, estimated"),
+        ("line", "dash", "pooled" if one else "fitted"),
+    )
     return Chart(
         "Shrinkage plot",
         x,

@@ -9,6 +9,7 @@ import numpy as np
 from metaleptic.design import Design
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.pooling.count_data import COUNT_MODELS
+from metaleptic.pooling.location_scale_result import LocationScale
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import Effects, FloatArray, frozen_array
@@ -16,11 +17,18 @@ from metaleptic.types import Effects, FloatArray, frozen_array
 BY_COEFFICIENTS = frozenset(
     {"predict", "contrasts", "vif", "compare"}
 )  # verbs that need no refit: any likelihood will do
+REFUSED = (
+    "{verb} takes a random- or common-effect fit of several studies with weights 1 / (v + tau2), not {what}. "
+    "Make one with ml.pool(effects)."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anatomy:
-    """Numbers of a fit: effects, design, coefficients with covariance and df, tau2 and how it was estimated."""
+    """Numbers of a fit: effects, design, coefficients with covariance and df, tau2 and how it was estimated.
+
+    ``spread`` is the design of log tau2; None where there is one tau2.
+    """
 
     effects: Effects
     design: Design
@@ -32,6 +40,7 @@ class Anatomy:
     test: str
     level: float
     model: str = "random"
+    spread: FloatArray | None = None
 
     @property
     def x(self) -> FloatArray:
@@ -44,11 +53,13 @@ class Anatomy:
         return np.asarray(self.x @ self.beta)
 
 
-def anatomy(fit: Pooled | Regression, verb: str) -> Anatomy:
+def anatomy(fit: Pooled | Regression | LocationScale, verb: str) -> Anatomy:
     """Return the numbers of a normal-normal fit of several studies; other results are refused by name of the verb."""
-    ready = isinstance(fit, Pooled | Regression) and (
-        fit.model in ("random", "common") or (fit.model in COUNT_MODELS and verb in BY_COEFFICIENTS)
-    )
+    if isinstance(fit, LocationScale) and verb in BY_COEFFICIENTS:
+        return _of_location(fit)
+    if not isinstance(fit, Pooled | Regression):
+        raise OptionError(REFUSED.format(verb=verb, what=type(fit).__name__))
+    ready = fit.model in ("random", "common") or (fit.model in COUNT_MODELS and verb in BY_COEFFICIENTS)
     if ready and isinstance(fit, Regression):
         design = fit.design
     elif ready and fit.k > 1:
@@ -57,11 +68,7 @@ def anatomy(fit: Pooled | Regression, verb: str) -> Anatomy:
     elif ready:
         raise NotEstimableError(f"{verb} needs at least 2 studies; there is 1.")
     else:
-        what = f'a fit of model "{fit.model}"' if isinstance(fit, Pooled | Regression) else type(fit).__name__
-        raise OptionError(
-            f"{verb} takes a random- or common-effect fit of several studies with weights 1 / (v + tau2), not {what}. "
-            "Make one with ml.pool(effects)."
-        )
+        raise OptionError(REFUSED.format(verb=verb, what=f'a fit of model "{fit.model}"'))
     return Anatomy(
         effects=fit.effects,
         design=design,
@@ -74,3 +81,11 @@ def anatomy(fit: Pooled | Regression, verb: str) -> Anatomy:
         level=fit.level,
         model=fit.model,
     )
+
+
+def _of_location(fit: LocationScale) -> Anatomy:
+    """Return the numbers of the part of a location-scale model that tells of the effect."""
+    x, z = fit.designs
+    c = fit.location
+    numbers = (c.beta, c.cov, fit.df, float("nan"), fit.tau2_method, fit.test, fit.level)
+    return Anatomy(fit.effects, x, *numbers, spread=z.matrix)

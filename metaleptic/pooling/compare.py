@@ -10,10 +10,12 @@ from scipy import special
 from metaleptic.errors import DataError, OptionError
 from metaleptic.pooling.anatomy import Anatomy, anatomy
 from metaleptic.pooling.information import Criteria
+from metaleptic.pooling.location_scale_result import LocationScale
 from metaleptic.pooling.multilevel.likelihood_ratio import likelihood_ratio
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled, format_p
+from metaleptic.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,15 @@ class Comparison:
         return "\n".join([*lines, self.note] if self.note else lines)
 
 
-def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regression | Multilevel) -> Comparison:
+AnyFit = Pooled | Regression | LocationScale | Multilevel
+
+
+def compare(larger: AnyFit, smaller: AnyFit) -> Comparison:
     """Test whether the larger of two nested models describes the studies better than chance would have it.
 
     Parameters
     ----------
-    larger, smaller : Pooled, Regression or Multilevel
+    larger, smaller : Pooled, Regression, LocationScale or Multilevel
         Two fits of the same effects, one a special case of the other (in either order). Models that differ in moderators must be
         fitted by maximum likelihood (``tau2="ML"``, ``method="ML"``): restricted likelihoods of different designs cannot
         be compared. To test a variance of a multilevel model hold it: ``sigma2=[0, None]``.
@@ -89,6 +94,10 @@ def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regressi
     """
     if getattr(larger, "parameters", 0) < getattr(smaller, "parameters", 0):
         larger, smaller = smaller, larger
+    if LocationScale in {type(larger), type(smaller)} and not getattr(smaller, "tau2_method", ""):
+        raise OptionError(
+            "compare a location-scale model with a random-effects model of the same effects, or another location-scale model."
+        )
     if isinstance(larger, Multilevel) or isinstance(smaller, Multilevel):
         r = likelihood_ratio(larger, smaller)
         return Comparison(r.statistic, r.df, r.p, r.larger, r.smaller, np.nan, r.note, r.p_boundary)
@@ -110,6 +119,8 @@ def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regressi
     _check_likelihoods(a, b, same_design)
     statistic = max(0.0, 2 * (larger.loglik - smaller.loglik))
     p = float(special.chdtrc(df, statistic))
+    if a.spread is not None:
+        return Comparison(statistic, df, p, larger.criteria, smaller.criteria, np.nan, "")
     only_tau2 = same_design and not b.tau2_method
     r2 = 100 * max(0.0, 1 - a.tau2 / b.tau2) if b.tau2_method and b.tau2 > 0 and a.tau2_method else np.nan
     half = p / 2 if only_tau2 else np.nan
@@ -121,7 +132,7 @@ def compare(larger: Pooled | Regression | Multilevel, smaller: Pooled | Regressi
 
 def _check_likelihoods(a: Anatomy, b: Anatomy, same_design: bool) -> None:
     methods = {a.tau2_method, b.tau2_method} - {""}
-    if not same_design and not _within(a, b):
+    if not (same_design or _within(a.x, b.x)) or not _spread_within(a, b):
         raise OptionError("the models are not nested: the smaller one has moderators that the larger one lacks.")
     if methods == {"ML"}:
         return
@@ -135,7 +146,13 @@ def _check_likelihoods(a: Anatomy, b: Anatomy, same_design: bool) -> None:
     )
 
 
-def _within(a: Anatomy, b: Anatomy) -> bool:
+def _within(a: FloatArray, b: FloatArray) -> bool:
     """Whether the columns of the smaller design lie in the space of the larger one."""
-    q = np.linalg.qr(a.x)[0]
-    return bool(np.allclose(q @ (q.T @ b.x), b.x, atol=1e-8 * float(np.abs(b.x).max())))
+    q = np.linalg.qr(a)[0]
+    return bool(np.allclose(q @ (q.T @ b), b, atol=1e-8 * float(np.abs(b).max())))
+
+
+def _spread_within(a: Anatomy, b: Anatomy) -> bool:
+    """Ask the same of the moderators of the between-study variance; one tau2 for all is an intercept."""
+    one = np.ones((len(a.effects), 1))
+    return _within(one if a.spread is None else a.spread, one if b.spread is None else b.spread)

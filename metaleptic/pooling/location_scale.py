@@ -5,7 +5,6 @@ y_i ~ N(x_i'b, v_i + exp(z_i'a)). Source: Viechtbauer W, López-López JA. Res S
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,84 +13,16 @@ from scipy import optimize, special
 from metaleptic.convert.units import check_level
 from metaleptic.design import Design, design_of
 from metaleptic.errors import NotEstimableError, OptionError
-from metaleptic.frames import to_frame
-from metaleptic.pooling.information import Criteria, criteria
+from metaleptic.pooling.information import criteria
+from metaleptic.pooling.location_scale_result import Coefficients, LocationScale
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression import WaldTest, wald_test, well_scaled
 from metaleptic.pooling.residual_heterogeneity import weighted_fit
-from metaleptic.pooling.result import format_p
 from metaleptic.provenance import provenance
-from metaleptic.types import Effects, FloatArray, Provenance, frozen_array
+from metaleptic.types import Effects, FloatArray, frozen_array
 
 STARTS = (-6.0, -4.0, -2.0, 0.0, 2.0)  # log tau2 / typical variance from which the search begins
 FLAT = -25.0  # log tau2 relative to the variances below which the between-study variance is zero
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Coefficients:
-    """Coefficients of one part of the model: estimate, standard error, interval, test."""
-
-    names: tuple[str, ...]
-    beta: FloatArray
-    cov: FloatArray
-    se: FloatArray
-    low: FloatArray
-    high: FloatArray
-    statistic: FloatArray
-    p: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LocationScale:
-    """How the mean effect and the spread between studies change with moderators.
-
-    Attributes
-    ----------
-    location, scale : Coefficients
-        Coefficients of the effect, and of the logarithm of the between-study variance.
-    tau2 : ndarray of shape (k,)
-        Between-study variance at each study's moderators.
-    qm, qs : WaldTest
-        Tests of the moderators of the effect and of the spread (all but the intercepts).
-    loglik : float
-        Log-likelihood (restricted for REML).
-    criteria : Criteria
-        AIC, AICc, BIC.
-    """
-
-    effects: Effects
-    location: Coefficients
-    scale: Coefficients
-    tau2: FloatArray
-    qm: WaldTest
-    qs: WaldTest
-    loglik: float
-    criteria: Criteria
-    tau2_method: str
-    test: str
-    level: float
-    provenance: Provenance
-
-    def to_frame(self) -> Any:
-        """Return a row per coefficient of both parts."""
-        columns: dict[str, list[Any]] = {
-            c: [] for c in ("part", "term", "estimate", "se", "low", "high", "statistic", "p")
-        }
-        for part, c in (("effect", self.location), ("log tau2", self.scale)):
-            for i, name in enumerate(c.names):
-                row = (part, name, c.beta[i], c.se[i], c.low[i], c.high[i], c.statistic[i], c.p[i])
-                for column, value in zip(columns.values(), row, strict=True):
-                    column.append(value)
-        return to_frame(columns, self.effects.frame_kind)
-
-    def __repr__(self) -> str:
-        lines = [f"Location-scale model, {len(self.effects)} studies, {self.tau2_method}"]
-        for part, c in (("effect", self.location), ("log tau2", self.scale)):
-            lines += [
-                f"  {part}: {n} {c.beta[i]:.4g} ({c.low[i]:.4g} to {c.high[i]:.4g}), p {format_p(c.p[i])}"
-                for i, n in enumerate(c.names)
-            ]
-        return "\n".join(lines)
 
 
 def location_scale(
@@ -140,8 +71,11 @@ def location_scale(
     --------
     >>> import metaleptic as ml
     >>> y = [0.1, 0.2, 0.15, 0.12, 0.9, -0.6, 0.3, 1.4, -0.3, 0.05]
-    >>> e = ml.effects(y, [0.01] * 10, columns={"design": ["trial"] * 4 + ["series"] * 6})
-    >>> ml.location_scale(e, scale="~ design - 1", tau2="ML") # doctest: +SKIP
+    >>> ml.location_scale(ml.effects(y, [0.01] * 10, columns={"size": [1, 2, 1, 2, 6, 5, 4, 7, 6, 3]}), scale="~ size")
+    Location-scale model, 10 studies, REML
+      effect: intercept 0.1299 (0.03637 to 0.2234), p = 0.006
+      log tau2: intercept -9.045 (-14.37 to -3.715), p < 0.001
+      log tau2: size 1.44 (0.4228 to 2.457), p = 0.006
     """
     if tau2 not in ("REML", "ML"):
         raise OptionError(f'tau2 {tau2!r} is not defined for this model. Choose "REML" or "ML".')
@@ -152,25 +86,37 @@ def location_scale(
     y, v = effects.y, effects.v
     q, back = well_scaled(x.matrix)
     s, scale_back = well_scaled(z.matrix)
-    alpha, information = _maximise(y, v, q, s, restricted=tau2 == "REML", names=z.names)
+    alpha, information = _maximise(y, v, q, s, restricted=tau2 == "REML", names=z.names, studies=effects.study)
     t2 = np.exp(s @ alpha)
-    fit = weighted_fit(y, q, 1 / (v + t2))
+    w = 1 / (v + t2)
+    fit = weighted_fit(y, q, w)
+    hat = w * np.einsum("ij,jk,ik->i", q, fit.inverse, q)
     k, p, m = len(y), q.shape[1], s.shape[1]
-    located = _coefficients(x, back @ fit.beta, back @ fit.inverse @ back.T, np.inf if test == "z" else k - p, level)
+    df, scale_df = (np.inf, np.inf) if test == "z" else (float(k - p), float(k - m))
+    located = _coefficients(x, back @ fit.beta, back @ fit.inverse @ back.T, df, level)
     scaled_cov = scale_back @ np.linalg.inv(information) @ scale_back.T
-    scaled = _coefficients(z, scale_back @ alpha, scaled_cov, np.inf if test == "z" else k - m, level)
+    scaled = _coefficients(z, scale_back @ alpha, scaled_cov, scale_df, level)
     loglik = -_negative(alpha, y, v, q, s, tau2 == "REML")[0]
     return LocationScale(
         effects=effects,
         location=located,
         scale=scaled,
+        designs=(x, z),
         tau2=frozen_array(t2),
-        qm=_omnibus(located, np.inf if test == "z" else k - p),
-        qs=_omnibus(scaled, np.inf if test == "z" else k - m),
+        weights=frozen_array(100 * w / w.sum()),
+        fitted=frozen_array(y - fit.residual),
+        residuals=frozen_array(fit.residual),
+        standardized_residuals=frozen_array(fit.residual * np.sqrt(w / np.where(hat < 1 - 1e-12, 1 - hat, np.nan))),
+        leverage=frozen_array(hat),
+        qm=_omnibus(located, df),
+        qs=_omnibus(scaled, scale_df),
         loglik=loglik,
         criteria=criteria(loglik, p + m, k - p if tau2 == "REML" else k),
+        df=df,
+        scale_df=scale_df,
         tau2_method=tau2,
         test=test,
+        method=f"location-scale model: {tau2}, {'z' if test == 'z' else f't({k - p}) and t({k - m})'}",
         level=level,
         provenance=provenance(
             effects,
@@ -197,7 +143,14 @@ def _negative(
 
 
 def _maximise(
-    y: FloatArray, v: FloatArray, x: FloatArray, z: FloatArray, *, restricted: bool, names: tuple[str, ...]
+    y: FloatArray,
+    v: FloatArray,
+    x: FloatArray,
+    z: FloatArray,
+    *,
+    restricted: bool,
+    names: tuple[str, ...],
+    studies: tuple[str, ...],
 ) -> tuple[FloatArray, FloatArray]:
     """Return the best alpha over several starts, polished by Newton steps, and the observed information there."""
 
@@ -217,7 +170,7 @@ def _maximise(
     if (log_tau2 - np.log(v) < FLAT).any():
         low = int(np.argmin(log_tau2 - np.log(v)))
         raise NotEstimableError(
-            f"the between-study variance falls to zero for some studies (first: number {low + 1}), so that the coefficients of "
+            f"the between-study variance falls to zero for some studies (first: {studies[low]}), so that the coefficients of "
             f"{', '.join(names)} have no finite estimate. Use fewer scale moderators, or ml.pool."
         )
     hessian = _hessian(f, alpha)

@@ -11,6 +11,7 @@ from metaleptic.convert.units import check_level
 from metaleptic.design import new_rows
 from metaleptic.frames import to_frame
 from metaleptic.pooling.anatomy import anatomy
+from metaleptic.pooling.location_scale_result import LocationScale
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression
@@ -78,14 +79,18 @@ class Predictions:
 
 
 def predict(
-    fit: Pooled | Regression | Multilevel | Robust, new: Any = None, *, inner: Any = None, level: float | None = None
+    fit: Pooled | Regression | LocationScale | Multilevel | Robust,
+    new: Any = None,
+    *,
+    inner: Any = None,
+    level: float | None = None,
 ) -> Predictions:
     """Predict the mean effect at given characteristics of the studies, and the range for a single new study there.
 
     Parameters
     ----------
-    fit : Pooled, Regression, Multilevel or Robust
-        From ``ml.pool``, ``ml.pool_multilevel`` or ``ml.robust``.
+    fit : Pooled, Regression, LocationScale, Multilevel or Robust
+        From ``ml.pool``, ``ml.location_scale``, ``ml.pool_multilevel`` or ``ml.robust``.
     new : mapping, dataframe or array_like of shape (m, p), optional
         Values of the moderators, one row per prediction: columns by name, or rows of the design matrix (with or
         without the leading 1). By default the studies themselves.
@@ -122,6 +127,10 @@ def predict(
         from metaleptic.pooling.multilevel.after import predict_multilevel
 
         return predict_multilevel(fit, new, inner, level)
+    if isinstance(fit, LocationScale):
+        from metaleptic.pooling.location_scale_after import predict_location_scale
+
+        return predict_location_scale(fit, new, level)
     if isinstance(fit, Robust):
         from metaleptic.pooling.multilevel.after import predict_robust
 

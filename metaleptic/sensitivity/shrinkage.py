@@ -9,11 +9,14 @@ import numpy as np
 
 from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.location_scale_result import LocationScale
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.types import FloatArray, frozen_array
+
+AnyFit = Pooled | Regression | LocationScale
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +25,7 @@ class Shrinkage:
 
     Attributes
     ----------
-    fit : Pooled or Regression
+    fit : Pooled, Regression or LocationScale
         The fit.
     effect, se, low, high : ndarray of shape (k,)
         Estimated true effect (best linear unbiased prediction), its standard error and interval, analysis scale.
@@ -32,7 +35,7 @@ class Shrinkage:
         Share of the way from the study's own number to the fitted one, 0 to 1.
     """
 
-    fit: Pooled | Regression
+    fit: AnyFit
     effect: FloatArray
     se: FloatArray
     low: FloatArray
@@ -75,13 +78,13 @@ class Shrinkage:
         return self.sentence
 
 
-def shrinkage(fit: Pooled | Regression) -> Shrinkage:
+def shrinkage(fit: AnyFit) -> Shrinkage:
     """Estimate the true effect of each study, drawing imprecise studies towards the others.
 
     Parameters
     ----------
-    fit : Pooled or Regression
-        From ``ml.pool`` with ``model="random"``.
+    fit : Pooled, Regression or LocationScale
+        From ``ml.pool`` with ``model="random"``, or from ``ml.location_scale``.
 
     Returns
     -------
@@ -102,17 +105,14 @@ def shrinkage(fit: Pooled | Regression) -> Shrinkage:
     >>> ml.shrinkage(ml.pool(ml.effects([0.1, 0.3, 0.9], [0.04] * 3))).effect.round(2)
     array([0.18, 0.33, 0.79])
     """
-    s = settings_of(fit, "shrinkage")
-    if s.tau2 is None:
-        raise OptionError(
-            'the common-effect model has one true effect: there is nothing to shrink. Use model="random".'
-        )
-    fitted = s.x @ fit.beta
-    spread = np.einsum("ij,jk,ik->i", s.x, fit.cov, s.x)
-    pull = fit.tau2 / (fit.tau2 + s.v)
-    effect, deviation = pull * s.y + (1 - pull) * fitted, pull * (s.y - fitted)
-    se = np.sqrt(pull * s.v + (1 - pull) ** 2 * spread)
-    deviation_se = np.sqrt(pull * s.v + pull**2 * spread)
+    x, beta, cov = _mean_part(fit)
+    y, v = fit.effects.y, fit.effects.v
+    fitted = x @ beta
+    spread = np.einsum("ij,jk,ik->i", x, cov, x)
+    pull = fit.tau2 / (fit.tau2 + v)
+    effect, deviation = pull * y + (1 - pull) * fitted, pull * (y - fitted)
+    se = np.sqrt(pull * v + (1 - pull) ** 2 * spread)
+    deviation_se = np.sqrt(pull * v + pull**2 * spread)
     crit = float(quantile(np.float64(fit.df), fit.level))
     arrays = (
         effect,
@@ -126,3 +126,15 @@ def shrinkage(fit: Pooled | Regression) -> Shrinkage:
         1 - pull,
     )
     return Shrinkage(fit, *(frozen_array(a) for a in arrays))
+
+
+def _mean_part(fit: AnyFit) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return design, coefficients and their covariance."""
+    if isinstance(fit, LocationScale):
+        return fit.designs[0].matrix, fit.location.beta, fit.location.cov
+    s = settings_of(fit, "shrinkage")
+    if s.tau2 is None:
+        raise OptionError(
+            'the common-effect model has one true effect: there is nothing to shrink. Use model="random".'
+        )
+    return s.x, fit.beta, fit.cov

@@ -44,6 +44,8 @@ def _side(fit: Any) -> _Side:
         x = np.asarray(fit.design.matrix)
         return _Side(fit.method_key, fit.loglik, fit.parameters, fit.criteria, x, fit.effects.y, _spreads(fit))
     a = anatomy(fit, "compare")
+    if a.spread is not None:
+        raise OptionError("a multilevel and a location-scale model have no common likelihood: they cannot be compared.")
     return _Side(
         a.tau2_method or "ML",
         fit.loglik,

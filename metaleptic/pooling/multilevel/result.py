@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -194,6 +194,16 @@ class Multilevel:
     @property
     def sentence(self) -> str:
         """What was done, as a methods section says it, with sources."""
+        sources: list[str] = []
+
+        def collect(source: str) -> str:
+            sources.append(source)
+            return ""
+
+        return self.methods(collect) + (f" [{'; '.join(dict.fromkeys(sources))}]" if sources else "")
+
+    def methods(self, cite: Callable[[str], str]) -> str:
+        """Return what was done in words; ``cite`` makes the mark of a source."""
         return methods_sentence(
             self.k,
             self.state.built,
@@ -203,6 +213,7 @@ class Multilevel:
             self.df,
             self.state.v.ndim == 2,
             len(self.beta),
+            cite,
         )
 
     @property

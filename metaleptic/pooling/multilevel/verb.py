@@ -161,8 +161,18 @@ def pool_multilevel(
         "distances": distances,
     }
     state = State(problem, built, replace(scaled, theta=theta), v, extra, parts, asked)
-    text = f"ml.pool_multilevel(effects, random={random!r}, struct={struct!r}, method={method!r}, test={test!r}, dfs={dfs!r}, level={level:g})"
-    return assemble(effects, design, state, solved, peak, method, test, dfs, level, text, random)
+    return assemble(effects, design, state, solved, peak, method, test, dfs, level, _call(asked, design), random)
+
+
+def _call(asked: Mapping[str, Any], design: Design) -> str:
+    """Write the call; matrices and tables that were given stand by their names."""
+    parts = [f"random={asked['random']!r}", f"struct={asked['struct']!r}"]
+    if design.names != ("intercept",):
+        parts.append(f"moderators={design.formula!r}" if design.formula else "moderators=X")
+    parts += [f"{name}={name}" for name in ("V", "data", "correlations", "distances") if asked[name] is not None]
+    parts += [f"{name}={asked[name]!r}" for name in ("method", "test", "dfs")]
+    parts += [f"{name}={asked[name]!r}" for name in ("sigma2", "tau2", "rho") if asked[name] is not None]
+    return f"ml.pool_multilevel(effects, {', '.join(parts)}, level={asked['level']:g})"
 
 
 def _check(effects: Effects, method: str, test: str, dfs: str, level: float) -> None:

@@ -1,8 +1,8 @@
-"""The methods sentence of a multilevel fit, with its sources from the table of structures."""
+"""What was done in a multilevel fit, in words, with its sources from the table of structures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from metaleptic.pooling.multilevel.build import Built
 from metaleptic.pooling.multilevel.structures import STRUCTURES
@@ -16,32 +16,36 @@ CONTAINMENT = "Pinheiro JC, Bates DM. Mixed-effects models in S and S-PLUS. Spri
 
 
 def methods_sentence(
-    k: int, built: Sequence[Built], method: str, test: str, dfs: str, df: FloatArray, correlated: bool, p: int
+    k: int,
+    built: Sequence[Built],
+    method: str,
+    test: str,
+    dfs: str,
+    df: FloatArray,
+    correlated: bool,
+    p: int,
+    cite: Callable[[str], str],
 ) -> str:
-    """Say what was done, as a methods section does."""
-    sources = [LIKELIHOOD] if built else []
+    """Say what was done, as a methods section does; ``cite`` returns the mark that follows what a source supports."""
     parts = []
     for b in built:
         count = f"{len(b.groups)} levels"
         if b.written.intercept and b.covariance.levels > 1:
-            parts.append(f"{b.written.label} ({count}, with known correlations)")
-            sources.append(KNOWN)
+            parts.append(f"{b.written.label} ({count}, with known correlations){cite(KNOWN)}")
         elif b.written.intercept:
-            parts.append(f"{b.written.label} ({count})")
-            sources.append(NESTED)
+            parts.append(f"{b.written.label} ({count}){cite(NESTED)}")
         elif b.written.struct == "GEN":
-            parts.append(f"random slopes of {' and '.join(b.levels)} by {'/'.join(b.written.outer)} ({count})")
-            sources.append(SLOPES)
+            slopes = f"random slopes of {' and '.join(b.levels)} by {'/'.join(b.written.outer)}"
+            parts.append(f"{slopes} ({count}){cite(SLOPES)}")
         else:
             s = STRUCTURES[b.written.struct]
-            parts.append(
-                f"{' and '.join(b.written.inner)} within {'/'.join(b.written.outer)} ({count}; {s.name} covariance)"
-            )
-            sources.append(s.source)
+            within = f"{' and '.join(b.written.inner)} within {'/'.join(b.written.outer)}"
+            parts.append(f"{within} ({count}; {s.name} covariance){cite(s.source)}")
     name = "restricted maximum likelihood" if method == "REML" else "maximum likelihood"
     if built:
         text = (
-            f"{k} effects were pooled in a multilevel model with random effects of {_listed(parts)}, fitted by {name}"
+            f"{k} effects were pooled in a multilevel model with random effects of {_listed(parts)}, "
+            f"fitted by {name}{cite(LIKELIHOOD)}"
         )
     else:
         text = f"{k} effects were pooled by weighted least squares, taking one true effect"
@@ -54,10 +58,8 @@ def methods_sentence(
         low, high = float(df.min()), float(df.max())
         degrees = f"{low:g}" if low == high else f"{low:g} to {high:g}"
         text += f"Tests and intervals use t with {degrees} degrees of freedom"
-        text += " (containment)." if dfs == "contain" else "."
-        if dfs == "contain":
-            sources.append(CONTAINMENT)
-    return text + (f" [{'; '.join(dict.fromkeys(sources))}]" if sources else "")
+        text += f" (containment){cite(CONTAINMENT)}." if dfs == "contain" else "."
+    return text
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -1,0 +1,115 @@
+"""The result of a location-scale model, complete when made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from metaleptic.design import Design
+from metaleptic.frames import to_frame
+from metaleptic.pooling.information import Criteria
+from metaleptic.pooling.regression import WaldTest
+from metaleptic.pooling.result import format_p
+from metaleptic.types import Effects, FloatArray, Provenance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coefficients:
+    """Coefficients of one part of the model: estimate, standard error, interval, test."""
+
+    names: tuple[str, ...]
+    beta: FloatArray
+    cov: FloatArray
+    se: FloatArray
+    low: FloatArray
+    high: FloatArray
+    statistic: FloatArray
+    p: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocationScale:
+    """How the mean effect and the spread between studies change with moderators.
+
+    Attributes
+    ----------
+    effects : Effects
+        What was pooled.
+    location, scale : Coefficients
+        Coefficients of the effect, and of the logarithm of the between-study variance.
+    designs : (Design, Design)
+        Moderators of the effect, and of the between-study variance.
+    tau2 : ndarray of shape (k,)
+        Between-study variance at each study's moderators.
+    weights : ndarray of shape (k,)
+        Weight of each study in percent, by 1 / (v + tau2).
+    fitted, residuals, standardized_residuals, leverage : ndarray of shape (k,)
+        Fitted effects, raw and internally standardised residuals, hat values; analysis scale.
+    qm, qs : WaldTest
+        Tests of the moderators of the effect and of the spread (all but the intercepts).
+    loglik : float
+        Log-likelihood (restricted for REML).
+    criteria : Criteria
+        AIC, AICc, BIC.
+    df, scale_df : float
+        Degrees of freedom of the tests of both parts; infinite for z.
+    tau2_method, test, method : str
+        Likelihood that was maximised, reference distribution, the model in words.
+    level : float
+        Level of the intervals.
+    provenance : Provenance
+        How to make it again.
+    """
+
+    effects: Effects
+    location: Coefficients
+    scale: Coefficients
+    designs: tuple[Design, Design]
+    tau2: FloatArray
+    weights: FloatArray
+    fitted: FloatArray
+    residuals: FloatArray
+    standardized_residuals: FloatArray
+    leverage: FloatArray
+    qm: WaldTest
+    qs: WaldTest
+    loglik: float
+    criteria: Criteria
+    df: float
+    scale_df: float
+    tau2_method: str
+    test: str
+    method: str
+    level: float
+    provenance: Provenance
+
+    @property
+    def k(self) -> int:
+        """Number of studies."""
+        return len(self.effects)
+
+    @property
+    def parameters(self) -> int:
+        """Number of coefficients of both parts."""
+        return len(self.location.beta) + len(self.scale.beta)
+
+    def to_frame(self) -> Any:
+        """Return a row per coefficient of both parts."""
+        columns: dict[str, list[Any]] = {
+            c: [] for c in ("part", "term", "estimate", "se", "low", "high", "statistic", "p")
+        }
+        for part, c in (("effect", self.location), ("log tau2", self.scale)):
+            for i, name in enumerate(c.names):
+                row = (part, name, c.beta[i], c.se[i], c.low[i], c.high[i], c.statistic[i], c.p[i])
+                for column, value in zip(columns.values(), row, strict=True):
+                    column.append(value)
+        return to_frame(columns, self.effects.frame_kind)
+
+    def __repr__(self) -> str:
+        lines = [f"Location-scale model, {self.k} studies, {self.tau2_method}"]
+        for part, c in (("effect", self.location), ("log tau2", self.scale)):
+            lines += [
+                f"  {part}: {n} {c.beta[i]:.4g} ({c.low[i]:.4g} to {c.high[i]:.4g}), p {format_p(c.p[i])}"
+                for i, n in enumerate(c.names)
+            ]
+        return "\n".join(lines)
