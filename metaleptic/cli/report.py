@@ -41,13 +41,10 @@ def report(
     if as_json:
         print((written.path.parent / "results.json").read_text(encoding="utf-8"), end="")
         return
-    from metaleptic.reporting.sentences import answer_sentence
-
-    lines = [f"{a.question.id}: {answer_sentence(a)}" for a in written.answers]
     print(
         "\n".join(
             [
-                *lines,
+                *written.sentences,
                 "",
                 f"tables:  {', '.join(str(t) for t in written.tables)}",
                 f"figures: {written.figures[0].parent} ({len(written.figures)} files)",

@@ -14,7 +14,8 @@ from metaleptic.pooling.subgroups import Subgroups, subgroups
 from metaleptic.reporting.analysis import Analysis, Question
 from metaleptic.reporting.bayes_question import BayesAnswer, answer_bayes
 from metaleptic.reporting.kinds import KINDS
-from metaleptic.reporting.select import LeftOut, Origin, Selection, select_rows
+from metaleptic.reporting.origins import LeftOut, Origin
+from metaleptic.reporting.select import Selection, select_rows
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.robustness import Robustness, robustness
 from metaleptic.types import Finding

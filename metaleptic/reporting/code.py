@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from metaleptic.pooling.count_data import COUNT_MODELS
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.bayes_sentences import bayes_code
+from metaleptic.reporting.fit_words import AnyFit
 from metaleptic.types import Effects, FloatArray
+
+READ_COUNTS = {*COUNT_MODELS, "beta-binomial", "pooled-counts", "mantel-haenszel", "peto"}
+Columns = Mapping[str, Sequence[Any]]
 
 
 def reproducing_code(answer: Answer) -> str:
     """Write a script that stands alone: the effects as they were pooled, the call, and what it must print."""
     fit, e = answer.fit, answer.fit.effects
-    counted = answer.bayes is not None and getattr(answer.bayes.post, "model", "") in (
-        "binomial-normal",
-        "beta-binomial",
-    )
-    if counted or fit.model in ("binomial-normal", "pooled-counts"):
-        made = _from_columns("ml.proportions", {"events": e.events, "n": e.n}, e, "")
-    elif fit.model in ("mantel-haenszel", "peto"):
-        a, b, c, d = e.cells.T
-        columns = {"events1": a, "n1": a + b, "events2": c, "n2": c + d}
-        options = "".join(f', {name}="{name}"' for name in columns) + f', measure="{e.measure.key}"'
-        made = _from_columns("ml.two_by_two", columns, e, options)
-    else:
-        made = _from_effects(e)
+    read = getattr(answer.bayes.post, "model", "") if answer.bayes is not None else ""
+    made = _made(e, read if read in READ_COUNTS else fit.model, {})
     # A single study keeps its published interval, which effects and variances alone cannot give back.
     shown = f"  # {fit.estimate!r}" if fit.k > 1 else ""
     after = ["", bayes_code(answer.bayes.post)] if answer.bayes is not None else []
@@ -32,13 +29,44 @@ def reproducing_code(answer: Answer) -> str:
     return "\n".join(lines)
 
 
-def _from_columns(verb: str, columns: Mapping[str, FloatArray], e: Effects, options: str) -> list[str]:
-    lines = [f'    "{name}": [{", ".join(str(int(x)) for x in values)}],' for name, values in columns.items()]
+def fit_code(fit: AnyFit) -> str:
+    """Write the script of a fit of another shape: the effects with the columns that its call names, and the call."""
+    call = re.sub(r"(?<![\w.])priors\.", "ml.priors.", fit.provenance.call)
+    named = {name: x for name, x in fit.effects.columns.items() if re.search(rf"\b{re.escape(name)}\b", call)}
+    made = _made(fit.effects, getattr(fit, "model", ""), named)
+    given = [f"V = {fit.state.v.tolist()}"] if isinstance(fit, Multilevel) and "V=V" in call else []
+    return "\n".join(["import metaleptic as ml", "", *made, *given, f"fit = {call}", "print(fit)"])
+
+
+def _made(e: Effects, model: str, columns: Columns) -> list[str]:
+    """Write the call that makes the effects: from counts where the model reads counts."""
+    if model not in READ_COUNTS:
+        return _from_effects(e, columns)
+    if e.measure.key == "PLO":
+        return _from_counts("ml.proportions", {"events": e.events, "n": e.n}, e, "", columns)
+    a, b, c, d = e.cells.T
+    if e.measure.key == "IRLN":
+        return _from_counts("ml.rates", {"events": a, "time": b}, e, "", columns)
+    if e.measure.key == "IRR":
+        return _from_counts("ml.two_rates", {"events1": a, "time1": b, "events2": c, "time2": d}, e, "", columns)
+    counts = {"events1": a, "n1": a + b, "events2": c, "n2": c + d}
+    options = "".join(f', {name}="{name}"' for name in counts) + f', measure="{e.measure.key}"'
+    return _from_counts("ml.two_by_two", counts, e, options, columns)
+
+
+def _from_counts(verb: str, counts: Mapping[str, FloatArray], e: Effects, options: str, columns: Columns) -> list[str]:
+    lines = [f'    "{name}": [{", ".join(f"{x:.15g}" for x in values)}],' for name, values in counts.items()]
+    lines += [f"    {name!r}: {_listed(values)}," for name, values in columns.items()]
     names = ", ".join(repr(s) for s in e.study)
     return [f"effects = {verb}({{", f'    "study": [{names}],', *lines, f"}}{options}, level={e.level:g})"]
 
 
-def _from_effects(e: Effects) -> list[str]:
+def _listed(values: Sequence[Any]) -> str:
+    return repr([x.item() if hasattr(x, "item") else x for x in values])
+
+
+def _from_effects(e: Effects, columns: Columns) -> list[str]:
+    with_columns = ", ".join(f"{name!r}: {_listed(values)}" for name, values in columns.items())
     return [
         f"# analysis scale: {e.measure.scale}; the routes are in the methods text",
         "effects = ml.effects(",
@@ -47,6 +75,7 @@ def _from_effects(e: Effects) -> list[str]:
         f"    study=[{', '.join(repr(s) for s in e.study)}],",
         f'    measure="{e.measure.key}",',
         f"    level={e.level:g},",
+        *([f"    columns={{{with_columns}}},"] if columns else []),
         ")",
     ]
 

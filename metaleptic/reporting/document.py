@@ -88,16 +88,7 @@ class Section:
 
 def render(analysis: Analysis, answers: Sequence[Answer], figures: Mapping[str, Sequence[Figure]]) -> str:
     """Fill the template."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("metaleptic.reporting", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["link"] = link
+    env = environment()
     refs = References()
     sections = [_section(a, refs, figures[a.question.id]) for a in answers]
     from_file = bool(analysis.evidence)
@@ -111,9 +102,30 @@ def render(analysis: Analysis, answers: Sequence[Answer], figures: Mapping[str, 
         "captions": CAPTIONS,
         "versions": versions(),
         "inputs": _inputs(analysis, answers),
-        "style": environment.loader.get_source(environment, "style.css")[0] if environment.loader else "",
+        "random_numbers": "No random numbers were used.",
+        "style": style_of(env),
     }
-    return environment.get_template("report.html").render(context)
+    return str(env.get_template("report.html").render(context))
+
+
+def environment() -> Any:
+    """Return where the templates are and how they are filled."""
+    import jinja2
+
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("metaleptic.reporting", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    env.filters["link"] = link
+    return env
+
+
+def style_of(env: Any) -> str:
+    """Return the style sheet of the page."""
+    return str(env.loader.get_source(env, "style.css")[0])
 
 
 def link(reference: str) -> Any:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +17,8 @@ from metaleptic.provenance import versions
 from metaleptic.reporting.analysis import Analysis
 from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.bayes_record import bayes_record
+from metaleptic.reporting.fit_answer import FitAnswer
+from metaleptic.reporting.fit_words import coefficients, fit_title
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.robustness import Robustness
@@ -87,6 +89,61 @@ def _rows(answer: Answer) -> list[dict[str, Any]]:
     return found
 
 
+def fit_rows(answer: FitAnswer) -> list[dict[str, Any]]:
+    """Return one row per coefficient (analysis scale) and per study of a fit of another shape."""
+    fit, e = answer.fit, answer.fit.effects
+    base = {"question": "result", "measure": e.measure.key, "unit": e.measure.unit}
+    found = [
+        base
+        | {"role": f"coefficient{f' ({c.part})' if c.part else ''}", "name": c.term, "how": fit.method}
+        | {"value": c.value, "low": c.low, "high": c.high, "level": fit.level}
+        for c in coefficients(fit)
+    ]
+    estimate = getattr(fit, "estimate", None)
+    if estimate is not None and math.isfinite(estimate.value):
+        found.append(base | {"role": "pooled", "name": "all studies", "how": fit.method} | _interval(estimate))
+    low, high = e.measure.printed_bounds(e.low, e.high)
+    studies = [
+        {
+            "role": "study",
+            "name": e.study[i],
+            "value": float(e.printed[i]),
+            "low": float(low[i]),
+            "high": float(high[i]),
+            "level": e.level,
+            "n": float(e.n[i]),
+            "events": float(e.events[i]),
+            "how": e.how[i],
+            "evidence_id": o.id,
+            "printed": o.printed,
+        }
+        for i, o in enumerate(answer.origins)
+    ]
+    return found + [base | row for row in studies]
+
+
+def fit_to_json(answer: FitAnswer) -> str:
+    """Write a fit of another shape: what it says, its numbers, checks, versions, fingerprints."""
+    fit = answer.fit
+    content = {
+        "title": fit_title(fit),
+        "versions": dict(versions()),
+        "seed": fit.provenance.seed,
+        "answer": answer.sentence,
+        "measure": fit.effects.measure.key,
+        "studies": fit.k,
+        "level": fit.level,
+        "method": fit.method,
+        "coefficients": [asdict(c) for c in coefficients(fit)],
+        "brief": repr(fit).splitlines(),
+        "robustness": [] if answer.robust is None else _robust_record(answer.robust),
+        "rows": fit_rows(answer),
+        "notes": list(answer.notes),
+        "provenance": asdict(fit.provenance),
+    }
+    return json.dumps(json_ready(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def _interval(e: Estimate) -> dict[str, Any]:
     return {"value": e.value, "low": e.low, "high": e.high, "level": e.level}
 
@@ -95,12 +152,12 @@ def _numbers(fit: Pooled) -> dict[str, Any]:
     return _interval(fit.estimate) | {"n": fit.patients or math.nan, "tau2": fit.tau2, "i2": fit.i2, "how": fit.method}
 
 
-def to_csv(answers: Sequence[Answer]) -> str:
-    """Write the rows as CSV; full precision, empty where there is no number."""
+def to_csv(found: Sequence[Mapping[str, Any]]) -> str:
+    """Write rows as CSV; full precision, empty where there is no number."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for row in rows(answers):
+    for row in found:
         writer.writerow({k: _cell(row.get(k, "")) for k in COLUMNS})
     return out.getvalue()
 

@@ -19,7 +19,10 @@ from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.reporting.analysis import Analysis, load_analysis
 from metaleptic.reporting.answers import Answer, answer_question
 from metaleptic.reporting.document import BAYES, Figure, render
-from metaleptic.reporting.records import to_csv, to_json
+from metaleptic.reporting.fit_answer import SHAPES, FitAnswer, fit_answer
+from metaleptic.reporting.fit_page import ID, fit_figures, render_fit
+from metaleptic.reporting.fit_words import AnyFit
+from metaleptic.reporting.records import fit_rows, fit_to_json, rows, to_csv, to_json
 from metaleptic.reporting.robust_section import robust_figures
 from metaleptic.reporting.sentences import answer_sentence
 from metaleptic.reporting.single import wrap_result
@@ -39,25 +42,32 @@ class Report:
         Forest and funnel plots and those of the robustness checks as separate files.
     tables : tuple of Path
         ``results.csv`` and ``results.json``.
-    answers : tuple of Answer
+    answers : tuple of Answer or FitAnswer
         One per question, in order.
     """
 
     path: Path
     figures: tuple[Path, ...]
     tables: tuple[Path, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[Answer | FitAnswer, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Each answer in words, after the name of its question."""
+        return tuple(
+            f"{ID}: {a.sentence}" if isinstance(a, FitAnswer) else f"{a.question.id}: {answer_sentence(a)}"
+            for a in self.answers
+        )
 
     def __repr__(self) -> str:
-        sentences = [f"{a.question.id}: {answer_sentence(a)}" for a in self.answers]
         tables = ", ".join(t.name for t in self.tables)
         return "\n".join(
-            [*sentences, f"report: {self.path.name}, with {tables} and {len(self.figures)} figure files beside it"]
+            [*self.sentences, f"report: {self.path.name}, with {tables} and {len(self.figures)} figure files beside it"]
         )
 
 
 def report(
-    source: str | Path | Pooled | Subgroups | PooledBayes,
+    source: str | Path | Pooled | Subgroups | PooledBayes | AnyFit,
     out: str | Path,
     *,
     figure_formats: tuple[str, ...] = ("svg", "png"),
@@ -67,8 +77,9 @@ def report(
 
     Parameters
     ----------
-    source : str, Path, Pooled, Subgroups or PooledBayes
-        An ``analysis.toml``, its folder, or a result of ``ml.pool``, ``ml.subgroups`` or ``ml.pool_bayes``.
+    source : str, Path, Pooled, Subgroups, PooledBayes, Regression, LocationScale, Multilevel, RegressionBayes or SampledRegression
+        An ``analysis.toml``, its folder, or a result of ``ml.pool``, ``ml.subgroups``, ``ml.location_scale``,
+        ``ml.pool_multilevel`` or ``ml.pool_bayes``.
     out : str or Path
         The page to write (``.html``). Beside it go ``results.csv``, ``results.json`` and the folder ``figures``.
     figure_formats : tuple of {"svg", "png", "pdf"}, default ("svg", "png")
@@ -106,6 +117,8 @@ def report(
     unknown = [f for f in figure_formats if f not in {"svg", "png", "pdf"}]
     if unknown:
         raise OptionError(f"figure format {unknown[0]!r} is unknown. Choose from: svg, png, pdf.")
+    if isinstance(source, SHAPES):
+        return _report_fit(fit_answer(source), page, figure_formats)
     if isinstance(source, Pooled | Subgroups | PooledBayes):
         analysis, answers = wrap_result(source)
     elif isinstance(source, str | Path):
@@ -113,16 +126,33 @@ def report(
         answers = _answers(analysis, progress)
     else:
         raise OptionError(
-            f"report takes the path of an analysis or a result of ml.pool or ml.pool_bayes, not {type(source).__name__}."
+            "report takes the path of an analysis or a result of ml.pool, ml.pool_multilevel or ml.pool_bayes, not "
+            f"{type(source).__name__}."
         )
     figures, files = _figures(answers, page.parent / "figures", figure_formats)
     html = render(analysis, answers, figures)
     tables = {
-        page.parent / "results.csv": to_csv(answers).encode(),
+        page.parent / "results.csv": to_csv(rows(answers)).encode(),
         page.parent / "results.json": to_json(analysis, answers).encode(),
     }
     write_all({page: html.encode()} | tables | files, make_folders=True)
     return Report(page, tuple(files), tuple(tables), tuple(answers))
+
+
+def _report_fit(answer: FitAnswer, page: Path, formats: tuple[str, ...]) -> Report:
+    """Write the page, tables and figures of a fit that is no single pooled value."""
+    figures = fit_figures(answer)
+    files = {
+        page.parent / "figures" / f"{ID}-{name}.{kind}": plot.to_bytes(kind)
+        for name, plot in figures
+        for kind in formats
+    }
+    tables = {
+        page.parent / "results.csv": to_csv(fit_rows(answer)).encode(),
+        page.parent / "results.json": fit_to_json(answer).encode(),
+    }
+    write_all({page: render_fit(answer, figures).encode()} | tables | files, make_folders=True)
+    return Report(page, tuple(files), tuple(tables), (answer,))
 
 
 def _answers(analysis: Analysis, progress: Callable[[str, int, int], None] | None) -> list[Answer]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.draw import plot
 from metaleptic.plots.plot import Plot
-from metaleptic.reporting.answers import Answer
+from metaleptic.pooling.result import Pooled
+from metaleptic.reporting.origins import Origin
 from metaleptic.sensitivity.baujat import Baujat
 from metaleptic.sensitivity.confounding import EValue
 from metaleptic.sensitivity.copas import Copas
@@ -20,16 +22,36 @@ from metaleptic.sensitivity.fragility import Fragility
 from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.influence import Influence
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
+from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes
+from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients
 from metaleptic.sensitivity.limit import LimitMetaAnalysis
+from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
 from metaleptic.sensitivity.multiverse import Multiverse
 from metaleptic.sensitivity.new_study import ProportionBeyond
 from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.refit_influence import RefitInfluence
-from metaleptic.sensitivity.robustness import Check
+from metaleptic.sensitivity.robustness import Check, Robustness
 from metaleptic.sensitivity.selection_model import SelectionModel
 from metaleptic.sensitivity.small_study import SmallStudy
 from metaleptic.sensitivity.trim_and_fill import TrimAndFill
 from metaleptic.sensitivity.worst_case import WorstCase
+
+
+class Checked(Protocol):
+    """What the section needs of an answer: the fit, its checks, where each study comes from."""
+
+    @property
+    def fit(self) -> Any:
+        """Return the fit."""
+
+    @property
+    def robust(self) -> Robustness | None:
+        """Return its checks."""
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Return where each study comes from."""
+
 
 ENOUGH = 10  # below ten studies small-study effects cannot be judged: Sterne JAC et al. BMJ 2011;343:d4002
 FEW = "with {k} studies a difference between small and large ones could hardly be seen; ten are needed."
@@ -48,8 +70,11 @@ VIECHTBAUER = "Viechtbauer W, Cheung MW-L. Res Synth Methods 2010;1:112-125"
 TOLD: MappingProxyType[type, Told] = MappingProxyType(
     {
         LeaveOneOut: Told("ml.leave_one_out(fit)", VIECHTBAUER, "leave-one-out"),
+        LeaveOneOutCoefficients: Told("ml.leave_one_out(fit)", VIECHTBAUER, "leave-one-out"),
+        LeaveOneOutBayes: Told("ml.leave_one_out(fit)", VIECHTBAUER, "leave-one-out"),
         Influence: Told("ml.influence(fit)", VIECHTBAUER, "influence"),
         RefitInfluence: Told("ml.influence(fit)", VIECHTBAUER, "influence"),
+        MultilevelInfluence: Told("ml.influence(fit)", VIECHTBAUER, "cook"),
         Baujat: Told("ml.baujat(fit)", "Baujat B et al. Stat Med 2002;21:2641-2652"),
         Multiverse: Told(
             "ml.multiverse(effects)", "Voracek M, Kossmeier M, Tran US. Z Psychol 2019;227:64-82", "multiverse"
@@ -80,6 +105,7 @@ CAPTIONS = MappingProxyType(
         "side-by-side": "The pooled effect as answered, and as the checks below give it.",
         "leave-one-out": "The pooled effect without each study in turn.",
         "influence": "What each study changes, one diagnostic per column; dashed lines are the usual limits.",
+        "cook": "How far the result moves without each study or group.",
         "multiverse": "Every analysis in order of its result, with its interval; marks below show which choices it made.",
         "small-studies": "What the regression test looks at: its line would be level if small and large studies agreed.",
         "filled": "Funnel plot; rings are the studies that a symmetric funnel would have more.",
@@ -93,7 +119,7 @@ def source_of(record: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ToldCheck:
     """One check as the page shows it: all text, no numbers left to format."""
 
     question: str
@@ -110,11 +136,11 @@ class RobustSection:
     """All checks of an answer, and those that could not be made, with their reasons."""
 
     summary: str
-    checks: tuple[Checked, ...]
+    checks: tuple[ToldCheck, ...]
     unanswered: tuple[tuple[str, str], ...]
 
 
-def robust_section(answer: Answer) -> RobustSection | None:
+def robust_section(answer: Checked) -> RobustSection | None:
     """Return the section of an answer; None where nothing was pooled."""
     if answer.robust is None:
         return None
@@ -127,12 +153,12 @@ def robust_section(answer: Answer) -> RobustSection | None:
         told = TOLD.get(type(check.record), Told("", ""))
         header, rows = _table(check.record, answer)
         checks.append(
-            Checked(check.question, check.sentence, told.call, told.source, _figure(check, answer), header, rows)
+            ToldCheck(check.question, check.sentence, told.call, told.source, _figure(check, answer), header, rows)
         )
     return RobustSection(_summary(answer), tuple(checks), tuple(unanswered))
 
 
-def robust_figures(answer: Answer) -> list[tuple[str, Plot[Any]]]:
+def robust_figures(answer: Checked) -> list[tuple[str, Plot[Any]]]:
     """Draw the figures of the section: all pooled effects side by side, then those of the checks."""
     if answer.robust is None:
         return []
@@ -140,12 +166,12 @@ def robust_figures(answer: Answer) -> list[tuple[str, Plot[Any]]]:
     for check in answer.robust.checks:
         if not _why_not(check, answer) and _figure(check, answer):
             drawn.append((_figure(check, answer), plot(check.record)))
-    if answer.fit.k >= 3:
+    if answer.fit.k >= 3 and isinstance(answer.fit, Pooled | PooledBayes):
         drawn.insert(0, ("side-by-side", plot(answer.robust)))
     return drawn
 
 
-def _why_not(check: Check, answer: Answer) -> str:
+def _why_not(check: Check, answer: Checked) -> str:
     if check.record is None:
         return check.sentence.removeprefix("Not answered: ")
     if isinstance(check.record, OF_MANY) and answer.fit.k < ENOUGH:
@@ -153,21 +179,26 @@ def _why_not(check: Check, answer: Answer) -> str:
     return ""
 
 
-def _figure(check: Check, answer: Answer) -> str:
+def _figure(check: Check, answer: Checked) -> str:
     few = isinstance(check.record, Multiverse) and answer.fit.k < 3
     return "" if few or type(check.record) not in TOLD else TOLD[type(check.record)].figure
 
 
-def _summary(answer: Answer) -> str:
+def _summary(answer: Checked) -> str:
     """Say in one sentence how far the pooled effect moves over all checks."""
     fit, m = answer.fit, answer.fit.effects.measure
-    values = [fit.estimate.value]
+    estimate = getattr(fit, "estimate", None)
+    if estimate is None or not np.isfinite(estimate.value):
+        return ""
+    values = [estimate.value]
     for check in answer.robust.checks if answer.robust is not None else ():
         if _why_not(check, answer):
             continue
         r = check.record
         if isinstance(r, LeaveOneOut | Multiverse):
             values += [v for v in r.value.tolist() if np.isfinite(v)]
+        elif isinstance(r, LeaveOneOutCoefficients):
+            values += np.asarray(m.to_printed(r.beta[np.isfinite(r.beta[:, 0]), 0])).tolist()
         elif isinstance(r, TrimAndFill):
             values.append(r.filled.estimate.value)
         elif isinstance(r, HenmiCopas | LimitMetaAnalysis | SelectionModel | PUniform) and r.estimate is not None:
@@ -179,12 +210,12 @@ def _summary(answer: Answer) -> str:
     unit = f" {m.unit}" if m.unit else ""
     values = [v for v in values if np.isfinite(v)]
     return (
-        f"The answer above is {m.format(fit.estimate.value)}{unit}. Over all checks below it lies between "
+        f"The answer above is {m.format(estimate.value)}{unit}. Over all checks below it lies between "
         f"{m.format(min(values))} and {m.format(max(values))}{unit}."
     )
 
 
-def _table(record: Any, answer: Answer) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def _table(record: Any, answer: Checked) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """Return header and rows of the checks that have a table; each study with the id of its row in the evidence."""
     m = answer.fit.effects.measure
     unit = f" {m.unit}" if m.unit else ""

@@ -10,32 +10,9 @@ from typing import Any
 from metaleptic.errors import DataError
 from metaleptic.frames import Table, find_column, read_table, texts
 from metaleptic.reporting.analysis import Analysis, Question
+from metaleptic.reporting.origins import LeftOut, Origin
 
 CORRECTABLE = ("value", "low", "high", "unit")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where one row of the evidence comes from, as printed and as used."""
-
-    id: str
-    study: str
-    label: str
-    printed: str
-    corrected: str
-    correction_reason: str
-    reference: str
-    citation: str
-    note: str
-    time_origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A row that matches a question but is not pooled, and why."""
-
-    origin: Origin
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

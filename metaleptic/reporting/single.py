@@ -6,15 +6,14 @@ import warnings
 from pathlib import Path
 
 from metaleptic.bayes.result import PooledBayes
-from metaleptic.bayes.sampled import SampledBayes
-from metaleptic.errors import FewStudiesWarning, OptionError
+from metaleptic.errors import FewStudiesWarning
 from metaleptic.pooling.pool import pool
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.subgroups import Subgroups
 from metaleptic.reporting.analysis import Analysis, Question
 from metaleptic.reporting.answers import Answer
 from metaleptic.reporting.bayes_question import BayesAnswer, scaled
-from metaleptic.reporting.select import LeftOut, Origin
+from metaleptic.reporting.origins import left_out_of, origin_of_row
 from metaleptic.sensitivity.robustness import robustness
 
 KIND_OF = {
@@ -29,7 +28,12 @@ KIND_OF = {
 }
 
 
-WITHOUT_PRIOR = {"normal-normal": "random", "binomial-normal": "binomial-normal", "beta-binomial": "binomial-normal"}
+WITHOUT_PRIOR = {
+    "normal-normal": "random",
+    "binomial-normal": "binomial-normal",
+    "beta-binomial": "binomial-normal",
+    "poisson-normal": "poisson-normal",
+}
 
 
 def wrap_result(result: Pooled | Subgroups | PooledBayes) -> tuple[Analysis, list[Answer]]:
@@ -51,14 +55,8 @@ def wrap_result(result: Pooled | Subgroups | PooledBayes) -> tuple[Analysis, lis
         answer=f"the pooled {label[0].lower()}{label[1:]}",
         kind=KIND_OF.get(e.measure.key, "estimates"),
     )
-    low, high = e.measure.printed_bounds(e.low, e.high)
-    used = tuple(
-        _origin(
-            name, e.row[i], f"{e.measure.format(float(e.printed[i]))} ({e.measure.format_interval(low[i], high[i])})"
-        )
-        for i, name in enumerate(e.study)
-    )
-    left_out = tuple(LeftOut(_origin(x.study, x.row, ""), x.reason) for x in e.excluded)
+    used = tuple(origin_of_row(e, i) for i in range(len(e)))
+    left_out = left_out_of(e)
     answer = Answer(
         question,
         fit,
@@ -83,15 +81,6 @@ def _bayes(post: PooledBayes) -> BayesAnswer:
 
 def _without_prior(post: PooledBayes) -> Pooled:
     key = getattr(post, "model", "normal-normal")
-    if isinstance(post, SampledBayes) or key not in WITHOUT_PRIOR:
-        raise OptionError(
-            f"report cannot show a posterior of this model ({post.method}). Give it an exact normal-normal, binomial-normal or "
-            "beta-binomial one of ml.pool_bayes."
-        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FewStudiesWarning)  # the reader of a posterior has been told
         return pool(post.effects, model=WITHOUT_PRIOR[key], level=post.level)
-
-
-def _origin(study: str, row: int, printed: str) -> Origin:
-    return Origin(f"row {row}", study, study, printed, "", "", "", "", "", "")

@@ -298,7 +298,7 @@ def test_a_posterior_can_be_reported_as_the_answer(model: str, tmp_path: Path) -
     assert space["post"].estimate == post.estimate  # type: ignore[attr-defined]
 
 
-def test_a_posterior_that_the_report_cannot_show_is_refused(tmp_path: Path) -> None:
+def test_a_posterior_of_rates_is_reported_beside_the_rates_without_a_prior(tmp_path: Path) -> None:
     rates = ml.rates({"study": ["A", "B", "C"], "events": [3, 5, 9], "time": [20, 25, 30]})
-    with pytest.raises(OptionError, match="cannot show a posterior of this model"):
-        ml.report(ml.pool_bayes(rates, model="poisson-normal"), tmp_path / "one.html")
+    done = ml.report(ml.pool_bayes(rates, model="poisson-normal"), tmp_path / "one.html", figure_formats=("svg",))
+    assert "Without a prior" in done.path.read_text(encoding="utf-8")
