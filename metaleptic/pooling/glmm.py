@@ -52,7 +52,7 @@ def marginal(loglik: Conditional, center: FloatArray, tau: float, nodes: int) ->
     """Return the log of each study's likelihood with its random effect integrated out; tau = 0 needs no integral."""
     if tau == 0:
         return loglik(center)[0]
-    mode, scale = _mode(loglik, center, tau)
+    mode, scale = integrand_mode(loglik, center, tau)
     z, log_w = gauss_hermite(nodes)
     u = mode + scale * z[:, None]
     g = loglik(center + tau * u)[0] - u**2 / 2 + log_w[:, None]
@@ -60,7 +60,7 @@ def marginal(loglik: Conditional, center: FloatArray, tau: float, nodes: int) ->
     return np.asarray(top + np.log(np.exp(g - top).sum(axis=0)) + np.log(scale))
 
 
-def _mode(loglik: Conditional, center: FloatArray, tau: float) -> tuple[FloatArray, FloatArray]:
+def integrand_mode(loglik: Conditional, center: FloatArray, tau: float) -> tuple[FloatArray, FloatArray]:
     """Return mode and scale of each study's integrand, by Newton's method on a concave function."""
     u = np.zeros_like(center)
     for _ in range(100):
@@ -77,21 +77,23 @@ def profiled_marginal(
     studies: Unconditional, center: FloatArray, tau: float, nodes: int, level: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return each study's marginal log-likelihood at its best level, and that level (fixed study effects)."""
-
-    def at(alpha: FloatArray) -> Conditional:
-        def loglik(eta: FloatArray) -> Derivatives:
-            value, r1, r2, w1, w2 = studies.parts(alpha, eta)
-            return value, (r1 - r2) / 2, -(w1 + w2) / 4
-
-        return loglik
-
     for _ in range(100):
-        slope, curve = _level_derivatives(studies, at(level), center, tau, nodes, level)
+        slope, curve = _level_derivatives(studies, fixed_level(studies, level), center, tau, nodes, level)
         step = np.clip(-slope / np.minimum(curve, -1e-8), -2, 2)
         level = level + step
         if np.abs(step).max() < 1e-9:
             break
-    return marginal(at(level), center, tau, nodes), level
+    return marginal(fixed_level(studies, level), center, tau, nodes), level
+
+
+def fixed_level(studies: Unconditional, level: FloatArray) -> Conditional:
+    """Return each study's log-likelihood as a function of its effect alone, its level held."""
+
+    def loglik(eta: FloatArray) -> Derivatives:
+        value, r1, r2, w1, w2 = studies.parts(level, eta)
+        return value, (r1 - r2) / 2, -(w1 + w2) / 4
+
+    return loglik
 
 
 def _level_derivatives(
@@ -101,7 +103,7 @@ def _level_derivatives(
     if tau == 0:
         _, r1, r2, w1, w2 = studies.parts(level, center)
         return r1 + r2, -(w1 + w2)
-    mode, scale = _mode(loglik, center, tau)
+    mode, scale = integrand_mode(loglik, center, tau)
     z, log_w = gauss_hermite(max(nodes, 15))
     u = mode + scale * z[:, None]
     value, r1, r2, w1, w2 = studies.parts(level, center + tau * u)

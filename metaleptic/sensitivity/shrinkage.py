@@ -9,6 +9,8 @@ import numpy as np
 
 from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
+from metaleptic.pooling.count_data import COUNT_MODELS
+from metaleptic.pooling.count_true_effects import true_effects
 from metaleptic.pooling.location_scale_result import LocationScale
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression
@@ -52,6 +54,8 @@ class Shrinkage:
         m, study = self.fit.effects.measure, self.fit.effects.study
         value = np.asarray(m.to_printed(self.effect), dtype=np.float64)
         a, b = int(np.argmin(value)), int(np.argmax(value))
+        if np.allclose(value, value[0], rtol=1e-12, atol=0):
+            return f"No spread between true effects is estimated: each study's is taken to be {m.format(value[0])}."
         return (
             f"Allowing for chance, the true effects of the studies range from {m.format(value[a])} ({study[a]}) to "
             f"{m.format(value[b])} ({study[b]}); as printed they range from "
@@ -84,7 +88,7 @@ def shrinkage(fit: AnyFit) -> Shrinkage:
     Parameters
     ----------
     fit : Pooled, Regression or LocationScale
-        From ``ml.pool`` with ``model="random"``, or from ``ml.location_scale``.
+        From ``ml.pool`` with ``model="random"`` or a model of counts with random effects, or from ``ml.location_scale``.
 
     Returns
     -------
@@ -93,11 +97,13 @@ def shrinkage(fit: AnyFit) -> Shrinkage:
     Raises
     ------
     OptionError
-        If the model takes one true effect for all studies.
+        If the model takes one true effect for all studies, or the levels of the studies are random too.
 
     Notes
     -----
-    tau2 is taken as known. Source: Raudenbush SW, Bryk AS. J Educ Stat 1985;10:75-98; Robinson GK. Stat Sci 1991;6:15-32.
+    tau2 is taken as known; of counts it is the mean of each study's random effect given its counts, with the spread of the
+    fitted effects added to its variance as for normal effects.
+    Source: Raudenbush SW, Bryk AS. J Educ Stat 1985;10:75-98; Robinson GK. Stat Sci 1991;6:15-32.
 
     Examples
     --------
@@ -106,13 +112,15 @@ def shrinkage(fit: AnyFit) -> Shrinkage:
     array([0.18, 0.33, 0.79])
     """
     x, beta, cov = _mean_part(fit)
-    y, v = fit.effects.y, fit.effects.v
     fitted = x @ beta
     spread = np.einsum("ij,jk,ik->i", x, cov, x)
-    pull = fit.tau2 / (fit.tau2 + v)
-    effect, deviation = pull * y + (1 - pull) * fitted, pull * (y - fitted)
-    se = np.sqrt(pull * v + (1 - pull) ** 2 * spread)
-    deviation_se = np.sqrt(pull * v + pull**2 * spread)
+    effect, variance = _given_fit(fit, fitted)
+    tau2 = np.broadcast_to(fit.tau2, effect.shape)
+    # how far each true effect follows the fitted one: d E(theta) / d fitted
+    drawn = np.divide(variance, tau2, out=np.ones_like(variance), where=tau2 > 0)
+    deviation = effect - fitted
+    se = np.sqrt(variance + drawn**2 * spread)
+    deviation_se = np.sqrt(variance + (1 - drawn) ** 2 * spread)
     crit = float(quantile(np.float64(fit.df), fit.level))
     arrays = (
         effect,
@@ -123,7 +131,7 @@ def shrinkage(fit: AnyFit) -> Shrinkage:
         deviation_se,
         deviation - crit * deviation_se,
         deviation + crit * deviation_se,
-        1 - pull,
+        drawn,
     )
     return Shrinkage(fit, *(frozen_array(a) for a in arrays))
 
@@ -132,9 +140,19 @@ def _mean_part(fit: AnyFit) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return design, coefficients and their covariance."""
     if isinstance(fit, LocationScale):
         return fit.designs[0].matrix, fit.location.beta, fit.location.cov
-    s = settings_of(fit, "shrinkage")
-    if s.tau2 is None:
+    counts = isinstance(fit, Pooled | Regression) and fit.model in COUNT_MODELS
+    if not counts:
+        settings_of(fit, "shrinkage")  # refuses what has no random effects of studies
+    if not fit.tau2_method:
         raise OptionError(
             'the common-effect model has one true effect: there is nothing to shrink. Use model="random".'
         )
-    return s.x, fit.beta, fit.cov
+    return (fit.design.matrix if isinstance(fit, Regression) else np.ones((fit.k, 1))), fit.beta, fit.cov
+
+
+def _given_fit(fit: AnyFit, fitted: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and variance of each true effect, given the study, the fitted effects and tau2."""
+    if not isinstance(fit, LocationScale) and fit.model in COUNT_MODELS:
+        return true_effects(fit.effects, fit.model, fitted, float(np.sqrt(fit.tau2)))
+    pull = fit.tau2 / (fit.tau2 + fit.effects.v)
+    return pull * fit.effects.y + (1 - pull) * fitted, pull * fit.effects.v
