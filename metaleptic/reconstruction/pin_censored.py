@@ -6,11 +6,11 @@ far less. What deaths leave is therefore settled by the censorings before each r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from metaleptic.reconstruction.steps import steps
+from metaleptic.reconstruction.steps import at_deaths, height_at
 from metaleptic.types import FloatArray
 
 _MOST = 0.4  # log of the power to which the places of censorings within their block are raised
@@ -26,7 +26,7 @@ def pin_censored(
     """
     before = 0.0
     for time, rate in sorted(rates.items()):
-        miss = float(steps(events, censored).at(time)) - rate
+        miss = height_at(events, censored, time) - rate
         if abs(miss) > half * (1 + 1e-6):
             censored = _moved(events, censored, (before, time), rate, half, edges)
         before = time
@@ -47,14 +47,17 @@ def _moved(
     width = np.maximum(high - low, 1e-12)
     place = np.clip((own - low) / width, 1e-6, 1 - 1e-6)
 
+    survival = _survival_by(events, censored[~inside], time)
+
     def at(power: float) -> tuple[FloatArray, float]:
-        tried = censored.copy()
-        tried[inside] = low + width * np.clip(place ** np.exp(power), 1e-6, 1 - 1e-6)
-        return tried, float(steps(events, tried).at(time)) - rate
+        moved = low + width * np.clip(place ** np.exp(power), 1e-6, 1 - 1e-6)
+        return moved, survival(moved) - rate
 
     # Later censorings (a power below 0) leave more at risk: survival rises.
     earlier, later = _MOST, -_MOST
-    best, off = censored, abs(float(steps(events, censored).at(time)) - rate)
+    if at(earlier)[1] > half * (1 + 1e-6) or at(later)[1] < -half * (1 + 1e-6):
+        return censored
+    best, off = own, abs(survival(own) - rate)
     for _ in range(_HALVINGS):
         middle = 0.5 * (earlier + later)
         tried, miss = at(middle)
@@ -66,4 +69,21 @@ def _moved(
             later = middle
         else:
             earlier = middle
-    return best if off <= half * (1 + 1e-6) else censored
+    if off > half * (1 + 1e-6):
+        return censored
+    censored = censored.copy()
+    censored[inside] = best
+    return censored
+
+
+def _survival_by(events: FloatArray, fixed: FloatArray, time: float) -> Callable[[FloatArray], float]:
+    """Return survival at a time as a function of the censorings that move, all before it; the others are ``fixed``."""
+    early = np.sort(events[events <= time])
+    u, deaths, others = at_deaths(early, np.sort(fixed))
+    others = others + (len(events) - len(early))
+
+    def survival(moving: FloatArray) -> float:
+        at_risk = others + len(moving) - np.searchsorted(np.sort(moving), u)
+        return float(np.prod(1 - deaths / at_risk))
+
+    return survival

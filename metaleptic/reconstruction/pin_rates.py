@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from metaleptic.reconstruction.steps import steps
+from metaleptic.reconstruction.steps import height_at
 from metaleptic.types import FloatArray
 
 # Most deaths that one rate may move; more would be another curve.
@@ -22,8 +22,7 @@ def pin_rates(
     it, where it still counts as at risk. What does not bring the rate nearer is left.
     """
     for time, rate in sorted(rates.items()):
-        found = steps(events, censored)
-        miss = float(found.at(time)) - rate
+        miss = height_at(events, censored, time) - rate
         if abs(miss) <= half * (1 + 1e-6):
             continue
         events = _moved(events, censored, time, rate, half, edges, reach)
@@ -34,7 +33,7 @@ def _moved(
     events: FloatArray, censored: FloatArray, time: float, rate: float, half: float, edges: FloatArray, reach: float
 ) -> FloatArray:
     tiny = 1e-9 * max(float(edges.max(initial=0.0)), time)
-    high = float(steps(events, censored).at(time)) > rate
+    high = height_at(events, censored, time) > rate
     later = edges[edges > time + tiny]
     earlier = edges[edges <= time]
     if high:
@@ -48,12 +47,12 @@ def _moved(
         following = events[events > time]
         limit = min(float(following.min()) if len(following) else np.inf, float(later.min()) if len(later) else np.inf)
         to = time + min(1e-4 * time, 0.5 * (limit - time)) if np.isfinite(limit) else time * (1 + 1e-4)
-    best, off = events, abs(float(steps(events, censored).at(time)) - rate)
+    best, off = events, abs(height_at(events, censored, time) - rate)
     trial = events.copy()
     for i in near[:_MOST]:
         trial = trial.copy()
         trial[i] = to
-        now = abs(float(steps(trial, censored).at(time)) - rate)
+        now = abs(height_at(trial, censored, time) - rate)
         if now >= off - 1e-12:
             break
         best, off = trial, now

@@ -68,8 +68,9 @@ class Claim:
 class Relations:
     """Cut times of an arm and the matrices of its counts.
 
-    The unknowns are: patients, deaths in each step, censorings in each step; the last step is everything later. Survival
-    at ``fine`` times is compared with that next to it only, at all others with each other.
+    The unknowns are: patients, deaths before each position but the first, censorings before each; running totals, because
+    they leave few numbers in a row. The last position is after everything. Survival at ``fine`` times is compared with that
+    next to it only, at all others with each other.
     """
 
     times: FloatArray
@@ -80,10 +81,10 @@ class Relations:
 
     def __post_init__(self) -> None:
         steps = 2 * len(self.times)
-        lower = np.tril(np.ones((steps + 1, steps)), -1)
-        zero = np.zeros_like(lower)
-        object.__setattr__(self, "deaths", np.hstack([np.zeros((steps + 1, 1)), lower, zero]))
-        object.__setattr__(self, "censored", np.hstack([np.zeros((steps + 1, 1)), zero, lower]))
+        unknowns = np.eye(2 * steps + 1)
+        nobody = np.zeros((1, 2 * steps + 1))
+        object.__setattr__(self, "deaths", np.vstack([nobody, unknowns[1 : steps + 1]]))
+        object.__setattr__(self, "censored", np.vstack([nobody, unknowns[steps + 1 :]]))
         object.__setattr__(self, "at_risk", np.eye(1, 2 * steps + 1) - self.deaths - self.censored)
 
     @property
@@ -102,7 +103,7 @@ class Relations:
         """Return the unknowns of given patients."""
         edge = np.column_stack([self.times, np.nextafter(self.times, np.inf)]).ravel()
         parts = [np.searchsorted(np.sort(x), edge, side="left") for x in (events, censored)]
-        lost = [np.diff(np.append(p, len(x))) for p, x in zip(parts, (events, censored), strict=True)]
+        lost = [np.append(p, len(x))[1:] - p[0] for p, x in zip(parts, (events, censored), strict=True)]
         before = sum(int(p[0]) for p in parts)
         return np.concatenate([[len(events) + len(censored) - before], *lost]).astype(np.float64)
 
@@ -164,6 +165,8 @@ def system(relations: Relations, claims: Sequence[Claim]) -> System:
 
     for p in range(1, r.end):
         add(r.at_risk[p], 0.0, np.inf)
+        add(r.deaths[p + 1] - r.deaths[p], 0.0, np.inf)
+        add(r.censored[p + 1] - r.censored[p], 0.0, np.inf)
     for c in claims:
         if c.whole is not None:
             add(r.at_risk[0], *c.whole)

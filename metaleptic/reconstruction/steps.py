@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metaleptic.reconstruction.cells import IntArray
 from metaleptic.types import FloatArray
 
 
@@ -67,11 +68,31 @@ class Steps:
 
 def steps(events: FloatArray, censored: FloatArray) -> Steps:
     """Return the product-limit estimate; a censoring at the time of a death leaves after it."""
-    u, deaths = np.unique(events, return_counts=True)
-    everyone = np.sort(np.concatenate([events, censored]))
-    at_risk = len(everyone) - np.searchsorted(everyone, u, side="left")
+    u, deaths, at_risk = at_deaths(np.sort(events), np.sort(censored))
     heights: FloatArray = np.cumprod(1 - deaths / at_risk).astype(np.float64)
     return Steps(u, heights, deaths.astype(np.float64), at_risk.astype(np.float64))
+
+
+def height_at(events: FloatArray, censored: FloatArray, time: float) -> float:
+    """Return survival at one time, deaths at that time included: ``steps(...).at(time)`` without the steps after it."""
+    early, late = np.sort(events[events <= time]), np.sort(censored[censored < time])
+    _, deaths, at_risk = at_deaths(early, late)
+    at_risk = at_risk + (len(events) - len(early) + len(censored) - len(late))
+    return float(np.prod(1 - deaths / at_risk))
+
+
+def at_deaths(events: FloatArray, censored: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
+    """Return the distinct times of events, how many died then, and how many were at risk; both arrays come sorted."""
+    count = len(events)
+    if not count:
+        return events, np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    new = np.empty(count + 1, dtype=np.bool_)
+    new[0] = new[-1] = True
+    np.not_equal(events[1:], events[:-1], out=new[1:-1])
+    first = new.nonzero()[0]
+    u = events[first[:-1]]
+    at_risk = count + len(censored) - first[:-1] - censored.searchsorted(u)
+    return u, first[1:] - first[:-1], at_risk
 
 
 def pin_median(events: FloatArray, censored: FloatArray, median: float, half: float, edges: FloatArray) -> FloatArray:
