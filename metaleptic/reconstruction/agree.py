@@ -22,6 +22,8 @@ from metaleptic.types import FloatArray
 _ROUNDS = 5
 _STEP = 0.5
 _FURTHEST = 3.0
+# As long as a step leaves less than this share of the loss, the slope is good enough to be used again.
+_PROGRESS = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,15 +67,17 @@ def agree(arms: Sequence[Arm], contrasts: Sequence[Contrast]) -> Levers:
         if not len(miss):
             break
         loss = float(np.sum((miss / sd) ** 2) + np.sum(x**2))
+        stuck = loss > _PROGRESS * best_loss
         if loss < best_loss:
             best, best_loss = x, loss
         if np.all(np.abs(miss) < 0.3 * sd) and slope is not None:
             break
-        slope = np.empty((len(miss), 2 * count))
-        for k in range(2 * count):
-            _place(arms, x + _STEP * (np.arange(2 * count) == k), gains, only=k % count)
-            slope[:, k] = (_residuals(arms, pairs)[0] - miss) / _STEP
-            _restore(arms, now, k % count)
+        if slope is None or stuck or len(slope) != len(miss):
+            slope = np.empty((len(miss), 2 * count))
+            for k in range(2 * count):
+                _place(arms, x + _STEP * (np.arange(2 * count) == k), gains, only=k % count)
+                slope[:, k] = (_residuals(arms, pairs)[0] - miss) / _STEP
+                _restore(arms, now, k % count)
         x = _step(x, miss, sd, slope)
     _place(arms, best, gains)
     return Levers(pairs, gains, best, slope)
