@@ -13,11 +13,12 @@ from metaleptic.reconstruction.cells import HELD, Cells, cut
 from metaleptic.reconstruction.clean import Target, clean
 from metaleptic.reconstruction.counted import counted_path
 from metaleptic.reconstruction.expected import Expected, expect
-from metaleptic.reconstruction.lattice import Path, Stages, best_path, forced, noisy_stages, patients, stages
+from metaleptic.reconstruction.lattice import Path, best_path, forced, patients
 from metaleptic.reconstruction.pin_censored import pin_censored
 from metaleptic.reconstruction.pin_rates import pin_rates
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.reconstruction.printed import half_unit
+from metaleptic.reconstruction.stages import Stages, noisy_stages, stages
 from metaleptic.reconstruction.steps import pin_median, steps
 from metaleptic.types import FloatArray
 from metaleptic.warn import warn
@@ -28,8 +29,27 @@ LATE = 1.0
 # How far a printed rate may move a death: this many reading errors.
 _REACH = 4.0
 
+# Least standard deviation of a time, as a share of the axis: coordinates are rounded.
+_COORDINATE = 1e-5
+
 # Reading error times patients below which single deaths can be told apart.
 RESOLVED = 0.65
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coordinates:
+    """Error of each time that is drawn in a vector figure, in standard deviations.
+
+    Coordinates are rounded: each time errs by itself, but deaths and ticks drawn at one time err alike, in whichever arm.
+    """
+
+    time: FloatArray
+    off: FloatArray
+
+    def at(self, times: FloatArray) -> FloatArray:
+        """Return the error of these times; 0 where nothing is drawn."""
+        i = np.minimum(np.searchsorted(self.time, times), len(self.time) - 1)
+        return np.where(self.time[i] == times, self.off[i], 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +61,7 @@ class Luck:
     time: FloatArray
     tilt: FloatArray
     median: float
+    coordinates: Coordinates | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -146,11 +167,21 @@ def _solve(arm: Arm, single_deaths: bool) -> None:
     settle(arm)
 
 
+def follow(arm: Arm, solved: Arm, level: FloatArray | None) -> Arm:
+    """Solve an exact arm again with its drops at these heights, from what is known of it already."""
+    arm.expected, arm.precision, arm.slack, arm.theta = solved.expected, solved.precision, solved.slack, solved.theta
+    if solved.lined is not None and level is not None:
+        arm.lined = replace(solved.lined, level=level)
+        arm.path = _path(arm.lined, arm.published.events, arm.n) or solved.path
+    settle(arm)
+    return arm
+
+
 def _path(lined: Stages, events: int | None, n: int) -> Path | None:
     path = best_path(lined, events, n)
     if path is None or events is None or path.deaths.sum() == events:
         return path
-    return counted_path(lined, events, n) or forced(path, events)
+    return counted_path(lined, events, n) or forced(lined, path, events)
 
 
 def _censoring_shape(arm: Arm) -> FloatArray:
@@ -184,15 +215,14 @@ def settle(arm: Arm, tilt: float = 0.0, push: float = 0.0, direction: FloatArray
         arm.events, arm.censored = patients(
             arm.lined, arm.path, ticks, end, tilt, None if luck is None else luck.censored
         )
-        shift = np.zeros(len(arm.events)) if luck is None else luck.time[: len(arm.events)]
-        if not arm.target.exact:
-            shift = shift + 0.5 * push
-        if shift.any():
-            arm.events = _within_blocks(
-                cells,
-                arm.events,
-                arm.events + shift * max(arm.target.error, 2e-5) * (arm.events if arm.target.exact else end),
-            )
+        if arm.target.exact:
+            if luck is not None and luck.coordinates is not None:
+                blur, at = max(arm.target.error, _COORDINATE) * end, luck.coordinates.at
+                arm.events = _within_blocks(cells, arm.events, arm.events + blur * at(arm.events))
+                arm.censored = _within_blocks(cells, arm.censored, arm.censored + blur * at(arm.censored))
+        else:
+            shift = (0.0 if luck is None else luck.time[: len(arm.events)]) + 0.5 * push
+            arm.events = _within_blocks(cells, arm.events, arm.events + shift * arm.target.error * end)
     else:
         want = np.add.reduceat(arm.expected.deaths, cells.first)
         if direction is not None:

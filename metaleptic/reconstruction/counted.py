@@ -9,15 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from metaleptic.reconstruction.cells import IntArray
-from metaleptic.reconstruction.lattice import KNOT, Path, Stages, extra_cost, fall, gaps_of, leave
+from metaleptic.reconstruction.lattice import Path, extra_cost, fall, gaps_of, leave
+from metaleptic.reconstruction.stages import KNOT, Stages
 from metaleptic.types import FloatArray
 
+# States per stage up to which it takes a fraction of a second; gaps with ticks are cheaper.
 _MOST_STATES = 20_000
+_MOST_WITH_TICKS = 100_000
 
 
 def counted_path(found: Stages, events: int, patients: int) -> Path | None:
     """Return the cheapest path with exactly this many deaths; None if there is none or it would take long."""
-    if (events + 1) * int((found.high - found.low).max() + 1) > _MOST_STATES:
+    most = _MOST_STATES if found.ticks is None else _MOST_WITH_TICKS
+    if (events + 1) * int((found.high - found.low).max() + 1) > most:
         return None
     gaps = gaps_of(found, extra_cost(found, events, patients))
     low, high = int(found.low[0]), int(found.high[0])

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from metaleptic.reconstruction.agree import Levers, agree_again
-from metaleptic.reconstruction.arm import Arm, Luck, recut, solve
+from metaleptic.reconstruction.arm import Arm, Coordinates, Luck, follow, recut, solve
 from metaleptic.reconstruction.clean import Target
 
 # Patients up to which a draw looks for the whole numbers again (clicks; twice as many in a trace).
@@ -25,29 +25,34 @@ _AXIS = 0.5
 
 def draw(arms: Sequence[Arm], levers: Levers | None, rng: np.random.Generator) -> list[Arm]:
     """Return the arms solved anew under one draw of all that is not known."""
-    # The axis is one for all arms: they are shifted together, so that ties between arms stay ties.
-    shift = float(rng.standard_normal())
-    drawn = [_again(arm, shift, rng) for arm in arms]
+    exact = [arm for arm in arms if arm.target.exact]
+    coordinates = _coordinates(exact, rng) if exact else None
+    drawn = [_again(arm, coordinates, rng) for arm in arms]
     if levers is not None and levers.slope is not None:
         agree_again(drawn, levers, rng)
     return drawn
 
 
-def _again(arm: Arm, shift: float, rng: np.random.Generator) -> Arm:
+def _coordinates(arms: Sequence[Arm], rng: np.random.Generator) -> Coordinates:
+    """Draw the rounding of each drawn time."""
+    drawn = np.unique(np.concatenate([x for a in arms for x in (a.events, a.censored)]))
+    return Coordinates(drawn, rng.uniform(-np.sqrt(3), np.sqrt(3), len(drawn)))
+
+
+def _again(arm: Arm, coordinates: Coordinates | None, rng: np.random.Generator) -> Arm:
     n, blocks = arm.n, len(arm.cells.n_start)
     luck = Luck(
         events=rng.random(n),
         censored=rng.random(n),
-        time=np.full(n, shift) if arm.target.exact else rng.standard_normal(n),
+        time=rng.standard_normal(n),
         tilt=rng.standard_normal(blocks),
         median=float(rng.uniform(-1, 1)),
+        coordinates=coordinates if arm.target.exact else None,
     )
     if arm.target.exact:
-        # Which drops are deaths is known; a draw moves times within their error.
-        new = replace(arm, luck=luck)
-        new.expected, new.precision, new.slack = arm.expected, arm.precision, arm.slack
-        new.theta, new.lined, new.path = arm.theta, arm.lined, arm.path
-        return new
+        # Which drops are deaths is known; how many were at risk is read off heights that are rounded as well.
+        level = None if arm.lined is None else arm.lined.level + rng.normal(0, arm.lined.sd)
+        return follow(replace(arm, luck=luck), arm, level)
     # Whether a click was made at the upper or the lower corner of its drop is not known: less may have fallen there.
     held = arm.held if not arm.corners else float(arm.held * np.exp(rng.normal(-0.5, 1.0)))
     new = recut(replace(arm, luck=luck, target=_misread(arm, rng), held=held))

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metaleptic.reconstruction.cells import Cells, IntArray
-from metaleptic.reconstruction.clean import Target
+from metaleptic.reconstruction.cells import IntArray
+from metaleptic.reconstruction.stages import CLICK, DROP, FREE, KNOT, LAST, Stages, near
 from metaleptic.types import FloatArray
 
-KNOT, _DROP, _CLICK, _FREE, _LAST = 0, 1, 2, 3, 4
 # A height that does not fit costs no more than this, so that one misread corner cannot forbid a path.
 _WORST = 80.0
 # A censoring between two drops where no tick was drawn.
@@ -27,31 +26,8 @@ _MOVED = 1.0
 # Each further death at the very end: one patient may die there below the last point, hardly several.
 _AT_END = 2.0
 # Zero deaths, the two whole numbers round what the height implies, one: how many of them each kind of stage tries.
-_CANDIDATES = {_DROP: 1, _CLICK: 3, _FREE: 4, _LAST: 9}
+_CANDIDATES = {DROP: 1, CLICK: 3, FREE: 4, LAST: 9}
 _PRICES = (0.0, 0.3, 0.75, 1.5, 3.0, 6.0, 12.0, 25.0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stages:
-    """Drops and numbers at risk in order of time, with what lies between them.
-
-    ``kind``, ``time``, ``level`` (height after the stage), ``sd`` (its error), ``low``, ``high`` (bounds of the number at
-    risk before the stage), ``ticks`` and ``mean`` (ticks, and expected censorings, between this stage and the next; the
-    last gap runs to the end), ``since`` and ``until`` (deaths of a stage lie between them). ``strict``: no
-    censoring without a tick.
-    """
-
-    kind: IntArray
-    time: FloatArray
-    since: FloatArray
-    until: FloatArray
-    level: FloatArray
-    sd: FloatArray
-    strict: bool
-    low: IntArray
-    high: IntArray
-    ticks: IntArray | None
-    mean: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,107 +38,6 @@ class Path:
     censored: IntArray
     cost: float
     may_die: NDArray[np.bool_]
-
-
-def stages(target: Target, cells: Cells, censored: FloatArray) -> Stages | None:
-    """Line up drops and numbers at risk; None where their counts leave no room."""
-    end = float(cells.knot[-1])
-    fall = np.flatnonzero((cells.s1 < cells.s0) & (cells.stop == cells.start))
-    drop_time, drop_level = cells.stop[fall], cells.s1[fall]
-    edge = cells.edge[:-1]
-    time = np.concatenate([edge, drop_time])
-    kind = np.repeat([KNOT, _DROP], [len(edge), len(drop_time)])
-    level = np.concatenate([np.full(len(edge), np.nan), drop_level])
-    # A drop at a knot comes after its count.
-    order = np.lexsort((kind, time))
-    time, kind, level = time[order], kind[order], level[order]
-    count = None
-    lost = (kind == _DROP).astype(np.int64)
-    if target.ticks is not None:
-        marks = _near(target.ticks, time, 2e-5 * end)
-        before = np.searchsorted(marks, time, side="left")
-        # Ticks at the time of a drop lie after it; stages at one time share its ticks with the last of them.
-        count = np.append(before[1:], len(marks)) - before
-        lost = lost + count
-    block = np.cumsum(kind == KNOT) - 1
-    n_a, n_b = cells.n_start.astype(np.int64)[block], cells.n_stop.astype(np.int64)[block]
-    spent = np.cumsum(lost) - lost
-    first = np.flatnonzero(kind == KNOT)
-    spent_in = spent - spent[first][block]
-    total = np.bincount(block, weights=lost, minlength=len(first)).astype(np.int64)
-    high = n_a - spent_in
-    low = n_b + total[block] - spent_in
-    low = np.where(kind == KNOT, n_a, np.maximum(low, 1))
-    high = np.where(kind == KNOT, n_a, high)
-    if (low > high).any():
-        return None
-    width = np.maximum(np.diff(cells.edge)[block], 1e-12)
-    gap = np.append(time[1:], end) - time
-    mean = np.maximum(censored[block] * gap / width, 0.02)
-    sd = np.full(len(time), target.error)
-    return Stages(kind, time, time, time, level, sd, True, low, high, count, mean)
-
-
-def _near(marks: FloatArray, times: FloatArray, tolerance: float) -> FloatArray:
-    i = np.clip(np.searchsorted(times, marks), 0, len(times) - 1)
-    j = np.maximum(i - 1, 0)
-    nearest = np.where(np.abs(times[i] - marks) < np.abs(times[j] - marks), times[i], times[j])
-    return np.sort(np.where(np.abs(nearest - marks) <= tolerance, nearest, marks))
-
-
-def noisy_stages(
-    target: Target,
-    cells: Cells,
-    censored: FloatArray,
-    rates: dict[float, tuple[float, float]],
-    *,
-    corners: bool = True,
-) -> Stages:
-    """Line up points with reading error: deaths may lie between any two of them, on either side of a number near by.
-
-    ``rates`` are printed heights with their error. ``corners``: points are corners of drops, clicked by hand; a trace gives
-    heights at columns of pixels, and a drop lies anywhere between two of them.
-    """
-    end = float(cells.knot[-1])
-    blur = target.error * end
-    fall = np.flatnonzero(cells.s1 < cells.s0)
-    point_time, point_level = cells.stop[fall], cells.s1[fall]
-    since = cells.start[fall]
-    if not corners:
-        since = point_time = 0.5 * (since + point_time)
-        since = since.copy()
-    fixed = np.unique(np.concatenate([cells.edge[:-1], np.array([t for t in rates if 0 < t < end])]))
-    rows: list[tuple[float, int, int, float, float, float, float]] = []
-    # Sorted by (time, rank): deaths before a count, the count, deaths at its time, the printed rate, points.
-    for t in fixed:
-        close = np.flatnonzero(np.abs(point_time - t) <= 2.5 * blur) if t > 0 else np.empty(0, dtype=np.int64)
-        lowest = float(point_level[close].min()) if len(close) else np.nan
-        if len(close):
-            point_time[close] = np.maximum(point_time[close], t)
-            since[close] = np.maximum(since[close], t)
-            just = t - 1e-6 * end
-            rows.append((t, 0, _FREE, lowest, np.inf, min(just, float(cells.start[fall][close].min())), just))
-        if t in cells.edge[:-1]:
-            rows.append((t, 1, KNOT, np.nan, np.inf, t, t))
-        if t in rates:
-            if len(close):
-                rows.append((t, 2, _FREE, lowest, np.inf, t, t))
-            rows.append((t, 3, _CLICK, rates[t][0], rates[t][1], t, t))
-    rows += [
-        (t, 4, _CLICK, level, target.error, a, t)
-        for t, level, a in zip(point_time.tolist(), point_level.tolist(), since.tolist(), strict=True)
-    ]
-    rows.append((end, 5, _LAST, 0.0, np.inf, end, end))
-    rows.sort(key=lambda row: (row[0], row[1]))
-    time, _, kind_list, level, sd, since, until = (np.array(column) for column in zip(*rows, strict=True))
-    kind = kind_list.astype(np.int64)
-    block = np.cumsum(kind == KNOT) - 1
-    high = cells.n_start.astype(np.int64)[block]
-    low = np.where(kind == KNOT, high, np.maximum(cells.n_stop.astype(np.int64)[block], 0))
-    width = np.maximum(np.diff(cells.edge)[block], 1e-12)
-    gap = np.maximum(np.append(time[1:], end) - time, 0.0)
-    mean = np.maximum(censored[block] * gap / width, 0.02)
-    return Stages(kind, time, np.minimum(since, until), until, level, sd, False, low, high, None, mean)
 
 
 def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
@@ -190,19 +65,25 @@ def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
     return nearest
 
 
-def forced(path: Path, events: int) -> Path | None:
-    """Turn the few deaths too many into censorings (or the other way round) where most are at risk; None if not few."""
+def forced(found: Stages, path: Path, events: int) -> Path | None:
+    """Turn the few deaths too many into censorings (or the other way round); None if not few.
+
+    Those are taken that change the area under the curve least, of several deaths at one time if there are any.
+    """
     excess = int(path.deaths.sum()) - events
     if abs(excess) > 2 + 0.05 * events:
         return None
     deaths, censored = path.deaths.copy(), path.censored.copy()
     give, take = (deaths, censored) if excess > 0 else (censored, deaths)
     for _ in range(abs(excess)):
-        can = np.flatnonzero((give > 0) & (path.may_die | (excess > 0)))
-        if not len(can):
+        can = (give > 0) & (path.may_die | (excess > 0))
+        if not can.any():
             return None
-        # Several deaths at one time are the likeliest to be one too many.
-        j = can[np.argmax(give[can] > 1)] if excess > 0 else can[0]
+        if excess > 0 and (can & (give > 1)).any():
+            can &= give > 1
+        at_risk = deaths.sum() + censored.sum() - np.cumsum(deaths + censored) + deaths + censored
+        area = np.cumprod(1 - deaths / np.maximum(at_risk, 1)) / np.maximum(at_risk, 1) * (found.time[-1] - found.time)
+        j = int(np.argmin(np.where(can, area, np.inf)))
         give[j] -= 1
         take[j] += 1
     return Path(deaths, censored, path.cost, path.may_die)
@@ -255,16 +136,16 @@ def fall(
     """Cost of the deaths that may happen at a stage, survival after them, the deaths and who is left: candidates side by side."""
     level, sd, kind = float(found.level[j]), float(found.sd[j]), int(found.kind[j])
     deaths = np.zeros((len(cost), _CANDIDATES[kind], len(n)))
-    if kind == _LAST:
-        deaths[:] = np.minimum(np.append(np.arange(_CANDIDATES[_LAST] - 1), n.max())[:, None], n)
+    if kind == LAST:
+        deaths[:] = np.minimum(np.append(np.arange(_CANDIDATES[LAST] - 1), n.max())[:, None], n)
     else:
         implied = n * (1.0 - level / np.maximum(survival, 1e-300))
-        if kind == _DROP:
+        if kind == DROP:
             deaths[:, 0] = np.minimum(np.maximum(np.rint(implied), 0), n)
         else:
             below = np.minimum(np.maximum(np.floor(implied), 0), n)
             deaths[:, 1], deaths[:, 2] = below, np.minimum(below + 1, n)
-            if kind == _FREE:
+            if kind == FREE:
                 deaths[:, 3] = np.minimum(n, 1)
     after: FloatArray = survival[:, None] * (1.0 - deaths / np.maximum(n, 1))
     if sd < np.inf:
@@ -273,7 +154,7 @@ def fall(
         total: FloatArray = np.minimum(miss, _WORST)
     else:
         total = np.where(deaths > 0, _MOVED, 0.0)
-        if kind == _LAST:
+        if kind == LAST:
             total += _AT_END * np.maximum(deaths - 1, 0)
     total += cost[:, None]
     if price is not None:
@@ -299,6 +180,8 @@ def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
 
 def leave(after: FloatArray, floor: int, low: int, high: int, gaps: Gaps, j: int) -> tuple[FloatArray, IntArray]:
     """Cheapest censoring from each number left to each number at risk at the next stage."""
+    if gaps.ticks is not None:
+        return _leave_at_ticks(after, floor, low, high, gaps.ticks[j], gaps.extra if gaps.ticks[j] else _UNSEEN)
     rows, size = after.shape
     width = high - low + 1
     band = floor + size - low
@@ -320,6 +203,22 @@ def leave(after: FloatArray, floor: int, low: int, high: int, gaps: Gaps, j: int
     return cost, np.minimum(np.maximum(pick + (at - offset), 0), size - 1)
 
 
+def _leave_at_ticks(
+    after: FloatArray, floor: int, low: int, high: int, ticks: int, price: float
+) -> tuple[FloatArray, IntArray]:
+    """Do the same where no fewer are censored than ticks are drawn, and each more at one price: a running minimum."""
+    size = after.shape[1]
+    dearer = (after + price * np.arange(size))[:, ::-1]
+    least = np.minimum.accumulate(dearer, axis=1)
+    source = np.maximum.accumulate(np.where(dearer == least, np.arange(size), 0), axis=1)
+    first = np.arange(low, high + 1) + (ticks - floor)  # the fewest left that may go on to each number at risk
+    at = size - 1 - np.maximum(first, 0)
+    inside = at >= 0
+    at = np.maximum(at, 0)
+    cost = np.where(inside, least[:, at] - price * first, np.inf)
+    return cost, size - 1 - source[:, at]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Gaps:
     """What 0, 1, 2 ... censorings cost after each stage.
@@ -337,20 +236,14 @@ class Gaps:
     log: FloatArray
 
     def cost(self, j: int, band: int, *, alone: bool) -> FloatArray:
-        """Return the costs of up to ``band`` censorings (``alone``: of all, as one state follows)."""
-        if self.ticks is None:
-            if j + 1 == len(self.slope):
-                return np.zeros(band)
-            size = band if alone else min(band, self.reach[j])
-            found: FloatArray = self.count[:size] * self.slope[j]
-            found -= self.log[:size]
-            found += self.start[j]
-            return found
-        ticks = self.ticks[j]
-        if ticks == 0:
-            return _UNSEEN * self.count[: min(band, 3)]
-        c = self.count[: band if alone else min(band, ticks + 40)]
-        return np.where(c >= ticks, self.extra * (c - ticks), np.inf)
+        """Return the costs of up to ``band`` censorings without ticks (``alone``: of all, as one state follows)."""
+        if j + 1 == len(self.slope):
+            return np.zeros(band)
+        size = band if alone else min(band, self.reach[j])
+        found: FloatArray = self.count[:size] * self.slope[j]
+        found -= self.log[:size]
+        found += self.start[j]
+        return found
 
 
 def gaps_of(found: Stages, extra: float) -> Gaps:
@@ -414,7 +307,7 @@ def patients(
         if len(times) and c[-1] > 0:
             times[-1] = end
         return events, times
-    marks = _near(ticks, found.time, 2e-5 * end)
+    marks = near(ticks, found.time, 2e-5 * end)
     low = np.searchsorted(marks, found.time, side="left")
     count = np.append(low[1:], len(marks)) - low
     at = low[j] + np.minimum(p * count[j], count[j] - 1).astype(np.int64)

@@ -8,6 +8,7 @@ import pytest
 import metaleptic as ml
 from metaleptic.errors import DataError, OptionError
 from metaleptic.reconstruction.result import Reconstruction
+from metaleptic.reconstruction.steps import steps
 
 
 def _at_risk(rec: Reconstruction, t: float) -> int:  # type: ignore[name-defined]
@@ -119,3 +120,22 @@ def test_medians_that_are_not_reached_and_times_of_follow_up_are_compared() -> N
     assert numbers["median"].printed == "not reached"
     assert numbers["median high"].agrees
     assert set(numbers) == {"n", "median", "median high", "last time", "first time", "follow-up"}
+
+
+def test_many_patients_on_one_tick() -> None:
+    """Censorings that share a few ticks are found, however many: events, numbers at risk and survival stay exact."""
+    events = np.arange(0.5, 12, 0.5)
+    ticks = np.array([2.25, 4.75, 9.75, 10.25])
+    censored = np.repeat(ticks, [3, 250, 180, 60])
+    true = steps(events, np.append(censored, np.full(20, 12.0)))
+    time = np.concatenate([[0], np.repeat(true.time, 2), [12.0]])
+    survival = np.concatenate([[1, 1], np.repeat(true.survival, 2)])
+    n = int(true.at_risk[0])
+    at_risk = {t: int((events >= t).sum() + (censored >= t).sum() + 20) for t in (0, 4, 8, 12)}
+    curve = ml.Curve(time, survival, kind="drops", censor_times=np.append(ticks, 12.0))
+    rec = ml.reconstruct(curve, ml.Published(n=n, events=len(events), at_risk=at_risk, last_time=12))
+    dead = rec.ipd.event == 1
+    found = steps(rec.ipd.time[dead], rec.ipd.time[~dead])
+    assert dead.sum() == len(events)
+    assert all((rec.ipd.time >= t).sum() == k for t, k in at_risk.items())
+    assert np.abs(found.at(true.time) - true.survival).max() < 1e-4
