@@ -29,14 +29,14 @@ def counted_path(found: Stages, events: int, patients: int) -> Path | None:
     survival = np.ones_like(cost)
     back: list[tuple[IntArray, FloatArray, int, int, int]] = []
     for j, kind in enumerate(found.kind):
-        n = np.arange(low, high + 1)
+        n = np.arange(low, high + 1, dtype=np.float64)
         width = len(n)
         if kind == KNOT:
             deaths = np.zeros((len(cost), width))
             floor, after = low, cost
             source = np.arange(cost.size).reshape(cost.shape)
         else:
-            cost, survival, deaths, left = fall(cost, survival, n, found, j, None)
+            cost, survival, deaths, left = fall(cost, survival, n, np.maximum(n, 1.0), found, j, None)
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor, deaths.astype(np.int64), events)
         survival_after = survival.ravel()[source]

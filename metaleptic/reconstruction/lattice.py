@@ -9,6 +9,7 @@ Statistics in Medicine, doi:10.1002/sim.70474; ticks as in Rogula 2022). A price
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from metaleptic.reconstruction.cells import IntArray
 from metaleptic.reconstruction.stages import CLICK, DROP, FREE, KNOT, LAST, Stages, near
 from metaleptic.types import FloatArray
+
+_Numbers = TypeVar("_Numbers", IntArray, FloatArray)
 
 # A height that does not fit costs no more than this, so that one misread corner cannot forbid a path.
 _WORST = 80.0
@@ -27,7 +30,8 @@ _MOVED = 1.0
 _AT_END = 2.0
 # Zero deaths, the two whole numbers round what the height implies, one: how many of them each kind of stage tries.
 _CANDIDATES = {DROP: 1, CLICK: 3, FREE: 4, LAST: 9}
-_PRICES = (0.0, 0.3, 0.75, 1.5, 3.0, 6.0, 12.0, 25.0)
+_ROOT_HALF = 0.5**0.5
+_PRICES = (0.3, 1.0, 3.0, 10.0, 25.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +52,7 @@ def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
     path = paths[0]
     if events is None or path.deaths.sum() == events:
         return path
-    nearest = path
+    nearest, tried = path, {0.0: int(path.deaths.sum())}
     prices = np.array(_PRICES) * (1 if path.deaths.sum() > events else -1)
     for _ in range(3):
         paths = _paths(found, events, patients, prices)
@@ -56,12 +60,14 @@ def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
             break
         nearest = min([nearest, *paths], key=lambda p: (abs(int(p.deaths.sum()) - events), p.cost))
         if nearest.deaths.sum() == events:
-            return nearest
-        totals = np.array([p.deaths.sum() for p in paths])
-        more, fewer = prices[: len(paths)][totals > events], prices[: len(paths)][totals < events]
-        if not len(more) or not len(fewer):
             break
-        prices = np.linspace(more.max(), fewer.min(), 8)[1:-1]
+        tried |= {float(price): int(p.deaths.sum()) for price, p in zip(prices, paths, strict=False)}
+        # The dearer a death, the fewer there are.
+        more = [price for price, total in tried.items() if total > events]
+        fewer = [price for price, total in tried.items() if total < events]
+        if not more or not fewer:
+            break
+        prices = np.linspace(max(more), min(fewer), 6)[1:-1]
     return nearest
 
 
@@ -92,11 +98,11 @@ def forced(found: Stages, path: Path, events: int) -> Path | None:
 def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) -> list[Path]:
     rows = len(price)
     gaps = gaps_of(found, extra_cost(found, events, patients))
-    every = np.arange(int(found.high.max()) + 1)
+    every = np.arange(int(found.high.max()) + 1, dtype=np.float64)
+    at_least_one = np.maximum(every, 1.0)
     low, high = int(found.low[0]), int(found.high[0])
     cost = np.zeros((rows, high - low + 1))
     survival = np.ones_like(cost)
-    row = np.arange(rows)[:, None]
     priced = price[:, None, None] if price.any() else None
     lows, highs = [*found.low.tolist()[1:], 0], [*found.high.tolist()[1:], 0]
     back: list[tuple[IntArray, FloatArray, int, int]] = []
@@ -104,15 +110,15 @@ def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) 
         n = every[low : high + 1]
         width = len(n)
         if kind == KNOT:
-            deaths, source = np.zeros((rows, width)), np.arange(width) + 0 * row
+            deaths, source = np.zeros((rows, width)), np.tile(np.arange(width), (rows, 1))
             floor, after = low, cost
         else:
-            cost, survival, deaths, left = fall(cost, survival, n, found, j, priced)
+            cost, survival, deaths, left = fall(cost, survival, n, at_least_one[low : high + 1], found, j, priced)
             floor = max(int(left.min()), 0)
             after, source = _gather(cost, left - floor)
         cost, pick = leave(after, floor, lows[j], highs[j], gaps, j)
-        source = source[row, pick]
-        survival = survival[row, source]
+        source = _picked(source, pick)
+        survival = _picked(survival, source)
         back.append((source, deaths, low, width))
         low, high = lows[j], highs[j]
     if not np.isfinite(cost[:, 0]).all():
@@ -130,8 +136,19 @@ def extra_cost(found: Stages, events: int | None, patients: int) -> float:
     return float(np.log1p(1 / share))
 
 
+def _picked(values: _Numbers, pick: IntArray) -> _Numbers:
+    """Return the picked column of each row."""
+    return values[0].take(pick) if len(values) == 1 else values[np.arange(len(values))[:, None], pick]
+
+
 def fall(
-    cost: FloatArray, survival: FloatArray, n: IntArray, found: Stages, j: int, price: FloatArray | None
+    cost: FloatArray,
+    survival: FloatArray,
+    n: FloatArray,
+    at_least_one: FloatArray,
+    found: Stages,
+    j: int,
+    price: FloatArray | None,
 ) -> tuple[FloatArray, FloatArray, FloatArray, IntArray]:
     """Cost of the deaths that may happen at a stage, survival after them, the deaths and who is left: candidates side by side."""
     level, sd, kind = float(found.level[j]), float(found.sd[j]), int(found.kind[j])
@@ -139,19 +156,23 @@ def fall(
     if kind == LAST:
         deaths[:] = np.minimum(np.append(np.arange(_CANDIDATES[LAST] - 1), n.max())[:, None], n)
     else:
-        implied = n * (1.0 - level / np.maximum(survival, 1e-300))
+        implied = n - n * level / np.maximum(survival, 1e-300)
+        np.maximum(implied, 0.0, out=implied)
         if kind == DROP:
-            deaths[:, 0] = np.minimum(np.maximum(np.rint(implied), 0), n)
+            np.rint(implied, out=deaths[:, 0])
         else:
-            below = np.minimum(np.maximum(np.floor(implied), 0), n)
-            deaths[:, 1], deaths[:, 2] = below, np.minimum(below + 1, n)
+            below = np.floor(implied, out=deaths[:, 1])
+            np.minimum(below + 1.0, n, out=deaths[:, 2])
             if kind == FREE:
-                deaths[:, 3] = np.minimum(n, 1)
-    after: FloatArray = survival[:, None] * (1.0 - deaths / np.maximum(n, 1))
+                np.minimum(n, 1.0, out=deaths[:, 3])
+    after = deaths / at_least_one
+    np.subtract(1.0, after, out=after)
+    after *= survival[:, None]
     if sd < np.inf:
-        miss = (after - level) * (np.sqrt(0.5) / sd)
-        miss *= miss
-        total: FloatArray = np.minimum(miss, _WORST)
+        total = after - level
+        total *= _ROOT_HALF / sd
+        total *= total
+        np.minimum(total, _WORST, out=total)
     else:
         total = np.where(deaths > 0, _MOVED, 0.0)
         if kind == LAST:
@@ -168,13 +189,13 @@ def _gather(cost: FloatArray, left: IntArray) -> tuple[FloatArray, IntArray]:
     """Cheapest way into each number left after a drop, and where it came from."""
     rows, across = cost.shape
     size = int(left.max()) + 1
-    target = (left + size * np.arange(rows)[:, None]).ravel()
+    target = (left if rows == 1 else left + size * np.arange(rows)[:, None]).ravel()
     flat = cost.ravel()
     after = np.full(rows * size, np.inf)
     np.minimum.at(after, target, flat)
-    best = np.flatnonzero(flat == after[target])
+    best = (flat == after[target]).nonzero()[0]
     source = np.zeros(rows * size, dtype=np.int64)
-    source[target[best]] = best % across
+    source[target[best]] = best if rows == 1 else best % across
     return after.reshape(rows, size), source.reshape(rows, size)
 
 
