@@ -30,6 +30,8 @@ _MOVED = 1.0
 _AT_END = 2.0
 # Zero deaths, the two whole numbers round what the height implies, one: how many of them each kind of stage tries.
 _CANDIDATES = {DROP: 1, CLICK: 3, FREE: 4, LAST: 9}
+# Standard deviations that a height may be off before a path is doubted.
+_FITS = 4.0
 _ROOT_HALF = 0.5**0.5
 _PRICES = (0.3, 1.0, 3.0, 10.0, 25.0)
 
@@ -46,7 +48,27 @@ class Path:
 
 def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
     """Return the cheapest path, with this total of events or as near to it as a price per death can come."""
-    paths = _paths(found, events, patients, np.zeros(1))
+    path = _search(found, events, patients, wide=False)
+    if not found.strict or found.ticks is not None or path is None or _fits(found, path, events):
+        return path
+    # Crowds may be censored within one gap, at the close of a study: as many as you like, at a search of twice the price.
+    other = _search(found, events, patients, wide=True)
+    paths = [path] if other is None else [path, other]
+    return min(paths, key=lambda p: (0 if events is None else abs(int(p.deaths.sum()) - events), p.cost))
+
+
+def _fits(found: Stages, path: Path, events: int | None) -> bool:
+    """Say whether a path has its total and comes near all heights."""
+    lost = path.deaths + path.censored
+    at_risk = lost.sum() - np.cumsum(lost) + lost
+    survival = np.cumprod(1 - path.deaths / np.maximum(at_risk, 1))
+    told = np.isfinite(found.level)
+    off = np.abs(survival - found.level)[told] / found.sd[told]
+    return bool(off.max(initial=0.0) < _FITS) and (events is None or path.deaths.sum() == events)
+
+
+def _search(found: Stages, events: int | None, patients: int, *, wide: bool) -> Path | None:
+    paths = _paths(found, events, patients, np.zeros(1), wide=wide)
     if not paths:
         return None
     path = paths[0]
@@ -55,7 +77,7 @@ def best_path(found: Stages, events: int | None, patients: int) -> Path | None:
     nearest, tried = path, {0.0: int(path.deaths.sum())}
     prices = np.array(_PRICES) * (1 if path.deaths.sum() > events else -1)
     for _ in range(3):
-        paths = _paths(found, events, patients, prices)
+        paths = _paths(found, events, patients, prices, wide=wide)
         if not paths:
             break
         nearest = min([nearest, *paths], key=lambda p: (abs(int(p.deaths.sum()) - events), p.cost))
@@ -95,9 +117,9 @@ def forced(found: Stages, path: Path, events: int) -> Path | None:
     return Path(deaths, censored, path.cost, path.may_die)
 
 
-def _paths(found: Stages, events: int | None, patients: int, price: FloatArray) -> list[Path]:
+def _paths(found: Stages, events: int | None, patients: int, price: FloatArray, *, wide: bool) -> list[Path]:
     rows = len(price)
-    gaps = gaps_of(found, extra_cost(found, events, patients))
+    gaps = gaps_of(found, extra_cost(found, events, patients), wide=wide)
     every = np.arange(int(found.high.max()) + 1, dtype=np.float64)
     at_least_one = np.maximum(every, 1.0)
     low, high = int(found.low[0]), int(found.high[0])
@@ -221,7 +243,14 @@ def leave(after: FloatArray, floor: int, low: int, high: int, gaps: Gaps, j: int
     pick = window.argmin(axis=2)
     at = np.arange(width)
     cost = window[np.arange(rows)[:, None], at, pick]
-    return cost, np.minimum(np.maximum(pick + (at - offset), 0), size - 1)
+    source = np.minimum(np.maximum(pick + (at - offset), 0), size - 1)
+    if gaps.wide and band < floor + size - low:
+        # Beyond the band the price rises by the same for each.
+        price = float(penalty[-1] - penalty[-2])
+        more, far = _leave_at_ticks(after, floor, low, high, band, price)
+        more = more + float(penalty[-1]) + price
+        source, cost = np.where(more < cost, far, source), np.minimum(more, cost)
+    return cost, source
 
 
 def _leave_at_ticks(
@@ -245,7 +274,8 @@ class Gaps:
     """What 0, 1, 2 ... censorings cost after each stage.
 
     Without ticks: minus log probability of a negative binomial of shape 2, looser than Poisson, -log(1 + c) + c slope +
-    start; ``reach`` is how many are worth a look. With ticks: no fewer than are drawn, each more at the price ``extra``.
+    start; ``reach`` is how many are worth a look unless ``wide``. With ticks: no fewer than are drawn, each more at the
+    price ``extra``.
     """
 
     ticks: list[int] | None
@@ -255,6 +285,7 @@ class Gaps:
     reach: list[int]
     count: FloatArray
     log: FloatArray
+    wide: bool
 
     def cost(self, j: int, band: int, *, alone: bool) -> FloatArray:
         """Return the costs of up to ``band`` censorings without ticks (``alone``: of all, as one state follows)."""
@@ -267,7 +298,7 @@ class Gaps:
         return found
 
 
-def gaps_of(found: Stages, extra: float) -> Gaps:
+def gaps_of(found: Stages, extra: float, *, wide: bool = False) -> Gaps:
     """Prepare the costs of censorings of all gaps at once."""
     count = np.arange(int(found.high.max()) + 2, dtype=np.float64)
     mean = found.mean
@@ -280,6 +311,7 @@ def gaps_of(found: Stages, extra: float) -> Gaps:
         (12 + mean + 8 * np.sqrt(mean + mean * mean / 2)).astype(np.int64).tolist(),
         count,
         np.log1p(count),
+        wide,
     )
 
 

@@ -139,3 +139,24 @@ def test_many_patients_on_one_tick() -> None:
     assert dead.sum() == len(events)
     assert all((rec.ipd.time >= t).sum() == k for t, k in at_risk.items())
     assert np.abs(found.at(true.time) - true.survival).max() < 1e-4
+
+
+@pytest.mark.parametrize("printed", ["everything", "n"])
+def test_crowds_censored_at_the_close_of_a_study(printed: str) -> None:
+    """Hundreds censored within a short time, no ticks drawn: exact drops are still met exactly."""
+    rng = np.random.default_rng(3)
+    death, close = rng.exponential(30, 600), np.where(rng.random(600) < 0.75, rng.uniform(29.5, 30.5, 600), 50.0)
+    time, dead = np.minimum(death, close), death <= close
+    true = steps(time[dead], time[~dead])
+    curve = ml.Curve(
+        np.concatenate([[0], np.repeat(true.time, 2), [50.0]]),
+        np.concatenate([[1, 1], np.repeat(true.survival, 2)]),
+        kind="drops",
+    )
+    at_risk = {float(t): int((time >= t).sum()) for t in (0, 12, 24, 36, 48)}
+    everything = ml.Published(n=600, events=int(dead.sum()), at_risk=at_risk, last_time=50)
+    rec = ml.reconstruct(curve, everything if printed == "everything" else ml.Published(n=600))
+    found = steps(rec.ipd.time[rec.ipd.event == 1], rec.ipd.time[rec.ipd.event == 0])
+    assert np.abs(found.at(true.time) - true.survival).max() < 2e-4
+    if printed == "everything":
+        assert (rec.ipd.event == 1).sum() == dead.sum()
