@@ -28,6 +28,7 @@ class Column:
     least: float = -np.inf
     most: float = np.inf
     whole: bool = False
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +45,7 @@ def read_columns(data: Any, columns: Mapping[str, Column], study: str | None, sh
     table, names = open_table(data, study, sheet)
     values = {}
     for key, column in columns.items():
-        found = find_column(table, column.name, key, needed_for=column.words)
+        found = find_column(table, column.name, key, needed_for=column.words if column.needed else None)
         x = numbers(table, found, names)
         bad = (x <= column.above) | (x < column.least) | (x > column.most)
         if column.whole:
