@@ -101,6 +101,7 @@ MEASURES = MappingProxyType(
             Measure("DIFF", "Difference", 0.0, same, same, "linear", 2, "", "difference"),
             Measure("GEN", "Effect", 0.0, same, same, "linear", 2, "", "effect"),
             Measure("MED", "Median", _NAN, same, same, "linear", 1, "", "median"),
+            Measure("MEDD", "Difference of medians", 0.0, same, same, "linear", 1, "", "difference of medians"),
             Measure("MEDIAN", "Median survival", _NAN, log, np.exp, "log", 1, "months", "log median"),
             Measure("PLO", "Proportion", _NAN, special.logit, special.expit, "percent", 1, "", "logit"),
             Measure("SURV", "Survival", _NAN, cloglog, inverse_cloglog, "percent", 1, "", "complementary log-log"),
