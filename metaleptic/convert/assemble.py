@@ -141,6 +141,7 @@ def assemble(
     low: FloatArray | None = None,
     high: FloatArray | None = None,
     cells: FloatArray | None = None,
+    groups: FloatArray | None = None,
     level: FloatArray | float = 0.95,
 ) -> Effects:
     """Build the Effects from what the routes found; list what they could not use, and why.
@@ -187,4 +188,5 @@ def assemble(
         level=level,
         frame_kind=table.kind,
         cells=frozen_array(np.empty((0, 4)) if cells is None else cells),
+        groups=frozen_array(np.empty((0, 6)) if groups is None else groups),
     ).take(at)

@@ -112,9 +112,10 @@ def means(
     asked = {"1": (mean1, sd1, n1), "2": (mean2, sd2, n2)}
     read, groups, how = read_groups(data, asked, columns, quantiles, spread, study, level, sheet)
     y, v = _evaluate(kernel, (*groups["1"], *groups["2"]), variance, correct)
-    size = groups["1"][2] + groups["2"][2]
+    both = np.stack([*groups["1"], *groups["2"]], axis=-1)
     hows = [_how(key, spread) + words for words in how]
-    return effects_of(read, key, y, v, hows, INCOMPLETE, n=size, label=label, level=level)
+    size = both[:, 2] + both[:, 5]
+    return effects_of(read, key, y, v, hows, INCOMPLETE, n=size, groups=both, label=label, level=level)
 
 
 def paired_means(
