@@ -245,6 +245,7 @@ def measure_named(key: str | Measure | None) -> Measure:
         return key
     if key is None:
         return MEASURES["GEN"]
-    if key not in MEASURES:
+    found = MEASURES.get(key) or MEASURES.get(str(key).upper())
+    if found is None:
         raise OptionError(f"measure {key!r} is unknown. Choose one of: {', '.join(MEASURES)}.")
-    return MEASURES[key]
+    return found

@@ -73,10 +73,11 @@ def _allowed(column: Column) -> str:
 
 
 def measure_key(measure: str, kernels: Mapping[str, Any]) -> str:
-    """Check the name of a measure against the kernels there are."""
-    if measure not in kernels:
+    """Return the key among the kernels there are that is this name, in upper or lower case."""
+    found = {key.casefold(): key for key in kernels}.get(str(measure).casefold())
+    if found is None:
         raise OptionError(f"measure {measure!r} is unknown. Choose one of: {', '.join(kernels)}.")
-    return measure
+    return found
 
 
 def effects_of(

@@ -113,7 +113,8 @@ def correlations(
     >>> ml.correlations({"study": ["A"], "r": [0.55], "n": [50]}).y.round(4)
     array([0.6184])
     """
-    kernel = KERNELS[measure_key(measure, KERNELS)]
+    measure = measure_key(measure, KERNELS)
+    kernel = KERNELS[measure]
     if variance not in VARIANCES[measure]:
         raise OptionError(
             f"variance {variance!r} is unknown for measure {measure!r}. Choose one of: {', '.join(VARIANCES[measure])}."

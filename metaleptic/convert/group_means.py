@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from metaleptic.conversions import looks_skewed, mean_sd_from_quantiles, sd_from_interval
-from metaleptic.conversions.quantiles import QUANTILE_METHODS
+from metaleptic.conversions.quantiles import QUANTILE_METHODS, method_named
 from metaleptic.convert.assemble import check_bounds, check_positive
 from metaleptic.convert.by_kernel import Column, Read, read_columns
 from metaleptic.convert.units import check_level
@@ -36,7 +36,7 @@ def read_groups(
 ) -> tuple[Read, dict[str, tuple[FloatArray, FloatArray, FloatArray]], list[str]]:
     """Return per group mean, SD and n, and per row what was worked out, in words."""
     check_level(level)
-    check_method(quantiles)
+    quantiles = method_named(quantiles)
     table = read_table(data, sheet=sheet)
     more = columns_of(table, list(asked), columns)
     wanted: dict[str, Column] = {}
@@ -88,11 +88,6 @@ def columns_of(
         }
         for group, names in defaults.items()
     }
-
-
-def check_method(method: str) -> None:
-    """Refuse a way from quantiles that there is not."""
-    mean_sd_from_quantiles(1.0, 10, q1=0.5, q3=1.5, method=method)
 
 
 def complete(

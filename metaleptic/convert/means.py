@@ -107,10 +107,11 @@ def means(
     >>> ml.means(t, measure="SMD").y.round(4)
     array([0.4655])
     """
-    key, variance = _ALIASES.get(measure, (measure, variance))
-    kernel = TWO_GROUPS[measure_key(key, TWO_GROUPS)]
-    asked = {"1": (mean1, sd1, n1), "2": (mean2, sd2, n2)}
-    read, groups, how = read_groups(data, asked, columns, quantiles, spread, study, level, sheet)
+    asked, variance = _ALIASES.get(measure, (measure, variance))
+    key = measure_key(asked, TWO_GROUPS)
+    kernel = TWO_GROUPS[key]
+    arms = {"1": (mean1, sd1, n1), "2": (mean2, sd2, n2)}
+    read, groups, how = read_groups(data, arms, columns, quantiles, spread, study, level, sheet)
     y, v = _evaluate(kernel, (*groups["1"], *groups["2"]), variance, correct)
     both = np.stack([*groups["1"], *groups["2"]], axis=-1)
     hows = [_how(key, spread) + words for words in how]
@@ -174,7 +175,8 @@ def paired_means(
     >>> ml.paired_means(t, r=0.5, measure="SMCC").y.round(3)
     array([0.454])
     """
-    kernel = PAIRED[measure_key(measure, PAIRED)]
+    measure = measure_key(measure, PAIRED)
+    kernel = PAIRED[measure]
     columns = {
         "mean1": Column(mean1, "the first mean"),
         "sd1": Column(sd1, "the first SD", above=0),
@@ -252,7 +254,8 @@ def single_means(
     >>> ml.single_means({"study": ["A"], "mean": [10.2], "sd": [2.1], "n": [20]}).v.round(4)
     array([0.2205])
     """
-    kernel = ONE_GROUP[measure_key(measure, ONE_GROUP)]
+    measure = measure_key(measure, ONE_GROUP)
+    kernel = ONE_GROUP[measure]
     read, groups, how = read_groups(data, {"": (mean, sd, n)}, columns, quantiles, spread, study, level, sheet)
     y, v = _evaluate(kernel, groups[""], variance, correct)
     hows = [_how(measure, spread) + words for words in how]

@@ -108,7 +108,8 @@ def two_by_two(
     >>> ml.two_by_two(t, events1="tb", n1="vaccinated", events2="tb0", n2="controls").y.round(4)
     array([-0.8893])
     """
-    kernel = TWO_BY_TWO[measure_key(measure, TWO_BY_TWO)]
+    measure = measure_key(measure, TWO_BY_TWO)
+    kernel = TWO_BY_TWO[measure]
     if variance != "LS":
         if (measure, variance) not in VARIANCES:
             there = ["LS", *(v for m, v in VARIANCES if m == measure)]

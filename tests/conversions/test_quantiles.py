@@ -113,7 +113,7 @@ def test_slips_are_refused() -> None:
     with pytest.raises(DataError, match="must be above 0"):
         cv.mean_sd_from_quantiles(6, 50, q1=0, q3=10, method="box-cox")
     with pytest.raises(OptionError, match="Choose one of: luo-wan-shi"):
-        cv.mean_sd_from_quantiles(6, 50, q1=1, q3=10, method="luo")
+        cv.mean_sd_from_quantiles(6, 50, q1=1, q3=10, method="luos")
 
 
 ASAT = json.loads((Path(__file__).parent / "golden" / "asat.json").read_text(encoding="utf-8"))

@@ -107,3 +107,15 @@ def test_scales_of_proportions_have_metafors_names_too() -> None:
         ml.proportions(t, scale="raw", measure="PAS")
     with pytest.raises(OptionError, match="scale 'PLX' is unknown"):
         ml.proportions(t, scale="PLX")
+
+
+def test_measures_in_lower_case_and_methods_by_rs_names() -> None:
+    """The names a user of metafor types give the same numbers."""
+    t = {"study": ["A"], "a": [4], "n1": [100], "c": [9], "n2": [100]}
+    assert ml.two_by_two(t, **CELLS, measure="rd").y == ml.two_by_two(t, **CELLS, measure="RD").y
+    assert ml.correlations({"study": ["A"], "r": [0.4], "n": [30]}, measure="cor").measure.key == "COR"
+    ways = {"luo": "luo-wan", "shi": "luo-wan-shi", "wan": "wan", "qe": "quantile-estimation", "bc": "box-cox"}
+    for theirs, ours in (ways | {"mln": "unknown-non-normal", "hozo": "hozo", "QE": "quantile-estimation"}).items():
+        numbers = {"low": 1, "q1": 4, "q3": 9, "high": 20}
+        one, two = (ml.conversions.mean_sd_from_quantiles(6, 50, method=m, **numbers) for m in (theirs, ours))
+        assert one == pytest.approx(two, nan_ok=True)
