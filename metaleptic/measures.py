@@ -172,6 +172,10 @@ MEASURES = MappingProxyType(
             Measure("SMCRPH", "Standardised mean change", 0.0, same, same, "linear", 2, "", "change over the mean SD"),
             Measure("OR2DL", "SMD from odds ratio", 0.0, same, same, "linear", 2, "", "standardised mean difference"),
             Measure("OR2DN", "SMD from odds ratio", 0.0, same, same, "linear", 2, "", "standardised mean difference"),
+            Measure("RTET", "Tetrachoric correlation", 0.0, same, same, "linear", 2, "", "tetrachoric correlation"),
+            Measure(
+                "ZTET", "Tetrachoric correlation", 0.0, fisher_z, np.tanh, "linear", 2, "", "Fisher's z, tetrachoric"
+            ),
             Measure("ZPHI", "Phi coefficient", 0.0, fisher_z, np.tanh, "linear", 2, "", "Fisher's z of phi"),
             Measure("MPRR", "Risk ratio", 1.0, log, np.exp, "log", 2, "", "log risk ratio, matched pairs"),
             Measure("MPOR", "Odds ratio", 1.0, log, np.exp, "log", 2, "", "log odds ratio, matched pairs"),

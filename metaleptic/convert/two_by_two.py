@@ -64,14 +64,16 @@ def two_by_two(
     measure : str, default "RR"
         ``"RR"`` risk ratio, ``"OR"`` odds ratio, ``"RD"`` risk difference; ``"PETO"`` Peto's odds ratio, ``"AS"`` arcsine
         difference, ``"PBIT"`` difference of probits, ``"OR2D"`` odds ratio as a standardised mean difference, (also ``"OR2DL"``;
-        ``"OR2DN"`` for a normal trait); ``"PHI"``, ``"ZPHI"``, ``"YUQ"``, ``"YUY"`` measures of association.
+        ``"OR2DN"`` for a normal trait); ``"PHI"``, ``"ZPHI"``, ``"YUQ"``, ``"YUY"`` measures of association; ``"RTET"`` and, as Fisher's z,
+        ``"ZTET"`` tetrachoric correlation: of two normal traits cut in two.
     study : str, optional
         Column with the study names; "study" by default.
     continuity : float, default 0.5
         Added to all four cells where ``correct`` says; ``effects.how`` names it.
     correct : {"empty", "all", "if any empty", "treatment arm", "none"}, optional
         Which studies: those with an empty cell (the default for measures that need it), all, all if any study has an
-        empty cell, or none (the default for AS, PETO and PHI, which are defined for empty cells). ``"treatment arm"``:
+        empty cell, or none (the default for AS, PETO and PHI, which are defined for empty cells, and for tetrachoric
+        correlations, which what is added would decide). ``"treatment arm"``:
         those with an empty cell, twice ``continuity`` shared out in proportion to the sizes of the arms.
     variance : str, default "LS"
         Formula of the variance: ``"UB"`` is unbiased for RD; for PHI ``"ST"`` takes the sizes of the arms as fixed, ``"CS"``
