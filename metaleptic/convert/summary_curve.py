@@ -140,7 +140,7 @@ def survival_summary(
     its ends as times at which the curve stands z / (2 sqrt(n + z^2)) above and below one half (Brookmeyer and Crowley's
     interval read backwards). In simulations that brings the estimate nearer to the truth where the interval was made that way, but
     what programs print by other conventions, or with an upper end not reached, moves the median by -10% to +14% with 14
-    patients and by -3% to +4% with 40, and 95% intervals held it in 91 to 95% (without it in 96%).
+    patients and by -3% to +4% with 40, and 95% intervals held it in 91 to 95% (without it in 95 to 96%).
 
     With ``independent=True`` the median carries the error of its interval (log scale) and a
     rate that of Greenwood by its number at risk. Source: Efron B. J Am Stat Assoc 1988;83:414-425.
