@@ -101,6 +101,7 @@ MEASURES = MappingProxyType(
             Measure("DIFF", "Difference", 0.0, same, same, "linear", 2, "", "difference"),
             Measure("GEN", "Effect", 0.0, same, same, "linear", 2, "", "effect"),
             Measure("MED", "Median", _NAN, same, same, "linear", 1, "", "median"),
+            Measure("MEDD", "Difference of medians", 0.0, same, same, "linear", 1, "", "difference of medians"),
             Measure("MEDIAN", "Median survival", _NAN, log, np.exp, "log", 1, "months", "log median"),
             Measure("PLO", "Proportion", _NAN, special.logit, special.expit, "percent", 1, "", "logit"),
             Measure("SURV", "Survival", _NAN, cloglog, inverse_cloglog, "percent", 1, "", "complementary log-log"),
@@ -171,6 +172,10 @@ MEASURES = MappingProxyType(
             Measure("SMCRPH", "Standardised mean change", 0.0, same, same, "linear", 2, "", "change over the mean SD"),
             Measure("OR2DL", "SMD from odds ratio", 0.0, same, same, "linear", 2, "", "standardised mean difference"),
             Measure("OR2DN", "SMD from odds ratio", 0.0, same, same, "linear", 2, "", "standardised mean difference"),
+            Measure("RTET", "Tetrachoric correlation", 0.0, same, same, "linear", 2, "", "tetrachoric correlation"),
+            Measure(
+                "ZTET", "Tetrachoric correlation", 0.0, fisher_z, np.tanh, "linear", 2, "", "Fisher's z, tetrachoric"
+            ),
             Measure("ZPHI", "Phi coefficient", 0.0, fisher_z, np.tanh, "linear", 2, "", "Fisher's z of phi"),
             Measure("MPRR", "Risk ratio", 1.0, log, np.exp, "log", 2, "", "log risk ratio, matched pairs"),
             Measure("MPOR", "Odds ratio", 1.0, log, np.exp, "log", 2, "", "log odds ratio, matched pairs"),
@@ -244,6 +249,7 @@ def measure_named(key: str | Measure | None) -> Measure:
         return key
     if key is None:
         return MEASURES["GEN"]
-    if key not in MEASURES:
+    found = MEASURES.get(key) or MEASURES.get(str(key).upper())
+    if found is None:
         raise OptionError(f"measure {key!r} is unknown. Choose one of: {', '.join(MEASURES)}.")
-    return MEASURES[key]
+    return found

@@ -208,6 +208,8 @@ class Effects:
     cells : ndarray of shape (k, 4)
         Two-by-two tables as printed: events and others of the arm of interest, then of the control; empty for
         other kinds of number.
+    groups : ndarray of shape (k, 6)
+        Mean, SD and size of the group of interest, then of the control, where effects were made of them; empty otherwise.
     """
 
     y: FloatArray
@@ -225,6 +227,7 @@ class Effects:
     level: float = 0.95
     frame_kind: str = "pandas"
     cells: FloatArray = field(default_factory=lambda: frozen_array(np.empty((0, 4))))
+    groups: FloatArray = field(default_factory=lambda: frozen_array(np.empty((0, 6))))
 
     def __len__(self) -> int:
         return len(self.study)
@@ -238,6 +241,8 @@ class Effects:
         changed: dict[str, Any] = {
             f.name: _take(getattr(self, f.name), at) for f in fields(self) if f.name in _PER_STUDY
         }
+        known = len(self.groups) == len(self)  # not so where a copy was given other studies
+        changed["groups"] = _take(self.groups, at) if known else frozen_array(np.empty((0, 6)))
         changed["columns"] = MappingProxyType({key: _take(col, at) for key, col in self.columns.items()})
         return replace(self, **changed)
 

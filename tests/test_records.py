@@ -154,7 +154,7 @@ def test_unknown_options_list_the_choices() -> None:
     """Every registry answers a slip with what there is."""
     some = effects_for("random")
     for call, parts in (
-        (lambda: measure_named("hr"), MEASURES),
+        (lambda: measure_named("hazard"), MEASURES),
         (lambda: ml.pool(some, model="bayes"), MODELS),
         (lambda: ml.pool(some, tau2="Bayes"), ("REML", "DL")),
         (lambda: ml.pool(some, test=5), ("knapp-hartung", "adhoc")),  # type: ignore[arg-type]

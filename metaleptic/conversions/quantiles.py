@@ -79,6 +79,32 @@ QUANTILE_METHODS = MappingProxyType(
     }
 )
 
+ALIASES = MappingProxyType(
+    {
+        "luo": "luo-wan",
+        "shi": "luo-wan-shi",
+        "qe": "quantile-estimation",
+        "bc": "box-cox",
+        "mln": "unknown-non-normal",
+    }
+)
+"""Names of methods that users of R know: of metafor's ``conv.fivenum`` and of metamedian."""
+
+
+def method_named(method: str) -> str:
+    """Return the key of a method from its name or from that which R gives it.
+
+    Raises
+    ------
+    OptionError
+        If there is no such method.
+    """
+    key = str(method).lower()
+    found = ALIASES.get(key, key)
+    if found not in QUANTILE_METHODS:
+        raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(QUANTILE_METHODS)}.")
+    return found
+
 
 def mean_sd_from_quantiles(
     median: Any,
@@ -102,7 +128,7 @@ def mean_sd_from_quantiles(
         For data that look normal: "luo-wan-shi", "luo-wan", "wan", "hozo", "bland", "walter", "blue" (best linear unbiased);
         for skewed positive data
         "log-normal", "quantile-estimation", "box-cox", "unknown-non-normal". ``conversions.QUANTILE_METHODS`` holds them
-        with their papers.
+        with their papers. The names that R knows do as well: "luo", "shi", "qe", "bc", "mln".
 
     Returns
     -------
@@ -129,8 +155,7 @@ def mean_sd_from_quantiles(
     >>> round(mean, 3), round(sd, 3)
     (6.708, 4.58)
     """
-    if method not in QUANTILE_METHODS:
-        raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(QUANTILE_METHODS)}.")
+    method = method_named(method)
     columns = _ordered(low, q1, median, q3, high, n)
     if bool((columns[5] < 2).any()):
         raise DataError("n is the number of patients: at least 2 are needed for a standard deviation.")

@@ -11,14 +11,23 @@ import numpy as np
 
 from metaleptic.convert.intervals import wald_interval
 from metaleptic.errors import DataError, ExcludedRowsWarning, SuspiciousDataWarning
-from metaleptic.frames import Table, find_column, read_table, texts, where
+from metaleptic.frames import NOT_REACHED, Table, find_column, is_missing, read_table, texts, where
 from metaleptic.types import Effects, Excluded, FloatArray, Measure, frozen_array
 from metaleptic.warn import warn
 
 
 def open_table(data: Any, study: str | None, sheet: str | int | None = None) -> tuple[Table, tuple[str, ...]]:
-    """Read the table and the names of its studies; warn of names that stand twice."""
+    """Read the table and the names of its studies; warn of names that stand twice.
+
+    A table in which no column could hold names gets "Study 1" ..., and a warning says so.
+    """
     table = read_table(data, sheet=sheet)
+    if study is None and "study" not in table.columns and not any(map(_holds_names, table.columns.values())):
+        warn(
+            SuspiciousDataWarning,
+            f"{table.source} names no studies: they are called Study 1 to Study {len(table)}. Add a column 'study'.",
+        )
+        return table, tuple(f"Study {i + 1}" for i in range(len(table)))
     column = find_column(table, study, "study", needed_for="the names of the studies")
     assert column is not None
     names = texts(table, column)
@@ -27,6 +36,20 @@ def open_table(data: Any, study: str | None, sheet: str | int | None = None) -> 
             raise DataError(f"row {i + 1}: column '{column}' is empty. Name the study.")
     warn_of_repeated(names)
     return table, names
+
+
+def _holds_names(cells: Sequence[Any]) -> bool:
+    """Whether a column has words in it, other than what papers print in place of a number."""
+    texts_ = (cell.strip().lower() for cell in cells if isinstance(cell, str) and not is_missing(cell))
+    return any(text not in NOT_REACHED and not _is_number(text.lstrip("<>≤≥ ")) for text in texts_)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace("·", ".").replace("−", "-").rstrip("%"))
+    except ValueError:
+        return False
+    return True
 
 
 def warn_of_repeated(names: Sequence[str]) -> None:
@@ -141,6 +164,7 @@ def assemble(
     low: FloatArray | None = None,
     high: FloatArray | None = None,
     cells: FloatArray | None = None,
+    groups: FloatArray | None = None,
     level: FloatArray | float = 0.95,
 ) -> Effects:
     """Build the Effects from what the routes found; list what they could not use, and why.
@@ -187,4 +211,5 @@ def assemble(
         level=level,
         frame_kind=table.kind,
         cells=frozen_array(np.empty((0, 4)) if cells is None else cells),
+        groups=frozen_array(np.empty((0, 6)) if groups is None else groups),
     ).take(at)

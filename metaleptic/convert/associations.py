@@ -81,7 +81,7 @@ def partial_correlations(
     >>> ml.partial_correlations({"study": ["A"], "t": [3.0], "n": [50], "predictors": [4]}).y.round(4)
     array([0.4335])
     """
-    measure_key(measure, dict.fromkeys(PARTIAL))
+    measure = measure_key(measure, dict.fromkeys(PARTIAL))
     columns = {
         "t": Column(t, "the t statistic"),
         "n": Column(n, "the number of patients", least=3, whole=True),
@@ -143,7 +143,7 @@ def squared_correlations(
     >>> ml.squared_correlations({"study": ["A"], "r2": [0.2], "n": [20]}).y.round(4)
     array([0.4812])
     """
-    measure_key(measure, dict.fromkeys(EXPLAINED))
+    measure = measure_key(measure, dict.fromkeys(EXPLAINED))
     columns = {
         "r2": Column(r2, "R squared", least=0, most=1),
         "n": Column(n, "the number of patients", least=2, whole=True),
@@ -201,7 +201,7 @@ def reliabilities(
     >>> ml.reliabilities({"study": ["A"], "alpha": [0.8], "items": [10], "n": [35]}).y.round(4)
     array([1.6094])
     """
-    measure_key(measure, dict.fromkeys(RELIABILITY))
+    measure = measure_key(measure, dict.fromkeys(RELIABILITY))
     columns = {
         "alpha": Column(alpha, "alpha", most=1),
         "items": Column(items, "the number of items", least=2, whole=True),

@@ -28,6 +28,7 @@ class Column:
     least: float = -np.inf
     most: float = np.inf
     whole: bool = False
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +45,7 @@ def read_columns(data: Any, columns: Mapping[str, Column], study: str | None, sh
     table, names = open_table(data, study, sheet)
     values = {}
     for key, column in columns.items():
-        found = find_column(table, column.name, key, needed_for=column.words)
+        found = find_column(table, column.name, key, needed_for=column.words if column.needed else None)
         x = numbers(table, found, names)
         bad = (x <= column.above) | (x < column.least) | (x > column.most)
         if column.whole:
@@ -72,10 +73,11 @@ def _allowed(column: Column) -> str:
 
 
 def measure_key(measure: str, kernels: Mapping[str, Any]) -> str:
-    """Check the name of a measure against the kernels there are."""
-    if measure not in kernels:
+    """Return the key among the kernels there are that is this name, in upper or lower case."""
+    found = {key.casefold(): key for key in kernels}.get(str(measure).casefold())
+    if found is None:
         raise OptionError(f"measure {measure!r} is unknown. Choose one of: {', '.join(kernels)}.")
-    return measure
+    return found
 
 
 def effects_of(
@@ -89,6 +91,7 @@ def effects_of(
     n: FloatArray | None = None,
     events: FloatArray | None = None,
     cells: FloatArray | None = None,
+    groups: FloatArray | None = None,
     low: FloatArray | None = None,
     high: FloatArray | None = None,
     label: str | None = None,
@@ -113,6 +116,7 @@ def effects_of(
         n=n,
         events=events,
         cells=cells,
+        groups=groups,
         low=low,
         high=high,
         level=level,

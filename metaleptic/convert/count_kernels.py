@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import special
 
+from metaleptic.convert.tetrachoric import fisher_z_of_tetrachoric, tetrachoric
 from metaleptic.errors import OptionError
 from metaleptic.types import FloatArray
 
@@ -201,6 +202,8 @@ TWO_BY_TWO: MappingProxyType[str, Callable[..., Pair]] = MappingProxyType(
         "OR2DL": smd_from_odds_ratio,
         "OR2DN": smd_from_odds_ratio_normal,
         "ZPHI": fisher_z_of_phi,
+        "RTET": tetrachoric,
+        "ZTET": fisher_z_of_tetrachoric,
     }
 )
 VARIANCES: MappingProxyType[tuple[str, str], Callable[..., Pair]] = MappingProxyType(
@@ -208,8 +211,8 @@ VARIANCES: MappingProxyType[tuple[str, str], Callable[..., Pair]] = MappingProxy
 )
 """Other formulas of the variance than the default, by measure and metafor's name."""
 NEVER_CORRECTED = frozenset(
-    {"AS", "PETO", "PHI", "ZPHI", "IRSD", "IRS", "IRFT", "PAS", "PFT"}
-)  # defined for empty cells
+    {"AS", "PETO", "PHI", "ZPHI", "RTET", "ZTET", "IRSD", "IRS", "IRFT", "PAS", "PFT"}
+)  # defined for empty cells, or (tetrachoric) decided by what is added
 
 
 # --- single proportions -----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.convert.control_arms import control_numbers, control_variance
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
 from metaleptic.types import Effects, FloatArray
 from metaleptic.warn import warn
@@ -37,7 +38,8 @@ def vcov_shared_control(
         default. Comparisons of one cluster share their control.
     control : str or sequence, optional
         Variance of the control arm on the analysis scale (log odds: 1/c + 1/d; a mean: sd^2/n; log hazard ratio: about
-        1/events of the control), a column or one value per effect. Left out, it is computed from two-by-two tables.
+        1/events of the control), a column or one value per effect. Left out, it is computed from the numbers of the control arm:
+        of two-by-two tables, events with person-time, or means (MD, SMD, ROM).
 
     Returns
     -------
@@ -52,8 +54,10 @@ def vcov_shared_control(
 
     Notes
     -----
-    Source: Gleser LJ, Olkin I, in The Handbook of Research Synthesis, 2nd ed. 2009, chapter 19. For a standardised mean
-    difference the control's part is 1/n2 + g1 g2/(2 N): give ``control=`` 1/n2 for the usual approximation.
+    The control's part of the variance, with x of n patients or events in time t, mean m and SD s: OR 1/x + 1/(n - x), RR 1/x - 1/n,
+    RD p(1 - p)/n, AS 1/(4n), PBIT that of its probit, IRR 1/x, IRD x/t^2, IRSD 1/(4t), MD s^2/n, ROM s^2/(n m^2). Two standardised
+    mean differences also share the SD: 1/n + g1 g2/(2 N), N the patients of all arms of the trial. Source: Gleser LJ, Olkin I, in The
+    Handbook of Research Synthesis, 2nd ed. 2009, chapter 19.
 
     Examples
     --------
@@ -65,8 +69,37 @@ def vcov_shared_control(
            [0.1307, 0.6516]])
     """
     groups = _cluster(effects, cluster)
-    part = _control_variance(effects, groups) if control is None else _numbers(effects, control, "control")
-    return _shared(effects, groups, part)
+    if control is None:
+        return _computed(effects, groups)
+    return _shared(effects, groups, _numbers(effects, control, "control"))
+
+
+def _computed(effects: Effects, groups: FloatArray) -> FloatArray:
+    """Compute the control's part from its numbers, which must be the same within a cluster."""
+    same = groups[:, None] == groups[None, :]
+    if not (same.sum(axis=1) > 1).any():
+        return np.diag(effects.v)
+    numbers, words = control_numbers(effects)
+    unlike = same & (~np.isclose(numbers[:, None], numbers[None, :], rtol=1e-12, equal_nan=True)).any(axis=-1)
+    for i, j in np.argwhere(unlike).tolist()[:1]:
+        raise DataError(
+            f"studies '{effects.study[i]}' and '{effects.study[j]}' are one cluster, but their control arms differ "
+            f"({words[i]} and {words[j]}). Only one and the same control is shared."
+        )
+    corrected = np.array(["added" in how for how in effects.how])
+    for i in np.flatnonzero((same.sum(axis=1) > 1) & corrected).tolist():
+        raise DataError(
+            f"study '{effects.study[i]}': a constant was added to its counts, so that the control is not the same in "
+            "every comparison. Give the control's variance as control=, or pool the counts themselves."
+        )
+    v = _shared(effects, groups, control_variance(effects.measure.key, numbers))
+    if effects.measure.key != "SMD":
+        return v
+    everyone = (same * effects.groups[:, 2]).sum(axis=1) + effects.groups[:, 5]
+    by_sd = np.where(
+        same & ~np.eye(len(effects), dtype=bool), np.outer(effects.y, effects.y) / (2 * everyone[:, None]), 0.0
+    )
+    return np.asarray(v + by_sd)
 
 
 def _shared(effects: Effects, groups: FloatArray, part: FloatArray) -> FloatArray:
@@ -195,32 +228,3 @@ def _numbers(effects: Effects, values: str | Sequence[float], option: str) -> Fl
     if array.shape != (len(effects),):
         raise DataError(f"{option} has {array.size} values for {len(effects)} effects: they must match.")
     return array
-
-
-def _control_variance(effects: Effects, groups: FloatArray) -> FloatArray:
-    """Compute what the control arm of a two-by-two table brings to the variance, with the half where one was added."""
-    key = effects.measure.key
-    if not len(effects.cells) or key not in {"OR", "RR", "RD", "AS"}:
-        raise DataError(
-            f"the variance of the control arm cannot be computed for {effects.measure.label.lower()}s of this kind. "
-            "Give it as control=."
-        )
-    c, d = effects.cells[:, 2], effects.cells[:, 3]
-    same = groups[:, None] == groups[None, :]
-    unlike = same & ((c[:, None] != c[None, :]) | (d[:, None] != d[None, :]))
-    for i, j in np.argwhere(unlike).tolist()[:1]:
-        raise DataError(
-            f"studies '{effects.study[i]}' and '{effects.study[j]}' are one cluster, but their control arms differ "
-            f"({c[i]:g}/{c[i] + d[i]:g} and {c[j]:g}/{c[j] + d[j]:g}). Only one and the same control is shared."
-        )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        n = c + d
-        part = {"OR": 1 / c + 1 / d, "RR": 1 / c - 1 / n, "RD": c * d / n**3, "AS": 1 / (4 * n)}[key]
-    corrected = np.array(["added" in how for how in effects.how])
-    several = same.sum(axis=1) > 1
-    for i in np.flatnonzero(several & corrected).tolist():
-        raise DataError(
-            f"study '{effects.study[i]}': a constant was added to its cells, so that the control is not the same in "
-            "every comparison. Give the control's variance as control=, or pool the tables themselves."
-        )
-    return np.asarray(part, dtype=np.float64)

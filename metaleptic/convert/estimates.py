@@ -5,7 +5,7 @@ Sources: Tierney JF et al. Trials 2007;8:16; Altman DG, Bland JM. BMJ 2011;343:d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from metaleptic.convert.assemble import (
 )
 from metaleptic.convert.hazard_routes import Indirect, offer_indirect
 from metaleptic.convert.intervals import lopsided_on_log_scale, se_from_bound, se_from_interval, se_from_p
+from metaleptic.convert.two_arm_times import arm_columns, offer_arms
 from metaleptic.convert.units import levels
 from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
 from metaleptic.frames import Table, find_column, is_missing, numbers, rounding, where
@@ -200,6 +201,7 @@ def restricted_means(
     p: str | None = None,
     n: str | None = None,
     difference: bool = False,
+    columns: Mapping[str, str] | None = None,
     time_unit: str = "months",
     label: str | None = None,
     level: float | str = 0.95,
@@ -216,7 +218,10 @@ def restricted_means(
     study, rmst, low, high, se, p, n : str, optional
         Columns; left out, the columns of these very names are taken if they are there. ``p`` serves differences only.
     difference : bool, default False
-        Whether ``rmst`` holds differences between two arms (null 0) instead of single arms.
+        Differences between two arms (null 0) instead of single arms: those that ``rmst`` holds, or, where it is empty, those
+        of the arms' own restricted means, first minus second.
+    columns : mapping, optional
+        Names of the columns of the arms where they differ: of "rmst1", "low1", "high1", "se1", and the same of arm 2.
     time_unit : str, default "months"
         Unit of the times.
     label, level, sheet
@@ -248,7 +253,9 @@ def restricted_means(
     if not 0 < horizon < np.inf:
         raise OptionError(f"horizon {horizon!r} is not a time after the start.")
     table, names = open_table(data, study, sheet)
-    value = find_column(table, rmst, "rmst", needed_for="the restricted means")
+    arms = arm_columns(table, columns) if difference else {}
+    two = arms.get("rmst1") is not None and arms.get("rmst2") is not None
+    value = find_column(table, rmst, "rmst", needed_for=None if two else "the restricted means")
     limit = numbers(table, value, names)
     for i in np.flatnonzero((np.abs(limit) > horizon) | (not difference) & (limit < 0)).tolist():
         raise DataError(
@@ -258,7 +265,12 @@ def restricted_means(
     base = MEASURES["RMSTD" if difference else "RMST"]
     words = f"{base.label} to {horizon:g} {time_unit}"
     measure = replace(labelled(base, label or words), unit=time_unit)
-    return _contrasts(table, names, measure, value, low, high, se, p if difference else None, n, level)
+
+    def offer(routes: Routes, at: FloatArray) -> None:
+        if two:
+            offer_arms(routes, table, names, arms, horizon, at)
+
+    return _contrasts(table, names, measure, value, low, high, se, p if difference else None, n, level, also=offer)
 
 
 def _contrasts(
@@ -274,6 +286,7 @@ def _contrasts(
     level: float | str,
     given: Indirect | None = None,
     flipped: str | None = None,
+    also: Callable[[Routes, FloatArray], None] | None = None,
 ) -> Effects:
     """Take the routes for estimates on a ratio or difference scale."""
     low, high = find_column(table, low, "low"), find_column(table, high, "high")
@@ -331,6 +344,8 @@ def _contrasts(
     if given is not None:
         _offer_events(routes, table, study, y, given)
         offer_indirect(routes, table, study, given)
+    if also is not None:
+        also(routes, at)
     routes.how = [h + (", turned round" if turned[i] and h else "") for i, h in enumerate(routes.how)]
     reasons = [
         (f"column '{value}' is empty" if value is not None else NOT_ENOUGH)

@@ -67,7 +67,8 @@ def matched_pairs(
     >>> ml.matched_pairs(t, measure="MPORC").y.round(4)
     array([0.8755])
     """
-    kernel = MATCHED_PAIRS[measure_key(measure, MATCHED_PAIRS)]
+    measure = measure_key(measure, MATCHED_PAIRS)
+    kernel = MATCHED_PAIRS[measure]
     names = {"both": both, "first": first, "second": second, "neither": neither}
     columns = {k: Column(v, f"the number of pairs ({k})", least=0, whole=True) for k, v in names.items()}
     read = read_columns(data, columns, study, sheet)

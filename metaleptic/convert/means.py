@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from metaleptic.convert.by_kernel import Column, effects_of, measure_key, read_columns
 from metaleptic.convert.change_kernels import ONE_GROUP, PAIRED
+from metaleptic.convert.group_means import read_groups
 from metaleptic.convert.mean_kernels import TWO_GROUPS, Kernel, Pair
 from metaleptic.errors import OptionError
 from metaleptic.measures import MEASURES
 from metaleptic.types import Effects, FloatArray
 
-INCOMPLETE = "a mean, SD or number of patients is not printed, or the formula has no value for them (a ratio needs means above 0)"
+INCOMPLETE = (
+    "a mean, SD or number of patients is not printed and does not follow from an SE, an interval or quantiles, or the formula has "
+    "no value for them (a ratio needs means above 0)"
+)
 
 
 def means(
@@ -26,6 +31,8 @@ def means(
     mean2: str | None = None,
     sd2: str | None = None,
     n2: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    quantiles: str = "luo-wan-shi",
     spread: str = "sd",
     variance: str | None = None,
     correct: bool = True,
@@ -35,6 +42,9 @@ def means(
     sheet: str | int | None = None,
 ) -> Effects:
     """Turn means and SDs of two groups into mean differences, standardised differences or ratios to pool.
+
+    Row by row a missing SD is worked out from the standard error or the interval of the mean, and a missing mean and SD from the
+    median with quartiles, extremes or both; ``effects.how`` names what was done.
 
     Parameters
     ----------
@@ -51,6 +61,11 @@ def means(
         Columns of the group of interest; columns of these very names by default.
     mean2, sd2, n2 : str, optional
         Columns of the control group.
+    columns : mapping, optional
+        Names of the further columns where they differ: of "se1", "low1" and "high1" (interval of the mean at ``level``),
+        "median1", "q1_1", "q3_1", "min1", "max1", and the same of group 2.
+    quantiles : str, default "luo-wan-shi"
+        Way from median and quantiles to mean and SD: one of ``conversions.QUANTILE_METHODS``.
     spread : {"sd", "se"}, default "sd"
         Whether ``sd1`` and ``sd2`` hold standard deviations or standard errors of the means.
     variance : str, optional
@@ -92,18 +107,16 @@ def means(
     >>> ml.means(t, measure="SMD").y.round(4)
     array([0.4655])
     """
-    key, variance = _ALIASES.get(measure, (measure, variance))
-    kernel = TWO_GROUPS[measure_key(key, TWO_GROUPS)]
-    read = read_columns(
-        data,
-        _group(mean1, sd1, n1, "1") | _group(mean2, sd2, n2, "2"),
-        study,
-        sheet,
-    )
-    x = read.values
-    s1, s2 = (_sd(x[f"sd{g}"], x[f"n{g}"], spread) for g in "12")
-    y, v = _evaluate(kernel, (x["mean1"], s1, x["n1"], x["mean2"], s2, x["n2"]), variance, correct)
-    return effects_of(read, key, y, v, _how(key, spread), INCOMPLETE, n=x["n1"] + x["n2"], label=label, level=level)
+    asked, variance = _ALIASES.get(measure, (measure, variance))
+    key = measure_key(asked, TWO_GROUPS)
+    kernel = TWO_GROUPS[key]
+    arms = {"1": (mean1, sd1, n1), "2": (mean2, sd2, n2)}
+    read, groups, how = read_groups(data, arms, columns, quantiles, spread, study, level, sheet)
+    y, v = _evaluate(kernel, (*groups["1"], *groups["2"]), variance, correct)
+    both = np.stack([*groups["1"], *groups["2"]], axis=-1)
+    hows = [_how(key, spread) + words for words in how]
+    size = both[:, 2] + both[:, 5]
+    return effects_of(read, key, y, v, hows, INCOMPLETE, n=size, groups=both, label=label, level=level)
 
 
 def paired_means(
@@ -162,7 +175,8 @@ def paired_means(
     >>> ml.paired_means(t, r=0.5, measure="SMCC").y.round(3)
     array([0.454])
     """
-    kernel = PAIRED[measure_key(measure, PAIRED)]
+    measure = measure_key(measure, PAIRED)
+    kernel = PAIRED[measure]
     columns = {
         "mean1": Column(mean1, "the first mean"),
         "sd1": Column(sd1, "the first SD", above=0),
@@ -192,6 +206,8 @@ def single_means(
     mean: str | None = None,
     sd: str | None = None,
     n: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    quantiles: str = "luo-wan-shi",
     spread: str = "sd",
     variance: str | None = None,
     correct: bool = True,
@@ -202,6 +218,8 @@ def single_means(
 ) -> Effects:
     """Turn the mean and SD of a single group into means, log means or measures of spread to pool.
 
+    What is not printed is worked out row by row, as in ``ml.means``.
+
     Parameters
     ----------
     data : DataFrame, mapping, str or Path
@@ -210,6 +228,8 @@ def single_means(
         ``"MN"`` mean; ``"MNLN"`` log mean; ``"SMN"`` mean over SD; ``"CVLN"`` log coefficient of variation; ``"SDLN"`` log SD.
     mean, sd, n : str, optional
         Columns.
+    columns, quantiles
+        As in ``ml.means``, for "se", "low", "high", "median", "q1", "q3", "min", "max".
     spread : {"sd", "se"}, default "sd"
         Whether ``sd`` holds standard deviations or standard errors of the mean.
     variance, correct, study, label, level, sheet
@@ -234,11 +254,12 @@ def single_means(
     >>> ml.single_means({"study": ["A"], "mean": [10.2], "sd": [2.1], "n": [20]}).v.round(4)
     array([0.2205])
     """
-    kernel = ONE_GROUP[measure_key(measure, ONE_GROUP)]
-    read = read_columns(data, _group(mean, sd, n, ""), study, sheet)
-    x = read.values
-    y, v = _evaluate(kernel, (x["mean"], _sd(x["sd"], x["n"], spread), x["n"]), variance, correct)
-    return effects_of(read, measure, y, v, _how(measure, spread), INCOMPLETE, n=x["n"], label=label, level=level)
+    measure = measure_key(measure, ONE_GROUP)
+    kernel = ONE_GROUP[measure]
+    read, groups, how = read_groups(data, {"": (mean, sd, n)}, columns, quantiles, spread, study, level, sheet)
+    y, v = _evaluate(kernel, groups[""], variance, correct)
+    hows = [_how(measure, spread) + words for words in how]
+    return effects_of(read, measure, y, v, hows, INCOMPLETE, n=groups[""][2], label=label, level=level)
 
 
 _ALIASES = {"MD-equal-SDs": ("MD", "HO"), "SMD-unbiased": ("SMD", "UB")}
@@ -255,21 +276,6 @@ def _evaluate(kernel: Kernel, columns: tuple[FloatArray, ...], variance: str | N
         y, v = kernel.function(*columns, chosen, correct)
     usable = np.isfinite(y) & np.isfinite(v)
     return np.where(usable, y, np.nan), np.where(usable, v, np.nan)
-
-
-def _group(mean: str | None, sd: str | None, n: str | None, number: str) -> dict[str, Column]:
-    of = f" of group {number}" if number else ""
-    return {
-        f"mean{number}": Column(mean, f"the mean{of}"),
-        f"sd{number}": Column(sd, f"the SD{of}", above=0),
-        f"n{number}": Column(n, f"the number of patients{of}", least=2, whole=True),
-    }
-
-
-def _sd(values: FloatArray, n: FloatArray, spread: str) -> FloatArray:
-    if spread not in ("sd", "se"):
-        raise OptionError(f'spread {spread!r} is unknown. Choose "sd" or "se".')
-    return values * np.sqrt(n) if spread == "se" else values
 
 
 def _how(key: str, spread: str) -> str:

@@ -6,6 +6,7 @@ Stat Med 2020;39:1935-1950 (confidence distributions). Median *survival* times a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from metaleptic.convert.assemble import Routes, assemble, check_bounds, check_po
 from metaleptic.convert.intervals import se_from_interval
 from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, OptionError
-from metaleptic.frames import find_column, numbers, rounding, where
+from metaleptic.frames import Table, find_column, numbers, rounding, where
 from metaleptic.measures import MEASURES, labelled
 from metaleptic.types import Effects, FloatArray
 
@@ -34,12 +35,13 @@ def medians(
     *,
     columns: dict[str, str] | None = None,
     density: str = "quantile-estimation",
+    difference: bool = False,
     study: str | None = None,
     label: str | None = None,
     level: float = 0.95,
     sheet: str | int | None = None,
 ) -> Effects:
-    """Turn medians with an interval, quartiles or extremes (or means with SDs) into medians to pool.
+    """Turn medians with an interval, quartiles or extremes (or means with SDs) into medians, or their differences, to pool.
 
     Per row the best route is taken and named in ``effects.how``: the interval of the median; its standard error;
     quartiles or extremes with n, through the density of the data at their median; a printed mean with its SD, which
@@ -55,6 +57,9 @@ def medians(
     density : {"quantile-estimation", "spacing"}, default "quantile-estimation"
         How quartiles tell the variance of the median: by the distribution that fits the printed quantiles best, or by
         the patients between the quartiles (the confidence-distribution approach; quartiles only).
+    difference : bool, default False
+        Take the difference of two groups, first minus second, each by the best route its own numbers allow. The columns are then
+        "median1", "low1", "high1", "se1", "q1_1", "q3_1", "min1", "max1", "mean1", "sd1", "n1", and the same of group 2.
     study : str, optional
         Column with the study names; "study" by default.
     label : str, optional
@@ -67,7 +72,7 @@ def medians(
     Returns
     -------
     Effects
-        ``y`` is the median itself, ``v`` its variance.
+        ``y`` is the median itself or the difference, ``v`` its variance (of a difference: the sum of both groups').
 
     Raises
     ------
@@ -89,18 +94,84 @@ def medians(
     if density not in DENSITIES:
         raise OptionError(f"density {density!r} is unknown. Choose one of: {', '.join(DENSITIES)}.")
     check_level(level)
-    unknown = set(columns or {}) - set(COLUMNS)
+    numbers_ = ("1", "2") if difference else ("",)
+    named = {group: _named(group) for group in numbers_}
+    there = [name for names in named.values() for name in names.values()]
+    unknown = set(columns or {}) - set(there)
     if unknown:
-        raise OptionError(f"columns names '{sorted(unknown)[0]}', which is none of: {', '.join(COLUMNS)}.")
-    table, names = open_table(data, study, sheet)
-    at = {key: find_column(table, (columns or {}).get(key), key) for key in COLUMNS}
+        raise OptionError(f"columns names '{sorted(unknown)[0]}', which is none of: {', '.join(there)}.")
+    table, study_names = open_table(data, study, sheet)
+    arms = [_arm(table, study_names, named[group], columns or {}, density, level, group) for group in numbers_]
+    if not difference:
+        (one,) = arms
+        return assemble(
+            table,
+            study_names,
+            labelled(MEASURES["MED"], label),
+            one.routes,
+            one.reasons,
+            n=one.n,
+            low=one.low,
+            high=one.high,
+            level=level,
+        )
+    first, second = arms
+    routes = Routes(len(table))
+    for words in dict.fromkeys(zip(first.routes.how, second.routes.how, strict=True)):
+        mine = np.array([pair == words for pair in zip(first.routes.how, second.routes.how, strict=True)])
+        se = np.where(mine, np.sqrt(first.routes.v + second.routes.v), np.nan)
+        how = f"difference of medians; group 1: {words[0]}; group 2: {words[1]}"
+        routes.offer(first.routes.y - second.routes.y, se, how)
+    reasons = [
+        f"group 1: {one}" if np.isnan(first.routes.v[i]) else f"group 2: {two}"
+        for i, (one, two) in enumerate(zip(first.reasons, second.reasons, strict=True))
+    ]
+    return assemble(
+        table,
+        study_names,
+        labelled(MEASURES["MEDD"], label),
+        routes,
+        reasons,
+        n=first.n + second.n,
+        level=level,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Arm:
+    """One group of every study: its medians by route, and what else is shown of it."""
+
+    routes: Routes
+    reasons: list[str]
+    n: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def _named(group: str) -> dict[str, str]:
+    """Return the default columns of a group ("q1_1" where a number would run into another)."""
+    return {key: f"{key}_{group}" if group and key in ("q1", "q3") else f"{key}{group}" for key in COLUMNS}
+
+
+def _arm(
+    table: Table,
+    names: tuple[str, ...],
+    defaults: dict[str, str],
+    columns: dict[str, str],
+    density: str,
+    level: float,
+    group: str,
+) -> _Arm:
+    """Take the best route of each row for one group."""
+    at = {key: find_column(table, columns.get(name), name) for key, name in defaults.items()}
     if at["median"] is None and at["mean"] is None:
-        find_column(table, None, "median", needed_for="the medians")
+        find_column(table, None, defaults["median"], needed_for=f"the medians{f' of group {group}' if group else ''}")
     x = {key: numbers(table, at[key], names) for key in COLUMNS}
     for key, words in (("n", "a number of patients"), ("sd", "a standard deviation"), ("se", "a standard error")):
         check_positive(names, x[key], at[key], words)
     half = rounding(table, at["median"], at["low"], at["high"])
-    check_bounds(names, x["median"], x["low"], x["high"], ("median", at["low"] or "low", at["high"] or "high"), half)
+    bounds = (at["median"] or "median", at["low"] or "low", at["high"] or "high")
+    check_bounds(names, x["median"], x["low"], x["high"], bounds, half)
     _check_order(names, x)
 
     routes = Routes(len(table))
@@ -120,17 +191,7 @@ def medians(
         "neither a median nor a mean" if missing[i] else f"nothing says how sure it is: {advice}"
         for i in range(len(table))
     ]
-    return assemble(
-        table,
-        names,
-        labelled(MEASURES["MED"], label),
-        routes,
-        reasons,
-        n=x["n"],
-        low=x["low"],
-        high=x["high"],
-        level=level,
-    )
+    return _Arm(routes, reasons, x["n"], x["low"], x["high"])
 
 
 def _offer_fits(routes: Routes, x: dict[str, FloatArray]) -> None:

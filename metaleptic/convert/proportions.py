@@ -17,6 +17,7 @@ from metaleptic.convert.assemble import Routes, assemble, check_counts, check_po
 from metaleptic.convert.count_kernels import PROPORTIONS, inverse_freeman_tukey, policy_named
 from metaleptic.convert.count_kernels import continuity as continuity_of
 from metaleptic.convert.intervals import clopper_pearson, wilson
+from metaleptic.convert.printed_effects import SLOPES, WITHOUT_COUNTS, columns_found, offer_printed, read_printed
 from metaleptic.convert.units import check_level, doubt_mixed, fractions
 from metaleptic.errors import OptionError, SuspiciousDataWarning
 from metaleptic.frames import find_column, numbers, rounding, where
@@ -32,8 +33,12 @@ def proportions(
     events: str | None = None,
     n: str | None = None,
     proportion: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    se: str | None = None,
     unit: str = "fraction",
     scale: str = "logit",
+    measure: str | None = None,
     continuity: float = 0.5,
     correct: str | None = None,
     interval: str = "clopper-pearson",
@@ -47,6 +52,8 @@ def proportions(
     The counts are kept, so that ``ml.pool(..., model="binomial-normal")`` can use their exact likelihood;
     for the other models ``y`` is on the chosen scale. Where none or all had the event, half an event and half a
     non-event are added on the scales that need it (not arcsine and Freeman-Tukey), and ``effects.how`` says so.
+    Per row the best route is taken and named there: the count; the count that the proportion and n allow; the interval or the
+    standard error of the proportion; the proportion and n alone. Rows without a count cannot enter models of counts.
 
     Parameters
     ----------
@@ -57,10 +64,14 @@ def proportions(
     proportion : str, optional
         Column with the proportion where the count is not printed; the count is recovered where exactly
         one whole number of n patients rounds to what is printed.
+    low, high, se : str, optional
+        Columns with the interval (at ``level``) and standard error of that proportion, for rows without a count.
     unit : {"fraction", "percent"}, default "fraction"
-        How ``proportion`` is printed.
+        How ``proportion``, its bounds and its standard error are printed.
     scale : {"logit", "raw", "log", "arcsine", "freeman-tukey", "probit"}, default "logit"
-        Scale on which proportions are pooled.
+        Scale on which proportions are pooled; metafor's names of them ("PLO", "PR", "PLN", "PAS", "PFT", "PRZ") do as well.
+    measure : str, optional
+        The same by the name that the other converters give it.
     continuity : float, default 0.5
         Added to events and non-events of studies where none or all had the event; 0 leaves those studies out.
     correct : {"empty", "all", "if any empty", "none"}, optional
@@ -101,22 +112,26 @@ def proportions(
     array([ 0.916, -1.435])
     """
     check_level(level)
-    key = _one_of("scale", scale, SCALES)
+    key = _key(scale, measure)
     shown = _one_of("interval", interval, INTERVALS)
-    measure = _measure(key, back_transform)
+    kind = _measure(key, back_transform)
     table, names = open_table(data, study, sheet)
     proportion = find_column(table, proportion, "proportion")
+    low, high, se = columns_found(table, (None, low, high, se))[1:]
     events = find_column(table, events, "events", needed_for=None if proportion else "the number of events")
-    n = find_column(table, n, "n", needed_for="the number of patients")
+    unsized = proportion is not None and (se is not None or (low is not None and high is not None))
+    n = find_column(table, n, "n", needed_for=None if unsized else "the number of patients")
     x, size = numbers(table, events, names), numbers(table, n, names)
     check_positive(names, size, n, "a number of patients")
     check_counts(names, x, size, (events, n))
     reasons = [f"no number of events or patients: {fill_in(events, proportion, n)}"] * len(table)
-    words_of = f"{measure.scale} of the counts"
+    words_of = f"{kind.scale} of the counts"
     how = [words_of] * len(table)
+    share, fits = np.full(len(table), np.nan), [""] * len(table)
     if proportion is not None:
         printed = fractions(table, proportion, unit, names)
         doubt_mixed(printed, proportion, unit, names)
+        share = printed
         half = rounding(table, proportion) / (100.0 if unit == "percent" else 1.0)
         for i in np.flatnonzero(np.abs(x / size - printed) > half + 1e-9).tolist():
             warn(
@@ -134,17 +149,18 @@ def proportions(
                 )
             elif first > last:
                 reasons[i] = f"no whole number of {size[i]:g} patients gives the printed proportion"
+                fits[i] = "none"
             else:
-                reasons[i] = f"{first:g} to {last:g} events of {size[i]:g} all give the printed proportion"
+                fits[i] = f"{first:g} to {last:g} events of {size[i]:g} give it"
     edge = (x == 0) | (x == size)
     policy = policy_named(key, correct)
     add = continuity_of(policy, continuity, edge)
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = PROPORTIONS[key](x + add, size + 2 * add)
-        se = np.sqrt(v)
+        error = np.sqrt(v)
         bounds = [MEASURES[key].to_analysis(np.clip(b, 0, 1)) for b in shown(x, size, level)]
     if back_transform == "harmonic":
-        measure = _harmonic(measure, size)
+        kind = _harmonic(kind, size)
     why = "none or all had the event" if policy == "empty" else f"correct = {policy}"
     how = [h + (f" with {_half(continuity)} added ({why})" if add[i] else "") for i, h in enumerate(how)]
     reasons = [
@@ -155,11 +171,23 @@ def proportions(
     ]
     routes = Routes(len(table))
     for words in dict.fromkeys(how):
-        routes.offer(y, np.where([h == words for h in how], se, np.nan), words)
+        routes.offer(y, np.where([h == words for h in how], error, np.nan), words)
+    if proportion is not None:
+        stated = read_printed(table, names, (proportion, low, high, se), 100.0 if unit == "percent" else 1.0)
+        uncounted = np.isnan(x) & np.isfinite(share)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            given = stated.se * SLOPES[key](share)
+            ends = offer_printed(routes, kind, stated, given, uncounted, level)
+            rough, spread = PROPORTIONS[key](share * size, size)
+        bounds = [np.where(uncounted, b, a) for a, b in zip(bounds, ends, strict=True)]
+        for words in dict.fromkeys(fits):
+            mine = uncounted & np.array([f == words and f not in ("", "none") for f in fits])
+            told = f"{kind.scale} {WITHOUT_COUNTS}, from the proportion and n ({words})"
+            routes.offer(np.where(mine, rough, np.nan), np.sqrt(spread), told)
     return assemble(
         table,
         names,
-        labelled(measure, label),
+        labelled(kind, label),
         routes,
         reasons,
         n=size,
@@ -180,6 +208,16 @@ def _one_of(option: str, value: str, choices: Mapping[str, Any]) -> Any:
     if value not in choices:
         raise OptionError(f"{option} {value!r} is unknown. Choose one of: {', '.join(choices)}.")
     return choices[value]
+
+
+def _key(scale: str, measure: str | None) -> str:
+    """Return metafor's name of the scale, given as ours or as that, in either option."""
+    if measure is not None and scale != "logit":
+        raise OptionError(f"scale {scale!r} and measure {measure!r} both say the scale. Give one of them.")
+    option, asked = ("scale", scale) if measure is None else ("measure", measure)
+    if asked.upper() in SCALES.values():
+        return asked.upper()
+    return str(_one_of(option, asked, SCALES))
 
 
 def _measure(key: str, back_transform: str) -> Measure:

@@ -73,7 +73,8 @@ def two_rates(
     >>> ml.two_rates(t).y.round(4)
     array([-0.2336])
     """
-    kernel = TWO_RATES[measure_key(measure, TWO_RATES)]
+    measure = measure_key(measure, TWO_RATES)
+    kernel = TWO_RATES[measure]
     columns = _arm(events1, time1, "1") | _arm(events2, time2, "2")
     if double_zero not in {"exclude", "correct"}:
         raise OptionError(f'double_zero {double_zero!r} is unknown. Choose "exclude" or "correct".')
@@ -159,7 +160,8 @@ def rates(
     >>> ml.rates({"study": ["A"], "events": [10], "time": [100]}).y.round(3)
     array([-2.303])
     """
-    kernel = RATES[measure_key(measure, RATES)]
+    measure = measure_key(measure, RATES)
+    kernel = RATES[measure]
     read = read_columns(data, _arm(events, time, ""), study, sheet)
     x = read.values
     policy = policy_named(measure, correct)

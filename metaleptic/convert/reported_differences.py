@@ -111,6 +111,7 @@ def standardised_differences(
             mine = np.isfinite(value)
             routes.offer(np.where(mine, y, np.nan), np.where(mine, np.sqrt(v), np.nan), f"Hedges' g from {words}")
     reason = f"no d, t or p value, or no sizes of the groups: {fill_in(d, t, p, n1, n2)}"
+    nothing = np.full(len(table), np.nan)
     return assemble(
         table,
         names,
@@ -118,5 +119,6 @@ def standardised_differences(
         routes,
         [reason] * len(table),
         n=size1 + size2,
+        groups=np.stack([nothing, nothing, size1, nothing, nothing, size2], axis=-1),
         level=level,
     )

@@ -1,4 +1,4 @@
-"""One arm's whole survival summary (median, interval, landmark rates) fitted jointly by a parametric curve.
+"""One arm's whole survival summary (median, landmark rates, shortest and longest time) fitted jointly by a parametric curve.
 
 Weibull: cloglog S(t) = shape (log t - log scale); log-normal: probit S(t) = (mu - log t)/sigma. The likelihood is that of the
 deaths between the printed points (see ``summary_likelihood``); on request the printed numbers are independent normal terms.
@@ -6,32 +6,28 @@ deaths between the printed points (see ``summary_likelihood``); on request the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
+from metaleptic.convert.summary_extremes import (
+    Extreme,
+    extreme_of,
+    extremes_of,
+    log_likelihood,
+    points_of_interval,
+)
+from metaleptic.convert.summary_independent import fit_independent, terms_of
 from metaleptic.convert.summary_likelihood import effective_sizes, fit, numbers_at_risk, points_of
+from metaleptic.convert.summary_models import DENSITIES, MODELS, log_median, median_gradient
 from metaleptic.convert.units import check_level
-from metaleptic.errors import DataError, NotEstimableError, OptionError
+from metaleptic.errors import DataError, NotEstimableError, OptionError, SuspiciousDataWarning
 from metaleptic.types import Estimate, FloatArray, frozen_array
+from metaleptic.warn import warn
 
-Curve = Callable[[FloatArray, FloatArray], FloatArray]
-
-
-def weibull(t: FloatArray, parameters: FloatArray) -> FloatArray:
-    """Return S(t) of log shape and log scale."""
-    return np.asarray(np.exp(-np.exp(np.exp(parameters[0]) * (np.log(t) - parameters[1]))))
-
-
-def log_normal(t: FloatArray, parameters: FloatArray) -> FloatArray:
-    """Return S(t) of log sigma and mu."""
-    return np.asarray(special.ndtr((parameters[1] - np.log(t)) / np.exp(parameters[0])))
-
-
-MODELS: MappingProxyType[str, Curve] = MappingProxyType({"weibull": weibull, "log-normal": log_normal})
+INTERVALS = ("check", "points")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,12 +79,16 @@ def survival_summary(
     high: float | None = None,
     rates: Mapping[float, float] | None = None,
     at_risk: Mapping[float, float] | None = None,
+    shortest: float | str | None = None,
+    longest: float | str | None = None,
+    events: float | None = None,
+    interval: str = "check",
     model: str = "weibull",
     not_reached_at: float | None = None,
     independent: bool = False,
     level: float = 0.95,
 ) -> SurvivalSummary:
-    """Fit one curve to the median, its interval and the survival rates that a paper prints of one arm.
+    """Fit one curve to the median, the survival rates and the range of times that a paper prints of one arm.
 
     Parameters
     ----------
@@ -100,6 +100,14 @@ def survival_summary(
         Landmark rates as fractions: {12: 0.42, 24: 0.21}.
     at_risk : mapping of time to number, optional
         Numbers at risk at these times, for the error of the rates; without them n serves (no censoring).
+    shortest, longest : float or str, optional
+        The extremes of the times ("range 1 to 34+ months"): 34 for a death, "34+" for a patient alive then.
+    events : float, optional
+        Number of deaths, which tells how many of those left at the last printed point died before ``longest``; without it
+        all did.
+    interval : {"check", "points"}, default "check"
+        What the interval of the median does: it is checked against n (a warning if it is three times as wide, or
+        a third as wide, as the fit allows), or gives two more points of the curve. See the notes before using the second.
     model : {"weibull", "log-normal"}, default "weibull"
         Shape of the curve.
     not_reached_at : float, optional
@@ -124,8 +132,17 @@ def survival_summary(
     -----
     The likelihood is that of a life table: of those at risk at one printed point a share lives to the next, a binomial
     observation of the life-table size (at risk less half the censored). So the points may hang together as on a Kaplan-Meier
-    curve they do, and numbers at risk, where printed, weaken the late ones. The interval of the median is checked, not used: it
-    repeats what n and the curve say. With ``independent=True`` the median carries the error of its interval (log scale) and a
+    curve they do, and numbers at risk, where printed, weaken the late ones. The shortest time enters by the density of the least
+    of the times of death before the first point, the longest by that of the greatest after the last one (if alive: by the chance
+    that one of those left lives so long).
+
+    **The interval of the median does not enter by default**: it repeats what n and the curve say. ``interval="points"`` takes
+    its ends as times at which the curve stands z / (2 sqrt(n + z^2)) above and below one half (Brookmeyer and Crowley's
+    interval read backwards). In simulations that brings the estimate nearer to the truth where the interval was made that way, but
+    what programs print by other conventions, or with an upper end not reached, moves the median by -10% to +14% with 14
+    patients and by -3% to +4% with 40, and 95% intervals held it in 91 to 95% (without it in 95 to 96%).
+
+    With ``independent=True`` the median carries the error of its interval (log scale) and a
     rate that of Greenwood by its number at risk. Source: Efron B. J Am Stat Assoc 1988;83:414-425.
 
     Examples
@@ -138,31 +155,41 @@ def survival_summary(
     check_level(level)
     if model not in MODELS:
         raise OptionError(f"model {model!r} is unknown. Choose one of: {', '.join(MODELS)}.")
-    times, observed, se = _terms(n, median, low, high, rates or {}, at_risk or {}, level)
-    known = len(times) + (not_reached_at is not None)
+    if interval not in INTERVALS:
+        raise OptionError(f'interval {interval!r} is unknown. Choose "check" or "points".')
+    times, observed, se = terms_of(n, median, low, high, rates or {}, at_risk or {}, level)
+    first, last = extreme_of(shortest, "shortest"), extreme_of(longest, "longest")
+    if events is not None and not 0 <= events <= n:
+        raise DataError(f"events {events:g} of n {n:g} patients is impossible. Are they swapped?")
+    ends = [b for b in (low, high) if interval == "points" and median is not None and b is not None and 0 < b < np.inf]
+    known = len(times) + len(ends) + sum(x is not None for x in (not_reached_at, first, last))
     if known < 2:
         raise NotEstimableError(
-            "a curve of two parameters needs at least two numbers: a median with its interval, rates."
+            "a curve of two parameters needs at least two numbers: a median, rates, shortest and longest time."
         )
     if not_reached_at is not None and (median is not None or not not_reached_at > 0):
         raise DataError(
             "not_reached_at is the time, above 0, by which a median was not reached: then there is no median."
         )
     if independent:
-        if not_reached_at is not None:
-            raise OptionError("not_reached_at belongs to the likelihood: leave independent=True out.")
-        parameters, cov, misfit = _fit_independent(model, times, observed, se, median)
+        for given, name in ((not_reached_at, "not_reached_at"), (first, "shortest"), (last, "longest")):
+            if given is not None:
+                raise OptionError(f"{name} belongs to the likelihood: leave independent=True out.")
+        parameters, cov, misfit = fit_independent(model, times, observed, se, median)
     else:
-        parameters, cov, misfit = _fit_jointly(model, n, median, rates or {}, at_risk or {}, not_reached_at)
-    log_median = _log_median(model, parameters)
-    gradient = _median_gradient(model, parameters)
+        printed = _Printed(n, median, rates or {}, at_risk or {}, first, last, events, not_reached_at)
+        bounds_used = (low, high, level) if ends else None
+        parameters, cov, misfit = _fit_jointly(model, printed, bounds_used)
+        _doubt_interval(model, parameters, n, median, se, low, high)
+    middle = log_median(model, parameters)
+    gradient = median_gradient(model, parameters)
     spread = float(np.sqrt(gradient @ cov @ gradient))
     half = float(special.ndtri(0.5 + level / 2)) * spread
-    bounds = [float(np.exp(log_median + side * half)) for side in (-1, 1)]
+    bounds = [float(np.exp(middle + side * half)) for side in (-1, 1)]
     return SurvivalSummary(
-        log_median=log_median,
+        log_median=middle,
         log_median_se=spread,
-        median=Estimate(float(np.exp(log_median)), bounds[0], bounds[1], level),
+        median=Estimate(float(np.exp(middle)), bounds[0], bounds[1], level),
         parameters=frozen_array(parameters),
         cov=frozen_array(cov),
         model=model,
@@ -171,102 +198,65 @@ def survival_summary(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    """What a paper prints of one arm."""
+
+    n: float
+    median: float | None
+    rates: Mapping[float, float]
+    at_risk: Mapping[float, float]
+    shortest: Extreme | None
+    longest: Extreme | None
+    events: float | None
+    not_reached_at: float | None
+
+
 def _fit_jointly(
-    model: str,
-    n: float,
-    median: float | None,
-    rates: Mapping[float, float],
-    at_risk: Mapping[float, float],
-    not_reached_at: float | None,
+    model: str, arm: _Printed, interval: tuple[float | None, float | None, float] | None
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Maximise the likelihood of what happened between the printed points."""
-    times, survival = points_of(median, rates)
-    lives, size = effective_sizes(n, survival, numbers_at_risk(n, times, survival, at_risk))
-    middle = float(np.median(times)) if len(times) else float(not_reached_at or 1.0)
+    """Maximise the likelihood of what happened between the printed points, and of the extremes."""
+    times, survival = points_of(arm.median, arm.rates)
+    if interval is not None:
+        times, survival = points_of_interval(arm.n, *interval, times, survival, arm.at_risk)
+    risk = numbers_at_risk(arm.n, times, survival, arm.at_risk)
+    lives, size = effective_sizes(arm.n, survival, risk)
+    placed = extremes_of(arm.shortest, arm.longest, times, lives, size, risk, arm.n, arm.events)
+    elsewhere = [arm.not_reached_at, *(x.time for x in (arm.shortest, arm.longest) if x is not None)]
+    middle = float(np.median(times)) if len(times) else float(np.exp(np.mean(np.log([t for t in elsewhere if t]))))
     s = float(np.median(survival)) if len(times) else 0.6
     scale = np.log(middle) - np.log(-np.log(s)) if model == "weibull" else np.log(middle) + special.ndtri(s)
     late = None
-    if not_reached_at is not None:
-        reach = np.concatenate([times, [not_reached_at]])
-        still = numbers_at_risk(n, reach, np.append(survival, min(s, 0.6)), at_risk)
-        late = (not_reached_at, float(max(still[-1] / 0.6, 1.0)))
-    return fit(MODELS[model], np.array([0.0, float(scale)]), times, lives, size, late)
+    if arm.not_reached_at is not None:
+        reach = np.concatenate([times, [arm.not_reached_at]])
+        still = numbers_at_risk(arm.n, reach, np.append(survival, min(s, 0.6)), arm.at_risk)
+        late = (arm.not_reached_at, float(max(still[-1] / 0.6, 1.0)))
+
+    def of_extremes(parameters: FloatArray) -> float:
+        return 0.0 if placed is None else log_likelihood(MODELS[model], DENSITIES[model], parameters, placed)
+
+    return fit(MODELS[model], np.array([0.0, float(scale)]), times, lives, size, late, of_extremes)
 
 
-def _fit_independent(
-    model: str, times: FloatArray, observed: FloatArray, se: FloatArray, median: float | None
-) -> tuple[FloatArray, FloatArray, float]:
-    """Fit by least squares of transformed numbers, each weighted by its own error."""
-    curve = MODELS[model]
-
-    def weighted(parameters: FloatArray) -> FloatArray:
-        with np.errstate(divide="ignore"):
-            fitted = np.log(-np.log(np.clip(curve(times, parameters), 1e-300, 1 - 1e-16)))
-        gap = observed - fitted
-        if median is not None:  # the median enters as log time, the way its interval is printed
-            gap[0] = np.log(median) - _log_median(model, parameters)
-        return np.asarray(gap / se)
-
-    start = np.array([0.0, float(np.log(np.median(times)))])
-    found = optimize.least_squares(weighted, start, xtol=1e-14, ftol=1e-14, gtol=1e-14)
-    if not found.success:
-        raise NotEstimableError("the curve could not be fitted to these numbers: they contradict each other.")
-    jacobian = np.asarray(found.jac, dtype=np.float64)
-    return (
-        np.asarray(found.x),
-        np.asarray(np.linalg.inv(jacobian.T @ jacobian), dtype=np.float64),
-        float(2 * found.cost),
-    )
-
-
-def _log_median(model: str, parameters: FloatArray) -> float:
-    if model == "weibull":
-        return float(parameters[1] + np.log(np.log(2)) / np.exp(parameters[0]))
-    return float(parameters[1])
-
-
-def _median_gradient(model: str, parameters: FloatArray) -> FloatArray:
-    if model == "weibull":
-        return np.array([-np.log(np.log(2)) / np.exp(parameters[0]), 1.0])
-    return np.array([0.0, 1.0])
-
-
-def _terms(
+def _doubt_interval(
+    model: str,
+    parameters: FloatArray,
     n: float,
     median: float | None,
+    se: FloatArray,
     low: float | None,
     high: float | None,
-    rates: Mapping[float, float],
-    at_risk: Mapping[float, float],
-    level: float,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return times, observed log(-log S) and standard errors (the median first, on the log time scale)."""
-    z = float(special.ndtri(0.5 + level / 2))
-    times: list[float] = []
-    observed: list[float] = []
-    se: list[float] = []
-    if median is not None:
-        times.append(median)
-        observed.append(float(np.log(np.log(2))))
-        se.append(_median_se(n, median, low, high, z))
-    for t, s in sorted(rates.items()):
-        if not 0 < s < 1 or t <= 0:
-            raise DataError(f"the rate {s:g} at time {t:g} must lie between 0 and 1, at a time above 0.")
-        size = at_risk.get(t)
-        variance = (1 - s) / (n * s) if size is None else (1 - s) / size  # of log S; Peto's with the number at risk
-        times.append(float(t))
-        observed.append(float(np.log(-np.log(s))))
-        se.append(float(np.sqrt(variance) / abs(np.log(s))))
-    return np.array(times), np.array(observed), np.array(se)
-
-
-def _median_se(n: float, median: float, low: float | None, high: float | None, z: float) -> float:
-    if low is not None and not 0 < low <= median:
-        raise DataError(f"low {low:g} must be above 0 and not above the median {median:g}.")
-    if high is not None and high < median:
-        raise DataError(f"high {high:g} is below the median {median:g}. Are they swapped?")
-    if low is not None and high is not None and np.isfinite(high) and high > low:
-        return float(np.log(high / low)) / (2 * z)
-    if low is not None and low < median:
-        return float(np.log(median / low)) / z
-    return 1.4427 / float(np.sqrt(n))
+) -> None:
+    """Warn of an interval whose width n patients on this curve do not give (Reid N. Ann Stat 1981;9:78-92)."""
+    if median is None or low is None or high is None or not (0 < low < high < np.inf):
+        return
+    middle = np.exp(log_median(model, parameters))
+    expected = 0.5 / np.sqrt(n) / float(DENSITIES[model](np.asarray(middle), parameters) * middle)
+    ratio = float(se[0] / expected)
+    if not 1 / 3 <= ratio <= 3:
+        likely = "Were many censored? Give at_risk." if ratio > 3 else "Check n and the interval against the paper."
+        warn(
+            SuspiciousDataWarning,
+            f"the interval {low:g} to {high:g} of the median {median:g} is {ratio:.1f} times as wide as {n:g} patients on the fitted "
+            f"curve give. {likely}",
+        )

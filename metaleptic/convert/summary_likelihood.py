@@ -63,14 +63,23 @@ def fit(
     lives: FloatArray,
     size: FloatArray,
     above_half: tuple[float, float] | None,
+    extremes: Callable[[FloatArray], float] | None = None,
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Return parameters, covariance and deviance. ``above_half`` is (time, patients) of a median not reached by then."""
+    """Return parameters, covariance and the deviance of the points.
+
+    ``above_half`` is (time, patients) of a median not reached by then, ``extremes`` the log-density of the extreme times.
+    """
+
+    def of_points(parameters: FloatArray) -> float:
+        s = np.clip(curve(times, parameters), 1e-300, 1.0) if len(times) else np.empty(0)
+        p = np.clip(s / np.concatenate([[1.0], s[:-1]]), 1e-12, 1 - 1e-12)
+        return float((size * (special.xlogy(lives, p) + special.xlogy(1 - lives, 1 - p))).sum())
 
     def minus_log_likelihood(parameters: FloatArray) -> float:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            s = np.clip(curve(times, parameters), 1e-300, 1.0) if len(times) else np.empty(0)
-            p = np.clip(s / np.concatenate([[1.0], s[:-1]]), 1e-12, 1 - 1e-12)
-            total = (size * (special.xlogy(lives, p) + special.xlogy(1 - lives, 1 - p))).sum()
+            total = of_points(parameters)
+            if extremes is not None:
+                total += extremes(parameters)
             if above_half is not None:
                 at, n = above_half
                 chance = special.betainc(n / 2, n / 2 + 1, float(curve(np.asarray(at), parameters)))
@@ -89,7 +98,7 @@ def fit(
             "these numbers do not settle the two parameters of a curve: print more of them, or pool the median alone."
         )
     saturated = (size * (special.xlogy(lives, lives) + special.xlogy(1 - lives, 1 - lives))).sum()
-    return np.asarray(found.x), cov, float(2 * (found.fun + saturated))
+    return np.asarray(found.x), cov, float(2 * (saturated - of_points(np.asarray(found.x))))
 
 
 def _curvature(function: Callable[[FloatArray], float], at: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from metaleptic.convert.assemble import Routes, assemble, check_counts, check_po
 from metaleptic.convert.by_kernel import measure_key
 from metaleptic.convert.count_kernels import TWO_BY_TWO, VARIANCES, policy_named
 from metaleptic.convert.count_kernels import continuity as continuity_of
+from metaleptic.convert.printed_effects import columns_found, offer_printed, read_printed
 from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import find_column, numbers
@@ -22,6 +23,7 @@ from metaleptic.types import Effects, FloatArray
 
 Cells = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 
+PRINTED = ("RR", "OR", "RD")
 TREATMENT_ARM = "treatment arm"  # continuity correction of Sweeting MJ et al. 2004
 
 
@@ -32,6 +34,10 @@ def two_by_two(
     n1: str,
     events2: str,
     n2: str,
+    estimate: str | None = None,
+    low: str | None = None,
+    high: str | None = None,
+    se: str | None = None,
     measure: str = "RR",
     study: str | None = None,
     continuity: float = 0.5,
@@ -52,17 +58,22 @@ def two_by_two(
         Columns with the events and patients of the arm of interest.
     events2, n2 : str
         Columns with the events and patients of the control arm.
+    estimate, low, high, se : str, optional
+        For rows that print no counts: columns with the odds ratio, risk ratio or risk difference itself (whichever ``measure``
+        is), its interval at ``level``, and the standard error (of the logarithm for ratios). Models of counts refuse such rows.
     measure : str, default "RR"
         ``"RR"`` risk ratio, ``"OR"`` odds ratio, ``"RD"`` risk difference; ``"PETO"`` Peto's odds ratio, ``"AS"`` arcsine
         difference, ``"PBIT"`` difference of probits, ``"OR2D"`` odds ratio as a standardised mean difference, (also ``"OR2DL"``;
-        ``"OR2DN"`` for a normal trait); ``"PHI"``, ``"ZPHI"``, ``"YUQ"``, ``"YUY"`` measures of association.
+        ``"OR2DN"`` for a normal trait); ``"PHI"``, ``"ZPHI"``, ``"YUQ"``, ``"YUY"`` measures of association; ``"RTET"`` and, as Fisher's z,
+        ``"ZTET"`` tetrachoric correlation: of two normal traits cut in two.
     study : str, optional
         Column with the study names; "study" by default.
     continuity : float, default 0.5
         Added to all four cells where ``correct`` says; ``effects.how`` names it.
     correct : {"empty", "all", "if any empty", "treatment arm", "none"}, optional
         Which studies: those with an empty cell (the default for measures that need it), all, all if any study has an
-        empty cell, or none (the default for AS, PETO and PHI, which are defined for empty cells). ``"treatment arm"``:
+        empty cell, or none (the default for AS, PETO and PHI, which are defined for empty cells, and for tetrachoric
+        correlations, which what is added would decide). ``"treatment arm"``:
         those with an empty cell, twice ``continuity`` shared out in proportion to the sizes of the arms.
     variance : str, default "LS"
         Formula of the variance: ``"UB"`` is unbiased for RD; for PHI ``"ST"`` takes the sizes of the arms as fixed, ``"CS"``
@@ -99,7 +110,8 @@ def two_by_two(
     >>> ml.two_by_two(t, events1="tb", n1="vaccinated", events2="tb0", n2="controls").y.round(4)
     array([-0.8893])
     """
-    kernel = TWO_BY_TWO[measure_key(measure, TWO_BY_TWO)]
+    measure = measure_key(measure, TWO_BY_TWO)
+    kernel = TWO_BY_TWO[measure]
     if variance != "LS":
         if (measure, variance) not in VARIANCES:
             there = ["LS", *(v for m, v in VARIANCES if m == measure)]
@@ -119,6 +131,9 @@ def two_by_two(
     for x, size, cols in ((x1, size1, (events1, n1)), (x2, size2, (events2, n2))):
         check_positive(names, size, cols[1], "a number of patients")
         check_counts(names, x, size, cols)
+    found = columns_found(table, (estimate, low, high, se))
+    if measure not in PRINTED and estimate is not None:
+        raise OptionError(f"estimate= is taken for measure {', '.join(PRINTED)}, not for {measure!r}.")
     cells: Cells = (x1, size1 - x1, x2, size2 - x2)
     empty = np.any([cell == 0 for cell in cells], axis=0)
     silent = ((x1 == 0) & (x2 == 0)) | ((x1 == size1) & (x2 == size2))
@@ -130,7 +145,7 @@ def two_by_two(
         y, v = kernel(
             *(cell + add * part for cell, part in zip(cells, (share, share, 2 - share, 2 - share), strict=True))
         )
-        se = np.sqrt(np.where(dropped, np.nan, v))
+        error = np.sqrt(np.where(dropped, np.nan, v))
     if dropped.all():
         raise DataError(
             f"{table.source}: no one, or everyone, had the event in both arms of every study ({', '.join(names[:3])}"
@@ -139,16 +154,24 @@ def two_by_two(
         )
     routes = Routes(len(table))
     words = MEASURES[measure].scale
-    routes.offer(y, np.where(add > 0, np.nan, se), f"{words} from the 2x2 table")
+    routes.offer(y, np.where(add > 0, np.nan, error), f"{words} from the 2x2 table")
     amount = f"{2 * continuity:g} shared out by the sizes of the arms and" if by_arm else f"{continuity:g}"
     why = "one was empty" if policy == "empty" or by_arm else f"correct = {policy}"
-    routes.offer(y, se, f"{words} from the 2x2 table, {amount} added to each cell ({why})")
+    routes.offer(y, error, f"{words} from the 2x2 table, {amount} added to each cell ({why})")
+    ends = None
+    uncounted = np.isnan(np.sum(cells, axis=0))
+    if found[0] is not None and measure in PRINTED:
+        stated = read_printed(table, names, found)
+        if MEASURES[measure].axis == "log":
+            check_positive(names, stated.value, found[0], "a ratio")
+        ends = offer_printed(routes, MEASURES[measure], stated, stated.se, uncounted, level)
     reasons = [
         "no one, or everyone, had the event in both arms: nothing is said about a ratio"
         if dropped[i]
         else "a count is not printed, or an empty cell was left uncorrected"
         for i in range(len(table))
     ]
+    some = bool((uncounted & np.isfinite(routes.v)).any())
     return assemble(
         table,
         names,
@@ -156,7 +179,9 @@ def two_by_two(
         routes,
         reasons,
         n=size1 + size2,
-        cells=np.stack(cells, axis=-1),
+        cells=None if some else np.stack(cells, axis=-1),
+        low=None if ends is None else ends[0],
+        high=None if ends is None else ends[1],
         events=x1 + x2,
         level=level,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize, special
 
+from metaleptic.convert.printed_effects import without_counts
 from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.pooling.binomial import binomial_loglik, homogeneity
 from metaleptic.pooling.build import NAN, call_text, notes_on
@@ -32,6 +33,7 @@ def beta_binomial(effects: Effects, tau2: str, test: str, level: float) -> Poole
     if effects.measure.axis != "percent" or not np.isfinite(effects.events + effects.n).all():
         raise DataError(
             'model "beta-binomial" needs the events and patients of every study. Make the effects with ml.proportions.'
+            + without_counts(effects)
         )
     x, n, k = effects.events, effects.n, len(effects)
     total = float(x.sum() / n.sum())

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy import special
 
+from metaleptic.convert.printed_effects import without_counts
 from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.pooling.glmm import NODES, Conditional, CountFit, Unconditional, fit_counts
 from metaleptic.pooling.random_levels import NODES as LEVEL_NODES
@@ -114,6 +115,7 @@ def counts_of(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
     if effects.measure.key != "PLO" or not np.isfinite(effects.events + effects.n).all():
         raise DataError(
             f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions.'
+            + without_counts(effects)
         )
     return effects.events, effects.n
 
@@ -150,7 +152,9 @@ def _informative(effects: Effects, model: str, measures: tuple[str, ...]) -> tup
     """Return the tables that say something about a ratio, and which ones do (not those without events, or with events only)."""
     if effects.measure.key not in measures or len(effects.cells) != len(effects):
         needed = 'ml.two_by_two(measure="OR") or ml.two_rates' if "IRR" in measures else 'ml.two_by_two(measure="OR")'
-        raise DataError(f'model "{model}" needs the counts of both arms. Make the effects with {needed}.')
+        raise DataError(
+            f'model "{model}" needs the counts of both arms. Make the effects with {needed}.' + without_counts(effects)
+        )
     a, b, c, d = effects.cells.T
     says = a + c > 0 if effects.measure.key == "IRR" else (a + c > 0) & (b + d > 0)
     if a.sum() == 0 or c.sum() == 0:

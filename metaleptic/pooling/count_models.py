@@ -6,6 +6,7 @@ import numpy as np
 from scipy import special
 
 from metaleptic.convert.intervals import clopper_pearson
+from metaleptic.convert.printed_effects import without_counts
 from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.pooling.binomial import fit_binomial_normal, homogeneity
 from metaleptic.pooling.build import NAN, call_text, notes_on, printed_estimate
@@ -112,6 +113,7 @@ def _tables(effects: Effects, model: str, measures: tuple[str, ...]) -> FloatArr
         rates = " or ml.two_rates" if "IRR" in measures else ""
         raise DataError(
             f'model "{model}" needs two-by-two tables. Make the effects with ml.two_by_two(measure="{measures[0]}"){rates}.'
+            + without_counts(effects)
         )
     return effects.cells
 

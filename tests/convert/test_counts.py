@@ -34,8 +34,10 @@ def test_counts_are_recovered_where_only_one_fits() -> None:
         found = ml.proportions(table, proportion="proportion", unit="percent")
     assert found.events.tolist() == [5, 5]
     assert "recovered" in found.how[0]
-    with pytest.raises(DataError, match="495 to 505 events of 1000 all give"):
-        ml.proportions({"study": ["a"], "proportion": ["50"], "n": [1000]}, unit="percent")
+    rough = ml.proportions({"study": ["a"], "proportion": ["50"], "n": [1000]}, unit="percent")
+    assert rough.how == ("logit as printed, no counts, from the proportion and n (495 to 505 events of 1000 give it)",)
+    assert (rough.y[0], rough.v[0]) == pytest.approx((0, 4 / 1000))
+    assert np.isnan(rough.events[0])
 
 
 @pytest.mark.parametrize(

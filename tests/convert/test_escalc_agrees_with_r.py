@@ -26,11 +26,13 @@ ESCALC: dict[str, Any] = json.loads(
     (Path(__file__).parent.parent / "golden" / "escalc.json").read_text(encoding="utf-8")
 )
 NOT_OFFERED = {
-    "RTET": "tetrachoric correlation: does not exist where a cell is empty",
-    "ZTET": "tetrachoric correlation: does not exist where a cell is empty",
-    "R2F": "R squared with fixed predictors: ml.squared_correlations takes them as random",
-    "ZR2F": "R squared with fixed predictors: ml.squared_correlations takes them as random",
+    "R2F": "R squared with fixed predictors: R documents no formula of its variance",
+    "ZR2F": "R squared with fixed predictors: R documents no formula of its variance",
 }
+LOOSE = (
+    "RTET",
+    "ZTET",
+)  # R's root of the bivariate normal stops at 1e-5; ours solves it to the last digit, as another test shows
 POLICY = {
     "": None,
     "drop00": None,
@@ -154,11 +156,12 @@ def test_the_grid_is_complete() -> None:
     assert not OFFERED & set(NOT_OFFERED)
 
 
-@pytest.mark.parametrize(("folder", "id_"), ALL, ids=[f"{f}-{i}" for f, i in ALL])
+COMPARED = [(folder, id_) for folder, id_ in ALL if _split(id_)[0] not in NOT_OFFERED]
+
+
+@pytest.mark.parametrize(("folder", "id_"), COMPARED, ids=[f"{f}-{i}" for f, i in COMPARED])
 def test_effect_sizes(folder: str, id_: str) -> None:
     measure, variant = _split(id_)
-    if measure in NOT_OFFERED:
-        pytest.skip(NOT_OFFERED[measure])
     entry = ESCALC[folder]["values"][id_]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -170,12 +173,13 @@ def test_effect_sizes(folder: str, id_: str) -> None:
     )  # drop00 leaves studies without events out of differences and of pairs too; here they are kept
     assert not dropped.any() or (variant == "drop00" and measure in ("RD", "AS", *MATCHED_PAIRS))
     at, ours, spread = at[~dropped], found.y[~dropped], found.v[~dropped]
-    assert np.allclose(ours, y[at], rtol=1e-10, atol=1e-13)
-    assert np.allclose(spread, v[at], rtol=1e-10, atol=1e-15)
+    loose = measure in LOOSE
+    assert np.allclose(ours, y[at], rtol=1e-4 if loose else 1e-10, atol=5e-5 if loose else 1e-13)
+    assert np.allclose(spread, v[at], rtol=1e-3 if loose else 1e-10, atol=1e-15)
     left_out = np.setdiff1d(np.arange(len(y)), at)
     assert all(not np.isfinite(y[i]) or not v[i] > 0 or not np.isfinite(v[i]) or _explained(found, i) for i in left_out)
 
 
 def _explained(found: ml.Effects, i: int) -> bool:
     """Whether the row is listed with a reason that does not only say that a number is missing."""
-    return any(x.row == i + 1 and re.search("arms|correction|fewer", x.reason) for x in found.excluded)
+    return any(x.row == i + 1 and re.search("arms|correct|fewer", x.reason) for x in found.excluded)

@@ -273,6 +273,17 @@ def test_missing_columns(converter: Converter) -> None:
         converter(converter.table, study="studdy")
 
 
+def test_tables_without_names(converter: Converter) -> None:
+    """Where no column could hold names the studies are numbered, and a note says so; the numbers are the same."""
+    rest = {c: converter.table[c] for c in converter.numbers}
+    with pytest.warns(SuspiciousDataWarning, match="names no studies: they are called Study 1 to Study 3"):
+        found = converter(rest)
+    assert found.study == ("Study 1", "Study 2", "Study 3")
+    assert found.y.tolist() == converter(converter.table).y.tolist()
+    with pytest.raises(DataError, match="needed for the names of the studies"):
+        converter(rest | {"trial": ["Chow 2018", "Gupta 2019", "Hu 2020"]})
+
+
 def test_studies_that_stand_twice_or_have_no_name(converter: Converter) -> None:
     """A repeated name is a warning with its rows, a missing one an error with its row."""
     with pytest.warns(SuspiciousDataWarning, match="study 'Alba' stands in rows 1, 3"):

@@ -194,8 +194,9 @@ def test_own_effects() -> None:
     ):
         with pytest.raises(DataError, match=part):
             ml.effects(y, v)
+    assert ml.effects([0.1], [1], measure="hr").measure.key == "HR"
     with pytest.raises(OptionError, match="HR"):
-        ml.effects([0.1], [1], measure="hr")
+        ml.effects([0.1], [1], measure="hazard")
     with pytest.raises(OptionError, match=r"Write 0\.95"):
         ml.effects([0.1], [1], level=95)
     with pytest.raises(DataError, match="study 1 names: they must match"):

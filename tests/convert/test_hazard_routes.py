@@ -211,3 +211,23 @@ def test_what_contradicts_a_printed_hazard_ratio_is_named() -> None:
         SuspiciousDataWarning, match=r"study 'B' \(row 2\): .* arm 1 did better, 'favours' says the other"
     ):
         ml.hazard_ratios(table | {"favours": [1, 2, 1]})
+
+
+def test_restricted_means_of_two_arms_give_their_difference() -> None:
+    """First minus second, variances added, each arm by its interval or its SE; a printed difference comes first."""
+    t = {"study": ["A", "B", "C"], "rmst": [None, None, 1.0], "se": [None, None, 0.4]}
+    t |= {"rmst1": [18.2, 17.0, 15.0], "se1": [1.1, None, 1.0], "rmst2": [15.1, 16.0, 14.5], "se2": [1.0, 0.9, 1.0]}
+    t |= {"low1": [None, 15.0, None], "high1": [None, 19.0, None]}
+    found = ml.restricted_means(t, horizon=24, difference=True)
+    assert found.y == pytest.approx([3.1, 1.0, 1.0])
+    assert found.v == pytest.approx([1.1**2 + 1, (2 / 1.959963984540054) ** 2 + 0.81, 0.16])
+    assert found.how[:2] == ("RMST difference of the two arms, each with its own SE",) * 2
+    assert found.how[2] == "RMST difference, SE as given"
+    alone = {"study": ["A"], "exp": [18.2], "se1": [1.1], "rmst2": [15.1], "se2": [1.0]}
+    assert ml.restricted_means(alone, horizon=24, difference=True, columns={"rmst1": "exp"}).y == pytest.approx([3.1])
+    with pytest.raises(
+        DataError, match=r"column .rmst1. holds 18\.2, but a restricted mean to 12 lies between 0 and 12"
+    ):
+        ml.restricted_means(t, horizon=12, difference=True)
+    with pytest.raises(OptionError, match="columns names 'rmst', which is none of: rmst1"):
+        ml.restricted_means(t, horizon=24, difference=True, columns={"rmst": "x"})

@@ -60,3 +60,23 @@ def test_columns_by_other_names_and_slips() -> None:
         ml.medians(t, density="kernel")
     with pytest.raises(DataError, match="no column 'median', needed for the medians"):
         ml.medians({"study": ["A"], "n": [3]})
+
+
+def test_differences_take_the_best_route_of_each_group() -> None:
+    """First minus second, variances added, both routes named; a group that says nothing is named in the reason."""
+    second = {"median2": [5.0, 4.0, 5.0], "low2": [3.0, 3.0, None], "high2": [7.0, 5.5, None], "n2": [40, 50, 60]}
+    first = {f"{k}_1" if k in ("q1", "q3") else f"{k}1": v for k, v in ROWS.items() if k != "study"}
+    with pytest.warns(ExcludedRowsWarning, match=r"S3 \(row 3\): group 2: nothing says how sure it is"):
+        found = ml.medians({"study": ROWS["study"]} | first | second, difference=True)
+    one = ml.medians(ROWS)
+    se = np.array([4.0, 2.5]) / (2 * 1.959963984540054)
+    assert found.y == pytest.approx(one.y[:2] - [5, 4])
+    assert found.v == pytest.approx(one.v[:2] + se**2)
+    assert found.how[0] == f"difference of medians; group 1: {one.how[0]}; group 2: median, SE from the 95% CI"
+    assert found.n.tolist() == [70, 100]
+    assert found.measure.key == "MEDD"
+    assert found.measure.null == 0
+    with pytest.raises(OptionError, match="columns names 'median', which is none of: median1"):
+        ml.medians(first | second | {"study": ROWS["study"]}, difference=True, columns={"median": "x"})
+    with pytest.raises(DataError, match="needed for the medians of group 2"):
+        ml.medians({"study": ROWS["study"]} | first, difference=True)
