@@ -59,6 +59,8 @@ class LocationScale:
         Level of the intervals.
     provenance : Provenance
         How to make it again.
+    notes : tuple of str
+        What a careful reader must know of this result.
     """
 
     effects: Effects
@@ -82,6 +84,7 @@ class LocationScale:
     method: str
     level: float
     provenance: Provenance
+    notes: tuple[str, ...] = ()
 
     @property
     def k(self) -> int:
