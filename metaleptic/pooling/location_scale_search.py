@@ -90,7 +90,8 @@ def _climbed(f: Objective, first: FloatArray, v: FloatArray, z: FloatArray, best
 
 def _starts(v: FloatArray, z: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
     """Return first coefficients: the same log tau2 for all studies, and log tau2 that rises or falls along one column."""
-    typical, level = float(np.log(np.median(v))), np.linalg.lstsq(z, np.ones(len(v)), rcond=None)[0]
+    typical = float(np.log(np.median(v)))
+    level = np.asarray(np.linalg.lstsq(z, np.ones(len(v)), rcond=None)[0], dtype=np.float64)
     even = [level * (typical + s) for s in STARTS]
     spread, columns = z.std(axis=0), np.eye(z.shape[1])
     varied = np.flatnonzero(spread > 1e-8)

@@ -114,7 +114,7 @@ def test_more_studies_than_coefficients_are_needed(k: int) -> None:
 
 
 def test_a_maximum_below_an_endless_rise_is_given_with_a_warning() -> None:
-    """metafor 5.0.1, rma(y, v, mods = ~w, scale = ~x): alpha -5.1965, 0.2672, restricted log-likelihood -1.58841."""
+    """Metafor 5.0.1, rma(y, v, mods = ~w, scale = ~x): alpha -5.1965, 0.2672, restricted log-likelihood -1.58841."""
     nine = ml.effects(NINE_Y, NINE_V, columns={"x": NINE_X, "w": NINE_W})
     with pytest.warns(MetalepticWarning, match=r"first: Study 1\): log-likelihood -1.543 against -1.588"):
         fit = ml.location_scale(nine, scale="~ x", moderators="~ w")
