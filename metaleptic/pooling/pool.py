@@ -19,6 +19,7 @@ from metaleptic.pooling.predictions import prediction_interval
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.weighted_model import with_weights
+from metaleptic.pooling.zero_counts import instead_of_corrections
 from metaleptic.types import Effects
 from metaleptic.warn import warn
 
@@ -84,7 +85,7 @@ def pool(
         ``"random"``: true effects differ between studies (normal-normal). ``"common"``: one true effect.
         ``"binomial-normal"``: random effects for proportions with the exact likelihood of the counts.
         ``"beta-binomial"``: the same with a beta distribution of the true proportions.
-        ``"pooled-counts"``: one true proportion, counts summed, exact interval.
+        ``"pooled-counts"``: one true proportion or rate, counts summed, exact interval.
         ``"mantel-haenszel"`` and ``"peto"``: one true effect of two-by-two tables with rare events.
         ``"conditional-exact"``, ``"conditional-approximate"``, ``"unconditional-fixed"``, ``"unconditional-random"``,
         ``"unconditional-correlated"``: random effects of odds ratios (or rate ratios) with the likelihood of the counts (the last
@@ -220,16 +221,10 @@ def _warn_of_corrections(effects: Effects, model: str) -> None:
     """Say so where what was added to empty cells is all that the effects rest on."""
     needed = [" added" in how and "correct = " not in how for how in effects.how]
     if model in ("random", "common") and len(needed) > 1 and all(needed):
-        other = "pooled-counts" if effects.measure.axis == "percent" else "conditional-exact"
-        instead = (
-            f'model="{other}"'
-            if effects.measure.key in ("PLO", "OR")
-            else "a model of the counts (see the how-to on rare events)"
-        )
         warn(
             SuspiciousDataWarning,
             "every study has a count of zero: the estimate and its interval rest on what was added to the empty cells. "
-            f"Use {instead}, or ml.pool_bayes.",
+            + instead_of_corrections(effects),
         )
 
 
