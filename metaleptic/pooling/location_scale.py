@@ -83,6 +83,7 @@ def location_scale(
       log tau2: intercept -9.045 (-14.37 to -3.715), p < 0.001
       log tau2: size 1.44 (0.4228 to 2.457), p = 0.006
     """
+    tau2 = str(tau2).upper()
     if tau2 not in ("REML", "ML"):
         raise OptionError(f'tau2 {tau2!r} is not defined for this model. Choose "REML" or "ML".')
     if test not in ("z", "t"):
