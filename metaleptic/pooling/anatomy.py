@@ -18,6 +18,12 @@ from metaleptic.types import Effects, FloatArray, frozen_array
 BY_COEFFICIENTS = frozenset(
     {"predict", "contrasts", "vif", "compare"}
 )  # verbs that need no refit: any likelihood will do
+CLOSED = (
+    "mantel-haenszel",
+    "peto",
+    "pooled-counts",
+    "beta-binomial",
+)  # no moderators: what is predicted is the pooled effect
 REFUSED = (
     "{verb} takes a random- or common-effect fit of several studies with weights 1 / (v + tau2), not {what}. "
     "Make one with ml.pool(effects)."
@@ -62,6 +68,7 @@ def anatomy(fit: Pooled | Regression | LocationScale, verb: str) -> Anatomy:
         raise OptionError(REFUSED.format(verb=verb, what=type(fit).__name__))
     ready = fit.model in ("random", "common")
     ready = ready or (fit.model in (*COUNT_MODELS, OWN_WEIGHTS) and verb in BY_COEFFICIENTS)
+    ready = ready or (fit.model in CLOSED and verb == "predict")
     if ready and isinstance(fit, Regression):
         design = fit.design
     elif ready and fit.k > 1:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from metaleptic.design import Design, design_of
-from metaleptic.errors import OptionError
+from metaleptic.errors import OptionError, SuspiciousDataWarning
 from metaleptic.pooling.given_weights import GENERALISED, OWN_WEIGHTS, generalised_tau2
 from metaleptic.pooling.heterogeneity import cochran_q, tau2_estimator
 from metaleptic.pooling.normal import quantile
@@ -24,7 +24,9 @@ from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.residual_heterogeneity import gram, solve_residual_q
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
+from metaleptic.warn import warn
 
+NEARLY = 1e7  # condition number of columns of length 1 from which on their coefficients rest on the last digits
 TESTS = ("knapp-hartung", "t", "z", "adhoc")
 
 
@@ -42,6 +44,7 @@ def meta_regression(
     if test not in TESTS:
         raise OptionError(f"test {test!r} is not defined with moderators. Choose one of: {', '.join(TESTS)}.")
     design = design_of(effects, moderators)
+    warn_if_nearly_collinear(design)
     x, y, v, k = design.matrix, effects.y, effects.v, len(effects)
     p = x.shape[1]
     estimator = tau2 if model == "random" else None
@@ -100,6 +103,19 @@ def meta_regression(
         notes=_notes(k, p, design) + (() if weights is None else ("Pooled with weights given by the caller.",)),
         provenance=provenance(effects, _call(design, model, tau2, test, level, own=weights is not None)),
     )
+
+
+def warn_if_nearly_collinear(design: Design) -> None:
+    """Name the columns that rounding alone could tell apart, hardly better than those that follow from each other."""
+    scaled = design.matrix / np.linalg.norm(design.matrix, axis=0)
+    singular, directions = np.linalg.svd(scaled, full_matrices=False)[1:]
+    if singular[0] > NEARLY * singular[-1]:
+        involved = [repr(n) for n, w in zip(design.names, directions[-1], strict=True) if abs(w) > 0.05]
+        warn(
+            SuspiciousDataWarning,
+            f"the moderator columns {', '.join(involved)} almost follow from each other (condition number "
+            f"{singular[0] / singular[-1]:.1g}): their coefficients rest on the last digits. Drop one of them, or centre them.",
+        )
 
 
 def residual_q_profile(y: FloatArray, v: FloatArray, x: FloatArray, level: float) -> tuple[float, float]:
