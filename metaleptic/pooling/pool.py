@@ -50,7 +50,7 @@ _MODELS_ALSO = {
 _TAU2_ALSO = {
     "restricted-maximum-likelihood": "REML",
     "maximum-likelihood": "ML",
-    **dict.fromkeys(("dersimonian-laird", "dsl"), "DL"),
+    "dersimonian-laird": "DL",
     **dict.fromkeys(("paule-mandel", "mandel-paule", "mp"), "PM"),
     "empirical-bayes": "EB",
     **dict.fromkeys(("hedges", "hedges-olkin", "ho"), "HE"),
