@@ -2,7 +2,7 @@
 
 Needs R with metafor on the path (Debian: r-cran-metafor). Both sides fit by REML from the same numbers; R is timed from
 inside, without its start, with its default accuracy. Ours climbs from several starts and gives predictions of all random
-effects with every fit.
+effects with every fit. Times are those of the processor, all threads together, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -31,18 +32,15 @@ CASES = (
 )
 R_SCRIPT = """
 suppressMessages({library(metafor); library(jsonlite)})
-out <- list()
-for (case in fromJSON("CASES_FILE", simplifyMatrix=TRUE, simplifyVector=TRUE, simplifyDataFrame=FALSE)) {
-  dat <- as.data.frame(case$columns); dat$yi <- case$y
-  V <- if (is.null(case$V)) case$v else matrix(unlist(case$V), length(case$y))
-  X <- matrix(unlist(t(case$X)), length(case$y), byrow=TRUE)
-  random <- lapply(case$random, as.formula); struct <- if (is.null(case$struct)) "CS" else case$struct
-  once <- function() suppressWarnings(rma.mv(yi, V, mods=X, intercept=FALSE, random=random, struct=struct, data=dat))
-  r <- once(); runs <- max(1, min(20, floor(4 / system.time(once())[["elapsed"]])))
-  t <- system.time(for (i in 1:runs) once())[["elapsed"]] / runs
-  out[[case$name]] <- list(seconds=t, loglik=as.numeric(logLik(r)))
-}
-cat(toJSON(list(version=as.character(packageVersion("metafor")), fits=out), auto_unbox=TRUE, digits=NA))
+case <- fromJSON("CASE_FILE", simplifyMatrix=TRUE, simplifyVector=TRUE, simplifyDataFrame=FALSE)
+dat <- as.data.frame(case$columns); dat$yi <- case$y
+V <- if (is.null(case$V)) case$v else matrix(unlist(case$V), length(case$y))
+X <- matrix(unlist(t(case$X)), length(case$y), byrow=TRUE)
+random <- lapply(case$random, as.formula); struct <- if (is.null(case$struct)) "CS" else case$struct
+once <- function() suppressWarnings(rma.mv(yi, V, mods=X, intercept=FALSE, random=random, struct=struct, data=dat))
+r <- once(); runs <- max(1, min(20, floor(4 / system.time(once())[["elapsed"]])))
+t <- sum(system.time(for (i in 1:runs) once())[1:2]) / runs
+cat(toJSON(list(version=as.character(packageVersion("metafor")), seconds=t, loglik=as.numeric(logLik(r))), auto_unbox=TRUE, digits=NA))
 """
 
 
@@ -75,36 +73,40 @@ def case_of(name: str, fit_id: str, golden: dict[str, Any]) -> tuple[dict[str, A
     return theirs, e, arguments
 
 
+def in_r(rscript: str, theirs: dict[str, Any]) -> dict[str, Any]:
+    """Return the version of metafor, seconds per fit and the log-likelihood."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "case.json"
+        file.write_text(json.dumps(theirs), encoding="utf-8")
+        script = R_SCRIPT.replace("CASE_FILE", file.as_posix())
+        done = subprocess.run([rscript, "-"], input=script, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+    return found
+
+
 def main() -> None:
-    """Print milliseconds per fit for both and the ratio."""
+    """Print milliseconds per fit for both and the ratio, a line as soon as it is known."""
     rscript = shutil.which("Rscript")
     if rscript is None:
         sys.exit("Rscript is not on the path: install R with metafor to compare.")
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    cases = [case_of(name, fit_id, golden) for name, fit_id in CASES]
-    ours = {}
-    for theirs, e, arguments in cases:
+    print(
+        f"{'':<38}{'k':>5} {'metaleptic':>12} {'metafor':>15} {'ratio':>7} {'log-likelihood higher by':>25}", flush=True
+    )
+    for name, fit_id in CASES:
+        theirs, e, arguments = case_of(name, fit_id, golden)
         fit = ml.pool_multilevel(e, **arguments)
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(runs := 10):
             ml.pool_multilevel(e, **arguments)
-        ours[theirs["name"]] = ((time.perf_counter() - start) / runs, fit.loglik, len(e))
-    scratch = Path(sys.argv[1]) if len(sys.argv) > 1 else Path.cwd()
-    file = scratch / "multilevel_cases.json"
-    file.write_text(json.dumps([theirs for theirs, _, _ in cases]), encoding="utf-8")
-    script = R_SCRIPT.replace("CASES_FILE", file.as_posix())
-    done = subprocess.run([rscript, "-"], input=script, capture_output=True, text=True, check=False)
-    file.unlink()
-    if done.returncode:
-        sys.exit(done.stderr)
-    found = json.loads(done.stdout[done.stdout.index("{") :])
-    print(
-        f"{'':<38}{'k':>5} {'metaleptic':>12} {'metafor ' + found['version']:>15} {'ratio':>7} {'log-likelihood higher by':>25}"
-    )
-    for name, (seconds, loglik, k) in ours.items():
-        r = found["fits"][name]
+        seconds = (time.process_time() - start) / runs
+        r = in_r(rscript, theirs)
         print(
-            f"{name:<38}{k:>5} {1e3 * seconds:>9.1f} ms {1e3 * r['seconds']:>12.1f} ms {r['seconds'] / seconds:>7.1f} {loglik - r['loglik']:>25.1e}"
+            f"{theirs['name']:<38}{len(e):>5} {1e3 * seconds:>9.1f} ms {1e3 * r['seconds']:>12.1f} ms "
+            f"{r['seconds'] / seconds:>7.1f} {fit.loglik - r['loglik']:>25.1e}",
+            flush=True,
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from metaleptic.design import Design
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.pooling.count_data import COUNT_MODELS
+from metaleptic.pooling.given_weights import OWN_WEIGHTS
 from metaleptic.pooling.location_scale_result import LocationScale
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
@@ -17,6 +18,12 @@ from metaleptic.types import Effects, FloatArray, frozen_array
 BY_COEFFICIENTS = frozenset(
     {"predict", "contrasts", "vif", "compare"}
 )  # verbs that need no refit: any likelihood will do
+CLOSED = (
+    "mantel-haenszel",
+    "peto",
+    "pooled-counts",
+    "beta-binomial",
+)  # no moderators: what is predicted is the pooled effect
 REFUSED = (
     "{verb} takes a random- or common-effect fit of several studies with weights 1 / (v + tau2), not {what}. "
     "Make one with ml.pool(effects)."
@@ -59,7 +66,9 @@ def anatomy(fit: Pooled | Regression | LocationScale, verb: str) -> Anatomy:
         return _of_location(fit)
     if not isinstance(fit, Pooled | Regression):
         raise OptionError(REFUSED.format(verb=verb, what=type(fit).__name__))
-    ready = fit.model in ("random", "common") or (fit.model in COUNT_MODELS and verb in BY_COEFFICIENTS)
+    ready = fit.model in ("random", "common")
+    ready = ready or (fit.model in (*COUNT_MODELS, OWN_WEIGHTS) and verb in BY_COEFFICIENTS)
+    ready = ready or (fit.model in CLOSED and verb == "predict")
     if ready and isinstance(fit, Regression):
         design = fit.design
     elif ready and fit.k > 1:

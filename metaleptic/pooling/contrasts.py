@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -158,13 +158,36 @@ class Inflation:
         VIF of each coefficient but the intercept.
     terms : mapping of str to float
         Generalised VIF of each term; the root of order 2 df of it is comparable between terms.
+    df : mapping of str to int
+        Number of columns of each term.
+    frame_kind : str
+        Dataframe library of ``to_frame``.
     """
 
     coefficients: dict[str, float]
     terms: dict[str, float]
+    df: dict[str, int] = field(default_factory=dict)
+    frame_kind: str = "pandas"
+
+    def per_df(self, term: str) -> float:
+        """Return GVIF^(1 / (2 df)) of a term: by how much its standard errors widen, comparable between terms."""
+        return float(self.terms[term] ** (1 / (2 * self.df[term])))
+
+    def to_frame(self) -> Any:
+        """Return a row per term: its columns, generalised VIF and GVIF^(1 / (2 df))."""
+        columns = {
+            "term": list(self.terms),
+            "df": [self.df[t] for t in self.terms],
+            "gvif": list(self.terms.values()),
+            "gvif_per_df": [self.per_df(t) for t in self.terms],
+        }
+        return to_frame(columns, self.frame_kind)
 
     def __repr__(self) -> str:
-        return "\n".join(f"{name}: VIF {value:.2f}" for name, value in self.coefficients.items())
+        lines = [f"{name}: VIF {value:.2f}" for name, value in self.coefficients.items()]
+        several = [t for t in self.terms if self.df.get(t, 1) > 1]
+        lines += [f"{t} ({self.df[t]} columns): generalised VIF {self.terms[t]:.2f}" for t in several]
+        return "\n".join(lines)
 
 
 def vif(fit: Regression | Multilevel) -> Inflation:
@@ -205,11 +228,12 @@ def vif(fit: Regression | Multilevel) -> Inflation:
     correlation = cov / np.outer(sd, sd)
     factors = np.diag(np.linalg.inv(correlation))
     whole = np.linalg.det(correlation)
-    terms = {}
+    terms, df = {}, {}
     for name, columns in a.design.terms:
         own = [used.index(j) for j in columns if j in used]
         other = [i for i in range(len(used)) if i not in own]
         if own and other:
             inner, outer = (np.linalg.det(correlation[np.ix_(c, c)]) for c in (own, other))
-            terms[name] = float(inner * outer / whole)
-    return Inflation({a.design.names[j]: float(f) for j, f in zip(used, factors, strict=True)}, terms)
+            terms[name], df[name] = float(inner * outer / whole), len(own)
+    by_column = {a.design.names[j]: float(f) for j, f in zip(used, factors, strict=True)}
+    return Inflation(by_column, terms, df, a.effects.frame_kind)

@@ -15,6 +15,7 @@ from metaleptic.pooling.glmm import NODES, Conditional, CountFit, Unconditional,
 from metaleptic.pooling.random_levels import NODES as LEVEL_NODES
 from metaleptic.pooling.random_levels import fit_random_levels
 from metaleptic.pooling.study_likelihoods import Binomial, Hypergeometric, Poisson, TwoBinomials, TwoPoissons
+from metaleptic.pooling.zero_counts import advice, empty_arm, two_arm_cells
 from metaleptic.types import Effects, FloatArray
 
 ENDLESS = 15.0  # tau on the log scale from which on it counts as infinite
@@ -77,7 +78,11 @@ def _conditional_approximate(effects: Effects) -> CountData:
 
 
 def _conditional_exact(effects: Effects) -> CountData:
-    cells, says = _informative(effects, "conditional-exact", ("OR", "PETO"))
+    if (
+        effects.measure.key == "IRR"
+    ):  # given all events those of one arm are binomial: the conditional likelihood is exact
+        return _conditional(effects, "conditional-exact")
+    cells, says = _informative(effects, "conditional-exact", ("OR", "PETO", "IRR"))
     rough = _binomial_of(cells, person_time=False)
     return CountData(Hypergeometric.of(cells), 0.0, NODES_OF_WIDE_SUPPORT, says, rough)
 
@@ -105,7 +110,8 @@ def _binomial_normal(effects: Effects) -> CountData:
     x, n = counts_of(effects, "binomial-normal")
     if x.sum() in (0, n.sum()):
         raise NotEstimableError(
-            "no one, or everyone, had the event in all studies: the binomial-normal model has no finite estimate."
+            "no one, or everyone, had the event in all studies: the binomial-normal model has no finite estimate. "
+            'Use model="pooled-counts", whose interval is exact.'
         )
     return CountData(Binomial(x, n, 0 * x), float(special.logit(x.sum() / n.sum())))
 
@@ -113,8 +119,9 @@ def _binomial_normal(effects: Effects) -> CountData:
 def counts_of(effects: Effects, model: str) -> tuple[FloatArray, FloatArray]:
     """Return events and patients of proportions, or say which effects the model needs."""
     if effects.measure.key != "PLO" or not np.isfinite(effects.events + effects.n).all():
+        rates = ", or with ml.rates" if model == "pooled-counts" else ""
         raise DataError(
-            f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions.'
+            f'model "{model}" needs the events and patients of every study. Make the effects with ml.proportions{rates}.'
             + without_counts(effects)
         )
     return effects.events, effects.n
@@ -129,7 +136,10 @@ def _poisson_normal(effects: Effects) -> CountData:
         )
     x, time = effects.cells[:, 0], effects.cells[:, 1]
     if x.sum() == 0:
-        raise DataError("no one had the event in any study: the rate is 0 with no upper bound from this model.")
+        raise DataError(
+            "no one had the event in any study: the rate is 0 with no upper bound from this model. "
+            'Use model="pooled-counts", whose interval is exact.'
+        )
     return CountData(Poisson(x, time), float(np.log(x.sum() / time.sum())))
 
 
@@ -150,25 +160,13 @@ def _binomial_of(cells: FloatArray, *, person_time: bool) -> Binomial:
 
 def _informative(effects: Effects, model: str, measures: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:
     """Return the tables that say something about a ratio, and which ones do (not those without events, or with events only)."""
-    if effects.measure.key not in measures or len(effects.cells) != len(effects):
-        needed = 'ml.two_by_two(measure="OR") or ml.two_rates' if "IRR" in measures else 'ml.two_by_two(measure="OR")'
-        raise DataError(
-            f'model "{model}" needs the counts of both arms. Make the effects with {needed}.' + without_counts(effects)
-        )
-    a, b, c, d = effects.cells.T
-    says = a + c > 0 if effects.measure.key == "IRR" else (a + c > 0) & (b + d > 0)
-    if a.sum() == 0 or c.sum() == 0:
-        arm = "of interest" if a.sum() == 0 else "of the controls"
-        raise DataError(
-            f"no one in the arm {arm} had the event in any study: the ratio has no finite estimate. "
-            'Pool risk differences (measure="RD"), or use ml.pool_bayes.'
-        )
-    if effects.measure.key != "IRR" and model != "conditional-approximate" and (b.sum() == 0 or d.sum() == 0):
-        arm = "of interest" if b.sum() == 0 else "of the controls"
-        raise DataError(
-            f"everyone in the arm {arm} had the event in all studies: the odds ratio has no finite estimate. "
-            'Pool risk differences (measure="RD"), or use ml.pool_bayes.'
-        )
+    a, b, c, d = two_arm_cells(effects, model, measures).T
+    rates = effects.measure.key == "IRR"
+    says = a + c > 0 if rates else (a + c > 0) & (b + d > 0)
+    empty = empty_arm(effects.measure.key, effects.cells)
+    if empty and not (empty.startswith("everyone") and model == "conditional-approximate"):
+        ratio = "rate ratio" if rates else "odds ratio"
+        raise DataError(f"{empty}: the {ratio} has no finite estimate. {advice(effects.measure.key, effects.cells)}")
     return effects.cells[says], says.astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Models of counts: proportions (binomial-normal, summed counts) and two-by-two tables (Mantel-Haenszel, Peto)."""
+"""Models of counts: proportions (binomial-normal), summed counts of proportions or rates, two-by-two tables (Mantel-Haenszel, Peto)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 from scipy import special
 
 from metaleptic.convert.intervals import clopper_pearson
-from metaleptic.convert.printed_effects import without_counts
-from metaleptic.errors import DataError, NotEstimableError
+from metaleptic.errors import NotEstimableError
 from metaleptic.pooling.binomial import fit_binomial_normal, homogeneity
 from metaleptic.pooling.build import NAN, call_text, notes_on, printed_estimate
 from metaleptic.pooling.count_data import counts_of
@@ -15,6 +14,7 @@ from metaleptic.pooling.count_glmm import count_model
 from metaleptic.pooling.heterogeneity import typical_variance
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.two_arm import mantel_haenszel, mantel_haenszel_rates, peto, peto_parts
+from metaleptic.pooling.zero_counts import advice, empty_arm, two_arm_cells
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
 
@@ -71,17 +71,24 @@ def binomial_normal(effects: Effects, tau2: str, test: str, level: float, nodes:
 
 def pooled_counts(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
     """Add the counts of all studies up and take the exact interval of the sum."""
-    x, n = counts_of(effects, "pooled-counts")
     k = len(effects)
-    total, size = x.sum(), n.sum()
-    low, high = clopper_pearson(total, size, level)
-    with np.errstate(divide="ignore"):
-        mu = float(special.logit(total / size))
-        se = float(np.sqrt(1 / total + 1 / (size - total)))
-    g2 = homogeneity(x, n)
+    if effects.measure.key == "IRLN" and len(effects.cells) == k:
+        x, n = effects.cells[:, 0], effects.cells[:, 1]
+        total, size = x.sum(), n.sum()
+        low, high = garwood(total, level)[0] / size, garwood(total, level)[1] / size
+        words, g2 = "common rate: events and time summed, exact (Garwood) interval", homogeneity_of_rates(x, n)
+        with np.errstate(divide="ignore"):
+            mu, se = float(np.log(total / size)), float(np.sqrt(1 / total))
+    else:
+        x, n = counts_of(effects, "pooled-counts")
+        total, size = x.sum(), n.sum()
+        low, high = (float(b) for b in clopper_pearson(total, size, level))
+        words, g2 = "common proportion: counts summed, exact (Clopper-Pearson) interval", homogeneity(x, n)
+        with np.errstate(divide="ignore"):
+            mu, se = float(special.logit(total / size)), float(np.sqrt(1 / total + 1 / (size - total)))
     return Pooled(
         effects=effects,
-        estimate=Estimate(float(total / size), float(low), float(high), level),
+        estimate=Estimate(float(total / size), low, high, level),
         prediction=None,
         beta=frozen_array([mu]),
         se=frozen_array([se]),
@@ -101,26 +108,30 @@ def pooled_counts(effects: Effects, tau2: str, test: str, level: float) -> Poole
         model="pooled-counts",
         tau2_method="",
         test="exact",
-        method="common proportion: counts summed, exact (Clopper-Pearson) interval",
+        method=words,
         level=level,
         notes=(),
         provenance=provenance(effects, call_text("pooled-counts", "", "exact", level)),
     )
 
 
-def _tables(effects: Effects, model: str, measures: tuple[str, ...]) -> FloatArray:
-    if effects.measure.key not in measures or len(effects.cells) != len(effects):
-        rates = " or ml.two_rates" if "IRR" in measures else ""
-        raise DataError(
-            f'model "{model}" needs two-by-two tables. Make the effects with ml.two_by_two(measure="{measures[0]}"){rates}.'
-            + without_counts(effects)
-        )
-    return effects.cells
+def garwood(events: float, level: float) -> tuple[float, float]:
+    """Return the exact interval of the mean of a Poisson count. Garwood F. Biometrika 1936;28:437-442."""
+    tail = (1 - level) / 2
+    return float(special.gammaincinv(events, tail)) if events > 0 else 0.0, float(
+        special.gammainccinv(events + 1, tail)
+    )
+
+
+def homogeneity_of_rates(events: FloatArray, time: FloatArray) -> float:
+    """Return the likelihood-ratio statistic (G2, k - 1 degrees of freedom) of equal rates."""
+    expected = time * events.sum() / time.sum()
+    return float(2 * special.xlogy(events, events / np.where(expected > 0, expected, 1.0)).sum())
 
 
 def mantel_haenszel_model(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
     """Pool two-by-two tables, or rates of two arms, by the Mantel-Haenszel method."""
-    cells = _tables(effects, "mantel-haenszel", ("OR", "RR", "RD", "IRR", "IRD"))
+    cells = two_arm_cells(effects, "mantel-haenszel", ("OR", "RR", "RD", "IRR", "IRD"))
     kernel = mantel_haenszel_rates if effects.measure.key in ("IRR", "IRD") else mantel_haenszel
     mu, se = kernel(cells, effects.measure.key)
     weights = _mantel_haenszel_weights(cells, effects.measure.key)
@@ -147,7 +158,7 @@ def _mantel_haenszel_weights(cells: FloatArray, measure: str) -> FloatArray:
 
 def peto_model(effects: Effects, tau2: str, test: str, level: float) -> Pooled:
     """Pool two-by-two tables by Peto's one-step odds ratio."""
-    cells = _tables(effects, "peto", ("OR",))
+    cells = two_arm_cells(effects, "peto", ("OR", "PETO"))
     mu, se = peto(cells)
     gap, variance = peto_parts(cells)
     q = float((gap[variance > 0] ** 2 / variance[variance > 0]).sum() - gap.sum() ** 2 / variance.sum())
@@ -169,7 +180,8 @@ def _of_tables(
     q, df = heterogeneity
     if not se > 0:
         raise NotEstimableError(
-            f'model "{model}" has no standard error here: no study has both patients with and without the event in its arms.'
+            f'model "{model}" has no standard error here: {empty_arm(effects.measure.key, effects.cells) or "no arm has patients with and without the event"}. '
+            + advice(effects.measure.key, effects.cells)
         )
     half = float(special.ndtri(0.5 + level / 2)) * se
     return Pooled(

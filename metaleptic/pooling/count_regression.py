@@ -12,6 +12,7 @@ from metaleptic.errors import NotEstimableError
 from metaleptic.pooling.build import NAN
 from metaleptic.pooling.count_data import CountData, count_data
 from metaleptic.pooling.glmm import BOUND, CountFit
+from metaleptic.pooling.meta_regression import warn_if_nearly_collinear
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression import wald_test, well_scaled
 from metaleptic.pooling.regression_result import Regression
@@ -29,6 +30,7 @@ def count_regression(
 ) -> Regression:
     """Fit a model of counts with moderators and build its result."""
     design = design_of(effects, moderators)
+    warn_if_nearly_collinear(design)
     data = count_data(effects, model, nodes)
     says = data.kept(len(effects)) > 0
     if not says.all():

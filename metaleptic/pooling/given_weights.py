@@ -18,6 +18,7 @@ from metaleptic.pooling.residual_heterogeneity import generalised_moments, weigh
 from metaleptic.types import Effects, FloatArray
 
 GENERALISED = ("GENQ", "GENQM")
+OWN_WEIGHTS = "weights of your own"  # the model of such a fit
 
 
 def checked_weights(effects: Effects, weights: Any) -> FloatArray:

@@ -8,21 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from metaleptic.convert.units import check_level
 from metaleptic.design import Design, design_of
-from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.errors import MetalepticWarning, NotEstimableError, OptionError
 from metaleptic.pooling.information import criteria
 from metaleptic.pooling.location_scale_result import Coefficients, LocationScale
+from metaleptic.pooling.location_scale_search import search
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression import WaldTest, wald_test, well_scaled
 from metaleptic.pooling.residual_heterogeneity import weighted_fit
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, FloatArray, frozen_array
-
-STARTS = (-6.0, -4.0, -2.0, 0.0, 2.0)  # log tau2 / typical variance from which the search begins
-FLAT = -25.0  # log tau2 relative to the variances below which the between-study variance is zero
+from metaleptic.warn import warn
 
 
 def location_scale(
@@ -61,11 +60,18 @@ def location_scale(
     OptionError
         If an option is unknown.
     NotEstimableError
-        If the likelihood rises without end, as where studies of one kind do not differ at all: the message says which.
+        If there are not more studies than coefficients; if the likelihood only rises without end, as where studies of one kind
+        do not differ at all: the message says which.
+
+    Warns
+    -----
+    MetalepticWarning
+        If the likelihood has a maximum, but rises above it elsewhere without end.
 
     Notes
     -----
-    Source: Viechtbauer W, López-López JA. Res Synth Methods 2022;13:697-715. The search starts from several places.
+    Source: Viechtbauer W, López-López JA. Res Synth Methods 2022;13:697-715. The search starts from several places; of the
+    maxima with finite coefficients the highest is given.
 
     Examples
     --------
@@ -77,6 +83,7 @@ def location_scale(
       log tau2: intercept -9.045 (-14.37 to -3.715), p < 0.001
       log tau2: size 1.44 (0.4228 to 2.457), p = 0.006
     """
+    tau2 = str(tau2).upper()
     if tau2 not in ("REML", "ML"):
         raise OptionError(f'tau2 {tau2!r} is not defined for this model. Choose "REML" or "ML".')
     if test not in ("z", "t"):
@@ -86,17 +93,23 @@ def location_scale(
     y, v = effects.y, effects.v
     q, back = well_scaled(x.matrix)
     s, scale_back = well_scaled(z.matrix)
-    alpha, information = _maximise(y, v, q, s, restricted=tau2 == "REML", names=z.names, studies=effects.study)
+    k, p, m = len(y), q.shape[1], s.shape[1]
+    if k <= p + m:
+        raise NotEstimableError(
+            f"{k} studies for {p + m} coefficients ({p} of the effect, {m} of log tau2): at least {p + m + 1} studies are "
+            "needed. Drop a moderator, or use ml.pool."
+        )
+    alpha, information, loglik, notes = _best(
+        y, v, q, s, restricted=tau2 == "REML", names=z.names, studies=effects.study
+    )
     t2 = np.exp(s @ alpha)
     w = 1 / (v + t2)
     fit = weighted_fit(y, q, w)
     hat = w * np.einsum("ij,jk,ik->i", q, fit.inverse, q)
-    k, p, m = len(y), q.shape[1], s.shape[1]
     df, scale_df = (np.inf, np.inf) if test == "z" else (float(k - p), float(k - m))
     located = _coefficients(x, back @ fit.beta, back @ fit.inverse @ back.T, df, level)
     scaled_cov = scale_back @ np.linalg.inv(information) @ scale_back.T
     scaled = _coefficients(z, scale_back @ alpha, scaled_cov, scale_df, level)
-    loglik = -_negative(alpha, y, v, q, s, tau2 == "REML")[0]
     return LocationScale(
         effects=effects,
         location=located,
@@ -122,27 +135,11 @@ def location_scale(
             effects,
             f'ml.location_scale(effects, scale="{z.formula}", moderators="{x.formula}", tau2="{tau2}", test="{test}", level={level:g})',
         ),
+        notes=notes,
     )
 
 
-def _negative(
-    alpha: FloatArray, y: FloatArray, v: FloatArray, x: FloatArray, z: FloatArray, restricted: bool
-) -> tuple[float, FloatArray]:
-    """Return minus the (restricted) log-likelihood and its gradient in alpha; x is orthonormal."""
-    t2 = np.exp(np.clip(z @ alpha, -60, 60))
-    w = 1 / (v + t2)
-    fit = weighted_fit(y, x, w)
-    k, p = x.shape
-    value = 0.5 * float(np.sum(np.log(v + t2)) + np.sum(w * fit.residual**2))
-    slope = 0.5 * (w - w**2 * fit.residual**2)
-    value += 0.5 * (k - p if restricted else k) * np.log(2 * np.pi)
-    if restricted:
-        value += 0.5 * float(fit.logdet)
-        slope = slope - 0.5 * w**2 * np.einsum("ij,jk,ik->i", x, fit.inverse, x)
-    return value, z.T @ (slope * t2)
-
-
-def _maximise(
+def _best(
     y: FloatArray,
     v: FloatArray,
     x: FloatArray,
@@ -151,53 +148,29 @@ def _maximise(
     restricted: bool,
     names: tuple[str, ...],
     studies: tuple[str, ...],
-) -> tuple[FloatArray, FloatArray]:
-    """Return the best alpha over several starts, polished by Newton steps, and the observed information there."""
-
-    def f(alpha: FloatArray) -> tuple[float, FloatArray]:
-        return _negative(alpha, y, v, x, z, restricted)
-
-    scale = float(np.log(np.median(v)))
-    best = None
-    for start in STARTS:
-        first = np.linalg.lstsq(z, np.full(len(y), scale + start), rcond=None)[0]
-        found = optimize.minimize(f, first, jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": 500})
-        if best is None or found.fun < best.fun - 1e-10:
-            best = found
-    assert best is not None
-    alpha = np.asarray(best.x)
-    log_tau2 = z @ alpha
-    if (log_tau2 - np.log(v) < FLAT).any():
-        low = int(np.argmin(log_tau2 - np.log(v)))
+) -> tuple[FloatArray, FloatArray, float, tuple[str, ...]]:
+    """Return the best finite coefficients of log tau2, their information, the log-likelihood, and notes."""
+    found = search(y, v, x, z, restricted=restricted)
+    without_end = f"the between-study variance falls to zero for some studies (first: {studies[found.vanishing]})"
+    if found.alpha is None and found.vanishing < 0:
         raise NotEstimableError(
-            f"the between-study variance falls to zero for some studies (first: {studies[low]}), so that the coefficients of "
-            f"{', '.join(names)} have no finite estimate. Use fewer scale moderators, or ml.pool."
+            f"the likelihood of the coefficients of {', '.join(names)} has no clear maximum: the studies do not tell them. "
+            "Use fewer scale moderators, or ml.pool."
         )
-    hessian = _hessian(f, alpha)
-    for _ in range(20):
-        step = np.linalg.solve(hessian, f(alpha)[1])
-        alpha = alpha - step
-        hessian = _hessian(f, alpha)
-        if np.abs(step).max() < 1e-10:
-            break
-    if np.linalg.eigvalsh(hessian).min() <= 0 or np.abs(f(alpha)[1]).max() > 1e-5:
+    if found.alpha is None:
         raise NotEstimableError(
-            "the location-scale model did not converge: the likelihood has no clear maximum. Use fewer scale moderators."
+            f"{without_end}, so that the coefficients of {', '.join(names)} have no finite estimate. "
+            "Use fewer scale moderators, or ml.pool."
         )
-    return alpha, hessian
-
-
-def _hessian(f: Any, alpha: FloatArray) -> FloatArray:
-    """Return the Hessian by central differences of the analytic gradient (relative error about 1e-9)."""
-    m = len(alpha)
-    h = 1e-4
-    rows = [
-        (8 * (f(alpha + h * e)[1] - f(alpha - h * e)[1]) - (f(alpha + 2 * h * e)[1] - f(alpha - 2 * h * e)[1]))
-        / (12 * h)
-        for e in np.eye(m)
-    ]
-    hessian = np.array(rows)
-    return np.asarray((hessian + hessian.T) / 2)
+    notes: tuple[str, ...] = ()
+    if found.vanishing >= 0 and found.edge > found.loglik + 1e-6:
+        note = (
+            f"the likelihood is higher still where {without_end}: log-likelihood {found.edge:.3f} against {found.loglik:.3f} at "
+            "the best finite coefficients, which are given. Read them with care; fewer scale moderators, or ml.pool, are safer."
+        )
+        warn(MetalepticWarning, note)
+        notes = (note[0].upper() + note[1:],)
+    return found.alpha, found.information, found.loglik, notes
 
 
 def _coefficients(design: Design, beta: FloatArray, cov: FloatArray, df: float, level: float) -> Coefficients:

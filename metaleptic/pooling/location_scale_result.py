@@ -59,6 +59,8 @@ class LocationScale:
         Level of the intervals.
     provenance : Provenance
         How to make it again.
+    notes : tuple of str
+        What a careful reader must know of this result.
     """
 
     effects: Effects
@@ -82,6 +84,7 @@ class LocationScale:
     method: str
     level: float
     provenance: Provenance
+    notes: tuple[str, ...] = ()
 
     @property
     def k(self) -> int:
@@ -92,6 +95,46 @@ class LocationScale:
     def parameters(self) -> int:
         """Number of coefficients of both parts."""
         return len(self.location.beta) + len(self.scale.beta)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coefficients of the effect; those of log tau2 are in ``scale``."""
+        return self.location.names
+
+    @property
+    def beta(self) -> FloatArray:
+        """Coefficients of the effect, as of other fits."""
+        return self.location.beta
+
+    @property
+    def se(self) -> FloatArray:
+        """Their standard errors."""
+        return self.location.se
+
+    @property
+    def cov(self) -> FloatArray:
+        """Their covariance."""
+        return self.location.cov
+
+    @property
+    def p(self) -> FloatArray:
+        """Their p values."""
+        return self.location.p
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+        return self.criteria.aic
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion for small samples."""
+        return self.criteria.aicc
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion."""
+        return self.criteria.bic
 
     def to_frame(self) -> Any:
         """Return a row per coefficient of both parts."""

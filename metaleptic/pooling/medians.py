@@ -15,9 +15,18 @@ from scipy import special
 from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, OptionError
 from metaleptic.pooling.heterogeneity import dersimonian_laird
+from metaleptic.pooling.names import named
+from metaleptic.pooling.normal import fit_normal
 from metaleptic.types import Effects, Estimate, FloatArray
 
-METHODS = ("median-of-medians", "weighted-median", "confidence-distribution")
+METHODS = ("median-of-medians", "weighted-median", "confidence-distribution", "quantile-estimation")
+ALSO = {
+    **dict.fromkeys(("mm", "median"), "median-of-medians"),
+    **dict.fromkeys(("wm", "weighted"), "weighted-median"),
+    **dict.fromkeys(("cd", "confidence-distributions"), "confidence-distribution"),
+    "qe": "quantile-estimation",
+}
+BY_VARIANCE = ("confidence-distribution", "quantile-estimation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +94,9 @@ def pool_medians(
         Medians of the studies (or differences of medians); for confidence distributions the effects of ``ml.medians``.
     n : array_like, optional
         Patients per study: the weights of the weighted median.
-    method : {"median-of-medians", "weighted-median", "confidence-distribution"}, optional
-        By default confidence distributions for effects, the weighted median if ``n`` is given, else the median of
+    method : {"median-of-medians", "weighted-median", "confidence-distribution", "quantile-estimation"}, optional
+        The last pools the effects of ``ml.medians`` (variances by quantile estimation) by random effects, REML and z, as
+        ``ml.pool`` does with its defaults by Hartung-Knapp. By default confidence distributions for effects, the weighted median if ``n`` is given, else the median of
         medians.
     interval : {"normal", "exact"}, default "normal"
         Ranks of the interval of the first two methods: by the normal approximation with interpolation, or of the sign
@@ -127,14 +137,18 @@ def pool_medians(
         y = np.asarray(data, dtype=np.float64)
         size = np.full(y.shape, np.nan) if n is None else np.asarray(n, dtype=np.float64)
         chosen = method or ("median-of-medians" if n is None else "weighted-median")
-    if chosen not in METHODS:
-        raise OptionError(f"method {chosen!r} is unknown. Choose one of: {', '.join(METHODS)}.")
+    chosen = named("method", chosen, METHODS, ALSO)
+    if n is not None and size.shape != y.shape:
+        raise DataError(
+            f"there are {y.size} medians and {size.size} numbers of patients (n=): their lengths must match."
+        )
     if y.ndim != 1 or y.size < 2 or not np.isfinite(y).all():
         raise DataError("there must be at least two medians, all of them numbers. Leave out studies without one.")
-    if chosen == "confidence-distribution":
+    if chosen in BY_VARIANCE:
         if not isinstance(data, Effects):
-            raise DataError("confidence distributions need variances: make effects with ml.medians first.")
-        return _by_confidence_distribution(data.y, data.v, level)
+            raise DataError(f'method="{chosen}" needs variances: make effects with ml.medians first.')
+        by = _by_confidence_distribution if chosen == "confidence-distribution" else _by_quantile_estimation
+        return by(data.y, data.v, level)
     if chosen == "weighted-median" and (size.shape != y.shape or not (size > 0).all()):
         raise DataError("the weighted median needs the number of patients of every study, above 0 (n=).")
     return _by_rank(y, size if chosen == "weighted-median" else np.ones_like(y), chosen, interval, level)
@@ -155,6 +169,13 @@ def _by_rank(y: FloatArray, weights: FloatArray, method: str, interval: str, lev
     return PooledMedian(
         Estimate(middle, a, b, coverage), f"{name[method]}, {words}", coverage, float("nan"), float("nan"), k
     )
+
+
+def _by_quantile_estimation(y: FloatArray, v: FloatArray, level: float) -> PooledMedian:
+    fit = fit_normal(y, v, tau2="REML", test="z", level=level)
+    mean, low, high = float(fit.mu), float(fit.low), float(fit.high)
+    words = "quantile estimation, inverse variance: random effects, REML, z"
+    return PooledMedian(Estimate(mean, low, high, level), words, level, float(fit.se), float(fit.tau2), len(y))
 
 
 def _by_confidence_distribution(y: FloatArray, v: FloatArray, level: float) -> PooledMedian:

@@ -8,27 +8,50 @@ import numpy as np
 from scipy import special
 
 from metaleptic.design import Design, design_of
-from metaleptic.errors import OptionError
+from metaleptic.errors import OptionError, SuspiciousDataWarning
+from metaleptic.pooling.given_weights import GENERALISED, OWN_WEIGHTS, generalised_tau2
 from metaleptic.pooling.heterogeneity import cochran_q, tau2_estimator
 from metaleptic.pooling.normal import quantile
-from metaleptic.pooling.regression import RegressionFit, WaldTest, fit_regression, wald_test, well_scaled
+from metaleptic.pooling.regression import (
+    RegressionFit,
+    WaldTest,
+    fit_regression,
+    form_tau2_se,
+    wald_test,
+    well_scaled,
+)
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.residual_heterogeneity import gram, solve_residual_q
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
+from metaleptic.warn import warn
 
+NEARLY = 1e7  # condition number of columns of length 1 from which on their coefficients rest on the last digits
 TESTS = ("knapp-hartung", "t", "z", "adhoc")
 
 
-def meta_regression(effects: Effects, moderators: Any, *, model: str, tau2: str, test: str, level: float) -> Regression:
-    """Fit the model with moderators and build its result."""
+def meta_regression(
+    effects: Effects,
+    moderators: Any,
+    *,
+    model: str,
+    tau2: str,
+    test: str,
+    level: float,
+    weights: FloatArray | None = None,
+) -> Regression:
+    """Fit the model with moderators, by weights 1 / (v + tau2) or those given, and build its result."""
     if test not in TESTS:
         raise OptionError(f"test {test!r} is not defined with moderators. Choose one of: {', '.join(TESTS)}.")
     design = design_of(effects, moderators)
+    warn_if_nearly_collinear(design)
     x, y, v, k = design.matrix, effects.y, effects.v, len(effects)
     p = x.shape[1]
     estimator = tau2 if model == "random" else None
-    fit = fit_regression(y, v, x, tau2=estimator, test=test)
+    q = well_scaled(x)[0]
+    generalised = estimator in GENERALISED and weights is not None
+    key = repr(generalised_tau2(tau2, y, v, q, weights)) if generalised and weights is not None else estimator
+    fit = fit_regression(y, v, x, tau2=key, test=test, given=weights)
     se = np.sqrt(np.diag(fit.cov))
     df = float(fit.df)
     t2 = float(fit.tau2)
@@ -37,11 +60,11 @@ def meta_regression(effects: Effects, moderators: Any, *, model: str, tau2: str,
         statistic = np.where((se == 0) & (fit.beta == 0), 0.0, fit.beta / se)
     p_values = 2 * (special.ndtr(-np.abs(statistic)) if np.isinf(df) else special.stdtr(df, -np.abs(statistic)))
     omnibus = _omnibus(fit, design, df)
-    r2, adjusted = _explained(effects, estimator, design, fit)
+    r2, adjusted = _explained(effects, estimator, design, fit, weights)
     bounds = residual_q_profile(y, v, x, level) if estimator else (np.nan, np.nan)
-    w = 1 / (v + t2)
+    w = 1 / (v + t2) if weights is None else weights
+    tau2_error = form_tau2_se(w, v + t2, q) if generalised else float(fit.tau2_se)
     fitted = x @ fit.beta
-    q = well_scaled(x)[0]
     return Regression(
         effects=effects,
         design=design,
@@ -58,7 +81,7 @@ def meta_regression(effects: Effects, moderators: Any, *, model: str, tau2: str,
         qm_df2=omnibus.df2,
         qm_p=omnibus.p,
         tau2=t2,
-        tau2_se=float(fit.tau2_se),
+        tau2_se=tau2_error,
         tau=Estimate(float(np.sqrt(t2)), float(np.sqrt(bounds[0])), float(np.sqrt(bounds[1])), level),
         i2=float(fit.i2),
         h2=float(fit.h2),
@@ -72,14 +95,27 @@ def meta_regression(effects: Effects, moderators: Any, *, model: str, tau2: str,
         residuals=frozen_array(y - fitted),
         leverage=frozen_array(w * np.einsum("ij,jk,ik->i", q, np.linalg.inv(gram(q, w)), q)),
         loglik=float(fit.loglik),
-        model=model,
+        model=model if weights is None else OWN_WEIGHTS,
         tau2_method=estimator or "",
         test=test,
         method=_method(estimator, test, k - p),
         level=level,
-        notes=_notes(k, p, design),
-        provenance=provenance(effects, _call(design, model, tau2, test, level)),
+        notes=_notes(k, p, design) + (() if weights is None else ("Pooled with weights given by the caller.",)),
+        provenance=provenance(effects, _call(design, model, tau2, test, level, own=weights is not None)),
     )
+
+
+def warn_if_nearly_collinear(design: Design) -> None:
+    """Name the columns that rounding alone could tell apart, hardly better than those that follow from each other."""
+    scaled = design.matrix / np.linalg.norm(design.matrix, axis=0)
+    singular, directions = np.linalg.svd(scaled, full_matrices=False)[1:]
+    if singular[0] > NEARLY * singular[-1]:
+        involved = [repr(n) for n, w in zip(design.names, directions[-1], strict=True) if abs(w) > 0.05]
+        warn(
+            SuspiciousDataWarning,
+            f"the moderator columns {', '.join(involved)} almost follow from each other (condition number "
+            f"{singular[0] / singular[-1]:.1g}): their coefficients rest on the last digits. Drop one of them, or centre them.",
+        )
 
 
 def residual_q_profile(y: FloatArray, v: FloatArray, x: FloatArray, level: float) -> tuple[float, float]:
@@ -96,7 +132,9 @@ def _omnibus(fit: RegressionFit, design: Design, df: float) -> WaldTest:
     return wald_test(fit.beta, fit.cov, df, np.eye(len(design.names))[tested])
 
 
-def _explained(effects: Effects, estimator: str | None, design: Design, fit: RegressionFit) -> tuple[float, float]:
+def _explained(
+    effects: Effects, estimator: str | None, design: Design, fit: RegressionFit, own: FloatArray | None
+) -> tuple[float, float]:
     """Return R2 and adjusted R2 in percent.
 
     Random effects: by how much tau2 falls (Raudenbush SW, in Cooper H et al. Handbook of Research Synthesis 2009), and that
@@ -107,6 +145,8 @@ def _explained(effects: Effects, estimator: str | None, design: Design, fit: Reg
         return np.nan, np.nan
     if estimator is None:
         before, left = float(cochran_q(effects.y, effects.v, 1.0)), float(fit.q)
+    elif own is not None and estimator in GENERALISED:
+        before, left = generalised_tau2(estimator, effects.y, effects.v, np.ones((k, 1)), own), float(fit.tau2)
     else:
         before = max(0.0, float(tau2_estimator(estimator).function(effects.y, effects.v, 1.0)))
         left = float(fit.tau2)
@@ -142,7 +182,7 @@ def _notes(k: int, p: int, design: Design) -> tuple[str, ...]:
     return ()
 
 
-def _call(design: Design, model: str, tau2: str, test: str, level: float) -> str:
+def _call(design: Design, model: str, tau2: str, test: str, level: float, *, own: bool) -> str:
     what = f'"{design.formula}"' if design.formula else "X"
     estimator = f', tau2="{tau2}"' if model == "random" else ""
-    return f'ml.pool(effects, moderators={what}, model="{model}"{estimator}, test="{test}", level={level:g})'
+    return f'ml.pool(effects, moderators={what}, model="{model}"{estimator}, test="{test}", level={level:g}{", weights=weights" if own else ""})'

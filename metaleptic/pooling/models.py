@@ -42,7 +42,7 @@ MODELS = MappingProxyType(
                 "common",
                 "common-effect model",
                 common_effect,
-                ("z", "t"),
+                ("z", "t", "knapp-hartung", "adhoc"),
                 "Rice K, Higgins JPT, Lumley T. J R Stat Soc A 2018;181:205-227",
             ),
             Model(

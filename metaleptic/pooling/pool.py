@@ -6,28 +6,59 @@ from dataclasses import replace
 from typing import Any, overload
 
 from metaleptic.convert.units import check_level
-from metaleptic.errors import DataError, FewStudiesWarning, OptionError, SuspiciousDataWarning, unknown_option
+from metaleptic.errors import DataError, FewStudiesWarning, OptionError, SuspiciousDataWarning
 from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.count_regression import count_regression
 from metaleptic.pooling.given_weights import GENERALISED, checked_weights
-from metaleptic.pooling.heterogeneity import tau2_estimator
+from metaleptic.pooling.heterogeneity import TAU2, tau2_estimator
 from metaleptic.pooling.mean_inference import MEAN_METHODS
 from metaleptic.pooling.meta_regression import meta_regression
 from metaleptic.pooling.models import MODELS, fit_model
+from metaleptic.pooling.names import named
 from metaleptic.pooling.normal import test_named
-from metaleptic.pooling.predictions import prediction_interval
+from metaleptic.pooling.predictions import DRAWN, prediction_interval, prediction_named
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.weighted_model import with_weights
-from metaleptic.types import Effects
+from metaleptic.pooling.zero_counts import instead_of_corrections
+from metaleptic.types import Effects, FloatArray
 from metaleptic.warn import warn
 
-# What other programs call the two models of the inverse-variance kind.
-_MEANT = {
-    **dict.fromkeys(("fe", "ee", "fixed", "fixed-effect", "fixed-effects", "common-effect", "equal-effects"), "common"),
+# What other programs call the models and the estimators.
+_MODELS_ALSO = {
+    **dict.fromkeys(
+        (
+            "fe",
+            "ee",
+            "ce",
+            "fixed",
+            "fixed-effect",
+            "fixed-effects",
+            "common-effect",
+            "common-effects",
+            "equal-effects",
+        ),
+        "common",
+    ),
     **dict.fromkeys(("re", "random-effects", "random-effect"), "random"),
-    "mh": "mantel-haenszel",
+    **dict.fromkeys(("mh", "cochran-mantel-haenszel", "cmh"), "mantel-haenszel"),
+    "cm.el": "conditional-exact",
+    "cm.al": "conditional-approximate",
+    "um.fs": "unconditional-fixed",
+    "um.rs": "unconditional-random",
 }
+_TAU2_ALSO = {
+    "restricted-maximum-likelihood": "REML",
+    "maximum-likelihood": "ML",
+    "dersimonian-laird": "DL",
+    **dict.fromkeys(("paule-mandel", "mandel-paule", "mp"), "PM"),
+    "empirical-bayes": "EB",
+    **dict.fromkeys(("hedges", "hedges-olkin", "ho"), "HE"),
+    "hunter-schmidt": "HS",
+    "sidik-jonkman": "SJ",
+}
+NUMBER = "a number from 0 up"
+SEED = 1  # of prediction intervals that draw random numbers
 
 
 @overload
@@ -42,6 +73,7 @@ def pool(
     prediction: str | None = None,
     weights: Any = None,
     nodes: int | None = None,
+    seed: int = SEED,
 ) -> Pooled: ...
 
 
@@ -55,9 +87,12 @@ def pool(
     test: str | None = None,
     level: float = 0.95,
     prediction: None = None,
-    weights: None = None,
+    weights: Any = None,
     nodes: int | None = None,
+    seed: int = SEED,
 ) -> Regression: ...
+
+
 def pool(
     effects: Effects,
     *,
@@ -69,6 +104,7 @@ def pool(
     prediction: str | None = None,
     weights: Any = None,
     nodes: int | None = None,
+    seed: int = SEED,
 ) -> Pooled | Regression:
     """Pool the effects of several studies into one, with its uncertainty and the spread between studies.
 
@@ -84,7 +120,7 @@ def pool(
         ``"random"``: true effects differ between studies (normal-normal). ``"common"``: one true effect.
         ``"binomial-normal"``: random effects for proportions with the exact likelihood of the counts.
         ``"beta-binomial"``: the same with a beta distribution of the true proportions.
-        ``"pooled-counts"``: one true proportion, counts summed, exact interval.
+        ``"pooled-counts"``: one true proportion or rate, counts summed, exact interval.
         ``"mantel-haenszel"`` and ``"peto"``: one true effect of two-by-two tables with rare events.
         ``"conditional-exact"``, ``"conditional-approximate"``, ``"unconditional-fixed"``, ``"unconditional-random"``,
         ``"unconditional-correlated"``: random effects of odds ratios (or rate ratios) with the likelihood of the counts (the last
@@ -101,10 +137,13 @@ def pool(
     prediction : str, optional
         Method of the prediction interval, as in ``ml.prediction_interval``; by default t or z as for the mean, with its SE.
     weights : array_like of shape (k,) or "equal", optional
-        Weights of your own in place of 1 / (v + tau2); the standard error allows for them.
+        Weights of your own in place of 1 / (v + tau2), with moderators too; the standard errors allow for them.
     nodes : int, optional
         Quadrature nodes per random effect of the models of counts with tau2 by maximum likelihood; by default enough for the
         exact likelihood. 1 is Laplace's approximation (``nAGQ=1`` in R's ``rma.glmm``).
+
+    seed : int, default 1
+        Seed of ``prediction="NNF"``, which draws random numbers; recorded in ``fit.provenance``.
 
     Returns
     -------
@@ -145,8 +184,7 @@ def pool(
         raise OptionError(
             f"pool takes effects, not {type(effects).__name__}. Make them first, for example with ml.hazard_ratios(data)."
         )
-    if model not in MODELS:
-        raise unknown_option("model", model, MODELS, meant=_MEANT)
+    model = named("model", model, MODELS, _MODELS_ALSO)
     check_level(level)
     chosen = MODELS[model]
     key = chosen.tests[0] if test is None else test_named(test).key
@@ -159,34 +197,48 @@ def pool(
         raise DataError("there are no effects. There is nothing to pool.")
     _check_nodes(nodes, model)
     if moderators is not None:
-        _refuse_with_moderators(model, prediction, weights)
+        _refuse_with_moderators(model, prediction)
         if model in COUNT_MODELS:
             return count_regression(
                 effects, moderators, model=model, tau2=estimator, test=key, level=level, nodes=nodes
             )
-        return meta_regression(effects, moderators, model=model, tau2=estimator, test=key, level=level)
+        own = None if weights is None else _own_weights(effects, weights, model)
+        return meta_regression(effects, moderators, model=model, tau2=estimator, test=key, level=level, weights=own)
     _warn_of_few(effects, model, key, estimator)
     _warn_of_corrections(effects, model)
     if weights is not None:
-        if model not in ("random", "common"):
-            raise OptionError(f'weights of your own go with model="random" or "common", not {model!r}.')
-        return with_weights(effects, checked_weights(effects, weights), model, estimator, key, level)
+        return with_weights(effects, _own_weights(effects, weights, model), model, estimator, key, level)
     fit = fit_model(effects, model, estimator, key, level, nodes)
-    if prediction is not None:
-        fit = replace(fit, prediction=prediction_interval(fit, method=prediction))
-    return fit
+    return fit if prediction is None else _with_prediction(fit, prediction, seed)
+
+
+def _own_weights(effects: Effects, weights: Any, model: str) -> FloatArray:
+    if model not in ("random", "common"):
+        raise OptionError(f'weights of your own go with model="random" or "common", not {model!r}.')
+    return checked_weights(effects, weights)
+
+
+def _with_prediction(fit: Pooled, method: str, seed: int) -> Pooled:
+    """Replace the prediction interval by that of a named method, and record which, with the seed if numbers were drawn."""
+    method = prediction_named(method)
+    drawn = seed if method in DRAWN else None
+    said = f', prediction="{method}"' + (f", seed={seed})" if method in DRAWN else ")")
+    record = replace(fit.provenance, call=fit.provenance.call.removesuffix(")") + said, seed=drawn)
+    return replace(fit, prediction=prediction_interval(fit, method=method, seed=drawn), provenance=record)
 
 
 def _estimator(tau2: str | float | None, test: str, *, with_weights: bool) -> str:
     """Settle the estimator of tau2: REML, or the one that the test implies."""
     if tau2 is None:
         return (MEAN_METHODS[test].tau2 if test in MEAN_METHODS else "") or "REML"
-    key = tau2 if isinstance(tau2, str) else repr(float(tau2))
-    if key in GENERALISED:
-        if not with_weights:
-            raise OptionError(f'tau2="{key}" needs weights: for example weights=1 / effects.v.')
-        return key
-    tau2_estimator(key)
+    try:
+        key = repr(float(tau2))
+    except ValueError:
+        key = named("tau2", tau2, [*TAU2, *GENERALISED, NUMBER], _TAU2_ALSO)
+    if key in GENERALISED and not with_weights:
+        raise OptionError(f'tau2="{key}" needs weights: for example weights=1 / effects.v.')
+    if key not in GENERALISED:
+        tau2_estimator(key)
     return key
 
 
@@ -199,12 +251,12 @@ def _check_nodes(nodes: int | None, model: str) -> None:
         raise OptionError(f"nodes is {nodes}: it must be a whole number from 1 to 100.")
 
 
-def _refuse_with_moderators(model: str, prediction: str | None, weights: Any) -> None:
+def _refuse_with_moderators(model: str, prediction: str | None) -> None:
     if model not in ("random", "common", *COUNT_MODELS):
         takes = ", ".join(("random", "common", *COUNT_MODELS))
         raise OptionError(f"moderators go with the models {takes}; not with {model!r}.")
-    if prediction is not None or weights is not None:
-        raise OptionError("with moderators say neither prediction nor weights; ml.predict gives prediction intervals.")
+    if prediction is not None:
+        raise OptionError("with moderators there is no prediction=: ml.predict gives prediction intervals.")
 
 
 RANDOM = frozenset(
@@ -220,16 +272,10 @@ def _warn_of_corrections(effects: Effects, model: str) -> None:
     """Say so where what was added to empty cells is all that the effects rest on."""
     needed = [" added" in how and "correct = " not in how for how in effects.how]
     if model in ("random", "common") and len(needed) > 1 and all(needed):
-        other = "pooled-counts" if effects.measure.axis == "percent" else "conditional-exact"
-        instead = (
-            f'model="{other}"'
-            if effects.measure.key in ("PLO", "OR")
-            else "a model of the counts (see the how-to on rare events)"
-        )
         warn(
             SuspiciousDataWarning,
             "every study has a count of zero: the estimate and its interval rest on what was added to the empty cells. "
-            f"Use {instead}, or ml.pool_bayes.",
+            + instead_of_corrections(effects),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from metaleptic.convert.units import check_level
 from metaleptic.design import new_rows
+from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.anatomy import anatomy
 from metaleptic.pooling.location_scale_result import LocationScale
@@ -18,6 +19,8 @@ from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.robust import Robust
 from metaleptic.types import FloatArray, Measure, frozen_array
+
+BY_OWN_INTERVAL = ("pooled-counts", "beta-binomial")  # exact, and quantiles of a beta distribution
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +96,8 @@ def predict(
         From ``ml.pool``, ``ml.location_scale``, ``ml.pool_multilevel`` or ``ml.robust``.
     new : mapping, dataframe or array_like of shape (m, p), optional
         Values of the moderators, one row per prediction: columns by name, or rows of the design matrix (with or
-        without the leading 1). By default the studies themselves.
+        without the leading 1). By default the studies themselves; without
+        moderators one row, the same for all.
     inner : str or sequence of str, optional
         For multilevel fits whose inner levels have their own variance: the level of each prediction.
     level : float, optional
@@ -137,8 +141,12 @@ def predict(
         return predict_robust(fit, new, level)
     a = anatomy(fit, "predict")
     level = _level(a.level, level)
+    if isinstance(fit, Pooled) and fit.model in BY_OWN_INTERVAL:
+        return _by_own_interval(fit, level)
     rows = a.x if new is None else new_rows(a.design, new)
     labels = a.effects.study if new is None else row_labels(rows, new, a.design.names)
+    if new is None and isinstance(fit, Pooled):  # the same for all studies
+        rows, labels = rows[:1], ("pooled effect",)
     y = rows @ a.beta
     se = np.sqrt(np.einsum("ij,jk,ik->i", rows, a.cov, rows))
     t = float(quantile(np.float64(a.df), level))
@@ -155,6 +163,20 @@ def predict(
         level=level,
         frame_kind=a.effects.frame_kind,
     )
+
+
+def _by_own_interval(fit: Pooled, level: float) -> Predictions:
+    """Return the pooled effect with intervals that are not made of its standard error, at the level of the fit."""
+    if level != fit.level:
+        raise OptionError(
+            f"the intervals of model {fit.model!r} are of the fit's own level: say it there, ml.pool(level={level:g})."
+        )
+    to, new = fit.effects.measure.to_analysis, fit.prediction
+    bounds = [fit.estimate.low, fit.estimate.high, *((new.low, new.high) if new is not None else (np.nan, np.nan))]
+    with np.errstate(divide="ignore"):  # a bound of 0 or 1 is infinite
+        low, high, new_low, new_high = (frozen_array([float(np.asarray(to(b)))]) for b in bounds)
+    numbers = fit.beta, fit.se, low, high, new_low, new_high
+    return Predictions(("pooled effect",), *numbers, fit.effects.measure, level, fit.effects.frame_kind)
 
 
 def _level(own: float, asked: float | None) -> float:

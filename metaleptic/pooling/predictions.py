@@ -12,6 +12,7 @@ from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.given_weights import form_distribution, residual_form
 from metaleptic.pooling.mean_inference import kenward_roger
+from metaleptic.pooling.names import named
 from metaleptic.pooling.normal import fit_normal, quantile
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import Estimate, FloatArray
@@ -107,6 +108,22 @@ PREDICTIONS = MappingProxyType(
 )
 
 
+DRAWN = ("NNF",)  # methods that draw random numbers
+ALSO = {
+    **dict.fromkeys(("nagashima", "bootstrap", "nagashima-noma-furukawa"), "NNF"),
+    **dict.fromkeys(("higgins", "higgins-thompson-spiegelhalter"), "HTS"),
+    **dict.fromkeys(("knapp-hartung", "hartung-knapp", "knha"), "HK"),
+    "kenward-roger": "KR",
+    "veroniki": "V",
+    "skipka": "S",
+}
+
+
+def prediction_named(method: str) -> str:
+    """Return the key of a method that is named in any case, or as other programs name it."""
+    return named("method", method, [*PREDICTIONS, *DRAWN], ALSO)
+
+
 def prediction_interval(
     fit: Pooled, *, method: str = "HTS", level: float | None = None, seed: int | None = None
 ) -> Estimate:
@@ -154,11 +171,10 @@ def prediction_interval(
         raise OptionError("a prediction interval needs a random-effects fit of several studies: ml.pool(effects).")
     level = fit.level if level is None else level
     y, v, mu = fit.effects.y, fit.effects.v, float(fit.beta[0])
+    method = prediction_named(method)
     if method == "NNF":
         low, high = nagashima(y, v, level, seed)
         return printed_estimate(fit.effects, mu, low, high, level, "prediction")
-    if method not in PREDICTIONS:
-        raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(PREDICTIONS)}, NNF.")
     spread = PREDICTIONS[method].function(y, v, fit.tau2)
     if spread.df <= 0:
         raise NotEstimableError(f"{len(y)} studies leave no degrees of freedom for the prediction interval {method}.")

@@ -123,6 +123,21 @@ class Regression:
         restricted = self.tau2_method == "REML"
         return criteria(self.loglik, self.parameters, self.k - len(self.beta) if restricted else self.k)
 
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+        return self.criteria.aic
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion for small samples."""
+        return self.criteria.aicc
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion."""
+        return self.criteria.bic
+
     def to_frame(self) -> Any:
         """Return a row per coefficient, analysis scale; for ratios also the exponentiated values."""
         columns: dict[str, Any] = {

@@ -117,6 +117,31 @@ class Pooled:
         return criteria(self.loglik, self.parameters, self.k - len(self.beta) if restricted else self.k)
 
     @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+        return self.criteria.aic
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion for small samples."""
+        return self.criteria.aicc
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion."""
+        return self.criteria.bic
+
+    @property
+    def fitted(self) -> FloatArray:
+        """Fitted effect of each study, the pooled one for all, analysis scale."""
+        return np.full(self.k, float(self.beta[0]))
+
+    @property
+    def residuals(self) -> FloatArray:
+        """Effect of each study minus the pooled effect, analysis scale; standardised ones are in ``ml.residuals``."""
+        return np.asarray(self.effects.y - self.fitted)
+
+    @property
     def birge_ratio(self) -> float:
         """Square root of Q per degree of freedom: by how much errors would have to be larger for the studies to agree.
 

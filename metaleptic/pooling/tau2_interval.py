@@ -14,8 +14,9 @@ from metaleptic.convert.units import check_level
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.anatomy import Anatomy, anatomy
-from metaleptic.pooling.given_weights import checked_weights, solve_generalised_q
+from metaleptic.pooling.given_weights import OWN_WEIGHTS, checked_weights, solve_generalised_q
 from metaleptic.pooling.meta_regression import residual_q_profile
+from metaleptic.pooling.names import named
 from metaleptic.pooling.regression import tau2_se, well_scaled
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.residual_heterogeneity import log_likelihood, residual_q, typical_variance
@@ -187,6 +188,16 @@ TAU2_INTERVALS = MappingProxyType(
 )
 
 
+ALSO = {
+    "qp": "Q-profile",
+    "pl": "profile-likelihood",
+    **dict.fromkeys(("genq", "generalized-q", "gq"), "generalised-Q"),
+    **dict.fromkeys(("ht", "higgins-thompson"), "test-based"),
+    "j": "Jackson",
+    "bj": "Biggerstaff-Jackson",
+}
+
+
 def tau2_interval(
     fit: Pooled | Regression, *, method: str = "Q-profile", level: float | None = None, weights: Any = None
 ) -> HeterogeneityInterval:
@@ -230,11 +241,11 @@ def tau2_interval(
     >>> [round(x, 2) for x in ml.tau2_interval(fit, method="Jackson").tau2]
     [0.21, 0.02, 4.24]
     """
+    _refuse_own_weights(fit)
     a = anatomy(fit, "tau2_interval")
     if not a.tau2_method:
         raise OptionError('the common-effect model has no between-study variance: fit model="random".')
-    if method not in TAU2_INTERVALS:
-        raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(TAU2_INTERVALS)}.")
+    method = named("method", method, TAU2_INTERVALS, ALSO)
     level = a.level if level is None else level
     check_level(level)
     chosen = TAU2_INTERVALS[method]
@@ -249,6 +260,15 @@ def tau2_interval(
         method=method,
         level=level,
     )
+
+
+def _refuse_own_weights(fit: Pooled | Regression) -> None:
+    """Point a fit with weights of its own to the interval that takes weights."""
+    if getattr(fit, "model", "") == OWN_WEIGHTS:
+        raise OptionError(
+            "an interval for tau2 does not come from a fit with weights of your own: take that of the same effects without them, "
+            'with the weights here: ml.tau2_interval(ml.pool(effects), method="generalised-Q", weights=1 / effects.v).'
+        )
 
 
 def _each(f: Callable[[float], Any], values: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from metaleptic.errors import NotEstimableError
+from metaleptic.pooling.zero_counts import advice, empty_arm
 from metaleptic.types import FloatArray
 
 Pair = tuple[float, float]
@@ -31,16 +32,15 @@ def mantel_haenszel(cells: FloatArray, measure: str) -> Pair:
         q = (a * d + c * b) / (2 * total)
         variance = difference * p.sum() + q.sum()
         if not variance > 0:
-            raise NotEstimableError(
-                "no study has both events and non-events: the risk difference has no standard error."
-            )
+            which = empty_arm("RD", cells) or "in every arm all patients had the event, or none"
+            raise NotEstimableError(f"{which}: the risk difference has no standard error. {advice('RD', cells)}")
         return difference, float(np.sqrt(variance) / weight)
     r, s = (a * d / total, b * c / total) if measure == "OR" else (a * n2 / total, c * n1 / total)
     if r.sum() == 0 or s.sum() == 0:
-        arm = "arm 1" if r.sum() == 0 else "arm 2"
+        arms = ("of interest", "of the controls") if r.sum() == 0 else ("of the controls", "of interest")
+        beside = f"no study has events in the arm {arms[0]} beside patients without in the arm {arms[1]}"
         raise NotEstimableError(
-            f"no study has events in {arm} beside patients without in the other: the pooled ratio is 0 or infinite. Use "
-            'model="peto" for odds ratios, measure="RD", or ml.pool_bayes.'
+            f"{empty_arm(measure, cells) or beside}: the pooled ratio is 0 or infinite. {advice(measure, cells)}"
         )
     effect = float(np.log(r.sum() / s.sum()))
     if measure == "RR":
@@ -68,7 +68,9 @@ def mantel_haenszel_rates(cells: FloatArray, measure: str) -> Pair:
         return float(((x1 * t2 - x2 * t1) / total).sum() / weight), float(np.sqrt(spread) / weight)
     r, s = (x1 * t2 / total).sum(), (x2 * t1 / total).sum()
     if r == 0 or s == 0:
-        raise NotEstimableError("one arm has no events in any study: the pooled ratio is 0 or infinite.")
+        raise NotEstimableError(
+            f"{empty_arm(measure, cells)}: the pooled ratio is 0 or infinite. {advice(measure, cells)}"
+        )
     return float(np.log(r / s)), float(np.sqrt((t1 * t2 * (x1 + x2) / total**2).sum() / (r * s)))
 
 
@@ -95,5 +97,7 @@ def peto(cells: FloatArray) -> Pair:
     """Return the pooled log odds ratio by Peto's one-step method and its standard error."""
     gap, variance = peto_parts(cells)
     if variance.sum() == 0:
-        raise NotEstimableError("no study has both events and non-events: there is no odds ratio to pool.")
+        raise NotEstimableError(
+            f"no study has both events and non-events: there is no odds ratio to pool. {advice('OR', cells)}"
+        )
     return float(gap.sum() / variance.sum()), float(1 / np.sqrt(variance.sum()))

@@ -6,15 +6,13 @@ import numpy as np
 
 from metaleptic.errors import OptionError
 from metaleptic.pooling.build import notes_on
-from metaleptic.pooling.given_weights import GENERALISED, generalised_tau2
+from metaleptic.pooling.given_weights import GENERALISED, OWN_WEIGHTS, generalised_tau2
 from metaleptic.pooling.mean_inference import MeanInterval
 from metaleptic.pooling.normal import NormalFit, quantile, test_probability
 from metaleptic.pooling.normal_models import build_normal
 from metaleptic.pooling.regression import fit_regression, form_tau2_se
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import Effects, FloatArray
-
-MODEL = "weights of your own"
 
 
 def with_weights(effects: Effects, a: FloatArray, model: str, tau2: str, test: str, level: float) -> Pooled:
@@ -54,4 +52,4 @@ def with_weights(effects: Effects, a: FloatArray, model: str, tau2: str, test: s
     )
     notes = (*notes_on(len(effects), model == "random", se, se, test), "Pooled with weights given by the caller.")
     error = form_tau2_se(a, v + t2, ones) if generalised else None
-    return build_normal(effects, fit, mean, MODEL, tau2 if model == "random" else "", test, level, notes, error)
+    return build_normal(effects, fit, mean, OWN_WEIGHTS, tau2 if model == "random" else "", test, level, notes, error)

@@ -15,6 +15,7 @@ from metaleptic.bayes.sampled import SampledBayes
 from metaleptic.bayes.sampled_models import SAMPLED
 from metaleptic.bayes.sampled_regression import SampledRegression
 from metaleptic.errors import OptionError
+from metaleptic.pooling.given_weights import GENERALISED, OWN_WEIGHTS
 from metaleptic.pooling.heterogeneity import TAU2
 from metaleptic.pooling.location_scale_result import LocationScale
 from metaleptic.pooling.models import MODELS
@@ -22,17 +23,19 @@ from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import TESTS
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
+from metaleptic.pooling.robust import Robust
 from metaleptic.types import Effects
 
 Q_PROFILE = "Viechtbauer W. Stat Med 2007;26:37-52"
 PREDICTION = "Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159"
+GENERALISED_Q = "DerSimonian R, Kacker R. Contemp Clin Trials 2007;28:105-114"
 REGRESSION = "Berkey CS et al. Stat Med 1995;14:395-411"
 LOCATION_SCALE = "Viechtbauer W, López-López JA. Res Synth Methods 2022;13:697-715"
 QUADRATURE = "Roever C, Friede T. J Comput Graph Stat 2017;26:217-222"
 EXACT_REGRESSION = "Roever C, Friede T. Comput Methods Programs Biomed 2023;229:107303"
 NUTS = "Hoffman MD, Gelman A. J Mach Learn Res 2014;15:1593-1623"
 
-AnyFit = Pooled | Regression | LocationScale | Multilevel | PooledBayes | RegressionBayes | SampledRegression
+AnyFit = Pooled | Regression | LocationScale | Multilevel | Robust | PooledBayes | RegressionBayes | SampledRegression
 Cite = Callable[[str], str]
 
 
@@ -52,8 +55,8 @@ def methods_sentence(fit: AnyFit) -> MethodsText:
 
     Parameters
     ----------
-    fit : Pooled, Regression, LocationScale, Multilevel, PooledBayes, RegressionBayes or SampledRegression
-        From ``ml.pool``, ``ml.location_scale``, ``ml.pool_multilevel`` or ``ml.pool_bayes``.
+    fit : Pooled, Regression, LocationScale, Multilevel, Robust, PooledBayes, RegressionBayes or SampledRegression
+        From ``ml.pool``, ``ml.location_scale``, ``ml.pool_multilevel``, ``ml.robust`` or ``ml.pool_bayes``.
 
     Returns
     -------
@@ -93,6 +96,8 @@ def _words(fit: AnyFit, cite: Cite) -> str:
         return _bayes(fit, cite)
     if isinstance(fit, Pooled | Regression):
         return _pooled(fit, cite)
+    if isinstance(fit, Robust):
+        return _robust(fit, cite)
     raise OptionError(
         f"methods_sentence takes a fit from ml.pool, ml.pool_multilevel or ml.pool_bayes, not {type(fit).__name__}."
     )
@@ -122,7 +127,9 @@ def _pooled(fit: Pooled | Regression, cite: Cite) -> str:
         )
     elif fit.tau2_method and fit.model == "random":
         parts.append(f"the between-study variance was taken as {fit.tau2_method}")
-    if fit.test in TESTS and fit.model in ("random", "common"):
+    elif fit.tau2_method in GENERALISED:
+        parts.append(f"the between-study variance was estimated by the generalised Q statistic{cite(GENERALISED_Q)}")
+    if fit.test in TESTS and fit.model in ("random", "common", OWN_WEIGHTS):
         test = TESTS[fit.test]
         parts.append(f"{100 * fit.level:g}% confidence intervals are by {test.name}{cite(test.source)}")
     if isinstance(fit, Pooled) and fit.prediction is not None and not np.isnan(fit.tau2):
@@ -134,6 +141,8 @@ def _regressed(fit: Regression, cite: Cite) -> str:
     kind = f"{'mixed' if fit.tau2_method else 'fixed'}-effects meta-regression"
     if fit.model in ("random", "common"):
         return f"were regressed{_on(fit.design.formula)} by a {kind}{cite(REGRESSION)}"
+    if fit.model == OWN_WEIGHTS:
+        return f"were regressed{_on(fit.design.formula)} by a {kind} with {fit.model}{cite(REGRESSION)}"
     chosen = MODELS[fit.model]
     return f"were regressed{_on(fit.design.formula)} by a {kind}, the {chosen.name}{cite(chosen.source)}"
 
@@ -144,6 +153,12 @@ def _by_model(fit: Pooled, cite: Cite) -> str:
     source = cite(model.source) if model else ""
     article = "the" if name.endswith("method") else "an" if name[0] in "aeiou" else "a"
     return f"were pooled by {article} {name}{source}"
+
+
+def _robust(fit: Robust, cite: Cite) -> str:
+    verb = "pooled" if fit.design.names == ("intercept",) else f"regressed{_on(fit.design.formula)}"
+    said, _, source = fit.sentence.removesuffix("]").rpartition(" [")
+    return f"{_what(fit.effects)} were {verb} ({fit.method.split('; cluster-robust')[0]}); {said[0].lower()}{said[1:]}{cite(source)}."
 
 
 def _location_scale(fit: LocationScale, cite: Cite) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import OptionError
+from metaleptic.errors import MetalepticWarning, NotEstimableError, OptionError
 from metaleptic.pooling.location_scale_result import LocationScale
 
 Y = [0.1, 0.2, 0.15, 0.12, 0.9, -0.6, 0.3, 1.4, -0.3, 0.05]
@@ -92,3 +92,34 @@ def test_coefficients_of_the_effect_can_be_combined() -> None:
     row = np.array([1.0, 3.0])
     assert float(found.estimate[0]) == pytest.approx(float(row @ fit.location.beta), rel=1e-12)
     assert float(found.se[0]) == pytest.approx(float(np.sqrt(row @ fit.location.cov @ row)), rel=1e-12)
+
+
+NINE_Y = np.array([0.31, -0.12, 0.55, 0.08, 0.92, -0.4, 0.2, 0.47, 0.66])
+NINE_V = [0.04, 0.09, 0.02, 0.11, 0.06, 0.15, 0.03, 0.08, 0.05]
+NINE_X, NINE_W = [1, 3, 2, 7, 5, 4, 9, 6, 8], [0, 1, 0, 1, 0, 1, 0, 1, 0]
+
+
+def test_studies_that_agree_have_no_spread_to_explain() -> None:
+    agreeing = ml.effects(0.05 * NINE_Y, NINE_V, columns={"x": list(range(9))})
+    for how in ("ML", "REML"):
+        with pytest.raises(NotEstimableError, match=r"falls to zero for some studies \(first: Study \d\)"):
+            ml.location_scale(agreeing, scale="~ x", tau2=how)
+
+
+@pytest.mark.parametrize("k", [3, 4])
+def test_more_studies_than_coefficients_are_needed(k: int) -> None:
+    few = ml.effects(NINE_Y[:k], NINE_V[:k], columns={"x": NINE_X[:k], "w": NINE_W[:k]})
+    with pytest.raises(NotEstimableError, match=rf"{k} studies for 4 coefficients .* at least 5 studies"):
+        ml.location_scale(few, scale="~ x", moderators="~ w")
+
+
+def test_a_maximum_below_an_endless_rise_is_given_with_a_warning() -> None:
+    """Metafor 5.0.1, rma(y, v, mods = ~w, scale = ~x): alpha -5.1965, 0.2672, restricted log-likelihood -1.58841."""
+    nine = ml.effects(NINE_Y, NINE_V, columns={"x": NINE_X, "w": NINE_W})
+    with pytest.warns(MetalepticWarning, match=r"first: Study 1\): log-likelihood -1.543 against -1.588"):
+        fit = ml.location_scale(nine, scale="~ x", moderators="~ w")
+    np.testing.assert_allclose(fit.scale.beta, [-5.19649861, 0.26720777], rtol=1e-4)
+    np.testing.assert_allclose(fit.scale.se, [4.8398, 0.5912], rtol=1e-4)
+    np.testing.assert_allclose(fit.location.beta, [0.5138, -0.4718], atol=5.1e-5)
+    assert fit.loglik == pytest.approx(-1.5884068, abs=5e-8)
+    assert len(fit.notes) == 1

@@ -112,5 +112,5 @@ def test_arms_that_are_empty_everywhere_say_what_to_do() -> None:
     with pytest.raises(ml.errors.DataError, match=r'in both arms of every study \(A, B\).*Use measure="RD"'):
         ml.two_by_two(none, **columns, measure="OR")
     effects = ml.two_by_two(none | {"e2": [3, 2]}, **columns, measure="OR")
-    with pytest.raises(ml.errors.NotEstimableError, match=r'no study has events in arm 1.*Use model="peto"'):
+    with pytest.raises(ml.errors.NotEstimableError, match=r'no one in the arm of interest.*model="peto"'):
         ml.pool(effects, model="mantel-haenszel")

@@ -235,9 +235,18 @@ def _residual_q(y: FloatArray, x: FloatArray, v: FloatArray) -> float:
 
 def _typical_variance(x: FloatArray, v: FloatArray) -> float:
     """Return the typical sampling variance: (k - p) / tr(P). Source: Higgins JPT, Thompson SG. Stat Med 2002;21:1539-1558."""
-    wx = x / v[:, None] if v.ndim == 1 else np.linalg.solve(v, x)
-    total = float((1 / v).sum()) if v.ndim == 1 else float(np.trace(np.linalg.inv(v)))
-    trace = total - float(np.trace(np.linalg.solve(x.T @ wx, wx.T @ wx)))
+    if v.ndim == 1:
+        wx = x / v[:, None]
+        trace = float((1 / v).sum()) - float(np.trace(np.linalg.solve(x.T @ wx, wx.T @ wx)))
+    else:
+        problem = make_problem(np.zeros(len(x)), x, v, (), False)
+        alone = solve(problem, np.empty(0))
+        assert alone is not None
+        trace = 0.0
+        for batch, w in zip(problem.batches, alone.weights, strict=True):
+            wx = (w @ batch.x).reshape(-1, x.shape[1])
+            own = np.diagonal(w, axis1=-2, axis2=-1)[batch.real].sum()
+            trace += float(own) - float(np.vdot(alone.cov, wx.T @ wx))
     return (len(x) - x.shape[1]) / trace if len(x) > x.shape[1] else NAN
 
 

@@ -16,7 +16,8 @@ from scipy import linalg, sparse
 from metaleptic.types import FloatArray
 
 IntArray = NDArray[np.intp]
-STACKED_UP_TO = 48  # larger matrices are inverted one by one through LAPACK's symmetric routines
+STACKED_UP_TO = 48  # larger matrices are inverted by halves, so that no library starts threads for them
+HALVED_UP_TO = 192  # and the largest one by one through LAPACK's symmetric routines, where threads are worth it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +144,8 @@ def inverse_and_logdet(m: FloatArray) -> tuple[FloatArray, float] | None:
             return None
         half = np.linalg.inv(root)
         return half.swapaxes(-1, -2) @ half, 2 * float(np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum())
+    if m.shape[-1] <= HALVED_UP_TO:
+        return _inverse_by_halves(m)
     out, logdet = np.empty_like(m), 0.0
     for i, one in enumerate(m):
         root, failed = linalg.lapack.dpotrf(one, lower=1)
@@ -152,3 +155,25 @@ def inverse_and_logdet(m: FloatArray) -> tuple[FloatArray, float] | None:
         lower = np.tril(linalg.lapack.dpotri(root, lower=1)[0])
         out[i] = lower + np.tril(lower, -1).T
     return out, logdet
+
+
+def _inverse_by_halves(m: FloatArray) -> tuple[FloatArray, float] | None:
+    """Invert by way of the upper left quarter and its Schur complement.
+
+    The library's own routines would start threads for matrices of this size, which costs more than the inversion.
+    """
+    half = m.shape[-1] // 2
+    cross = m[:, half:, :half]
+    first = inverse_and_logdet(np.ascontiguousarray(m[:, :half, :half]))
+    if first is None:
+        return None
+    regressed = cross @ first[0]
+    second = inverse_and_logdet(m[:, half:, half:] - regressed @ cross.swapaxes(-1, -2))
+    if second is None:
+        return None
+    out = np.empty_like(m)
+    out[:, half:, half:] = second[0]
+    out[:, half:, :half] = lower = -second[0] @ regressed
+    out[:, :half, half:] = lower.swapaxes(-1, -2)
+    out[:, :half, :half] = first[0] - regressed.swapaxes(-1, -2) @ lower
+    return out, first[1] + second[1]

@@ -137,7 +137,7 @@ def solve(problem: Problem, theta: FloatArray) -> Solved | None:
     for batch, w in zip(problem.batches, weights, strict=True):
         r = batch.y - batch.x @ beta
         wr = (w @ r[..., None])[..., 0]
-        rss += float(np.vdot(r, wr))
+        rss += float(np.einsum("bi,bi->", r, wr))
         residuals.append(wr)
     ml = -0.5 * (problem.k * LOG_2PI + logdet + rss)
     reml = -0.5 * ((problem.k - p) * LOG_2PI - problem.logdet_xx + logdet + logdet_xwx + rss)
@@ -165,7 +165,7 @@ def gather(grads: Sequence[FloatArray], batch: Batch, a: FloatArray) -> None:
     """Add to the slope of each G its share of twice the slope with respect to M."""
     for g, code, shared, loading in zip(grads, batch.codes, batch.shared, batch.loadings, strict=True):
         if shared is not None:
-            g += 0.5 * np.vdot(a, shared)
+            g += 0.5 * np.einsum("bij,bij->", a, shared)  # np.vdot would start threads
         elif loading is not None:
             g += 0.5 * np.einsum("bia,bij,bjc->ac", loading, np.where(code == 0, a, 0.0), loading, optimize=True)
         else:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from scipy import optimize
 
+from metaleptic.pooling.multilevel.walk import walk
 from metaleptic.types import FloatArray
 
 Objective = Callable[[FloatArray], tuple[float, FloatArray]]
@@ -61,27 +60,18 @@ def curvature(objective: Objective, theta: FloatArray, slope: FloatArray, scale:
 def climb(
     objective: Objective, start: FloatArray, space: Space, tolerance: float = 1e-3, known: FloatArray | None = None
 ) -> tuple[FloatArray, float]:
-    """Walk uphill by L-BFGS until the slope is small or the walk has come close to a peak already known."""
+    """Walk uphill until the slope is small or the walk has come close to a peak already known."""
     scale = space.scale
 
     def down(u: FloatArray) -> tuple[float, FloatArray]:
         value, slope = objective(u * scale)
         return (-value, -slope * scale) if np.isfinite(value) else (1e10, np.zeros_like(u))
 
-    def arrived(u: Any) -> None:  # a StopIteration ends the walk
-        if known is not None and _close(u * scale, known, space):
-            raise StopIteration
+    def arrived(u: FloatArray) -> bool:
+        return known is not None and _close(u * scale, known, space)
 
-    done = optimize.minimize(  # type: ignore[call-overload]
-        down,
-        start / scale,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=optimize.Bounds(space.lower / scale) if np.isfinite(space.lower).any() else None,
-        callback=arrived,
-        options={"gtol": tolerance, "ftol": 1e-11, "maxiter": 300},
-    )
-    return np.asarray(done.x) * scale, -float(done.fun)
+    at, value = walk(down, start / scale, space.lower / scale, slope=tolerance, fall=1e-11, steps=300, arrived=arrived)
+    return at * scale, -value
 
 
 def polish(objective: Objective, start: FloatArray, space: Space) -> Peak:

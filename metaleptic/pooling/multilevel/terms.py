@@ -60,6 +60,13 @@ def parse(random: str | Sequence[str] | None, struct: str | Sequence[str]) -> tu
             raise OptionError(
                 f"random term {text!r} cannot be read. Write '~ 1 | study', '~ 1 | study/outcome' or '~ outcome | study'."
             )
+        if "+" in parts[1]:
+            groups = [g.strip() for g in parts[1].split("+")]
+            several = ", ".join(f"'~ {parts[0].strip()} | {g}'" for g in groups)
+            raise OptionError(
+                f"random term {text!r} has several groupings. Give each its own term: random=[{several}]; "
+                f"'~ {parts[0].strip()} | {'/'.join(groups)}' if one is nested in the other."
+            )
         inner = tuple(_plain(name) for name in re.split(r"\+", parts[0]))
         outer = tuple(_plain(name) for name in parts[1].split("/"))
         if inner == ("1",):
