@@ -25,6 +25,8 @@ def two_arm_cells(effects: Effects, model: str, measures: tuple[str, ...]) -> Fl
     """
     if effects.measure.key in measures and len(effects.cells) == len(effects):
         return effects.cells
+    if effects.measure.key in measures and (missing := without_counts(effects)):
+        raise DataError(f'model "{model}" needs the counts of both arms of every study.{missing}')
     tables = [m for m in measures if not m.startswith("IR") and m != "PETO"]
     makers = [f'ml.two_by_two(measure="{tables[0]}")'] if len(tables) == 1 else []
     makers += [f"ml.two_by_two (measure {', '.join(tables)})"] if len(tables) > 1 else []

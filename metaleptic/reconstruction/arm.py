@@ -15,11 +15,13 @@ from metaleptic.reconstruction.counted import counted_path
 from metaleptic.reconstruction.expected import Expected, expect
 from metaleptic.reconstruction.lattice import Path, best_path, forced, patients
 from metaleptic.reconstruction.pin_censored import pin_censored
+from metaleptic.reconstruction.pin_ends import pin_first, pin_last
+from metaleptic.reconstruction.pin_limits import pin_limits
 from metaleptic.reconstruction.pin_rates import pin_rates
 from metaleptic.reconstruction.place import censor_times, event_times
 from metaleptic.reconstruction.printed import half_unit
 from metaleptic.reconstruction.stages import Stages, noisy_stages, stages
-from metaleptic.reconstruction.steps import pin_median, steps
+from metaleptic.reconstruction.steps import follow_up_near, pin_median, steps
 from metaleptic.types import FloatArray
 from metaleptic.warn import warn
 
@@ -31,6 +33,12 @@ _REACH = 4.0
 
 # Least standard deviation of a time, as a share of the axis: coordinates are rounded.
 _COORDINATE = 1e-5
+
+# Standard deviations by which censorings may move for the sake of a median follow-up.
+_WIDEST = 5.0
+
+# A median may move deaths this many times as far: it is one number for the whole curve.
+_FAR = 8.0
 
 # Reading error times patients below which single deaths can be told apart.
 RESOLVED = 0.65
@@ -85,6 +93,8 @@ class Arm:
     path: Path | None = field(init=False, default=None)
     luck: Luck | None = None
     held: float = HELD
+    tilt: float = 0.0
+    hint: dict[float, float] = field(default_factory=dict)
 
 
 def prepare(name: str, curve: Curve, published: Published) -> Arm:
@@ -98,12 +108,12 @@ def prepare(name: str, curve: Curve, published: Published) -> Arm:
     n = published.n if published.n is not None else published.at_risk.get(0.0)
     target = clean(curve, None if last is None else float(last), corrections, where, n)
     if n is None:
-        n = _guess_n(target)
-        corrections.append(f"n is not given: {n} patients were assumed")
+        n, origin = _guess_n(target, published)
+        corrections.append(f"n is not given: {n} patient{'s were' if n != 1 else ' was'} assumed, from {origin}")
         warn(
             SuspiciousDataWarning,
-            f"{where}the number of patients is not given: {n} were assumed. Survival is not touched by that, but every "
-            "interval, test and hazard ratio is: say Published(n=...).",
+            f"{where}the number of patients is not given: {n} assumed, from {origin}. Survival is not touched by that, but "
+            "every interval, test and hazard ratio is: say Published(n=...).",
         )
     if n < 1:
         raise DataError(f"{where}nobody is at risk at time 0.")
@@ -113,7 +123,7 @@ def prepare(name: str, curve: Curve, published: Published) -> Arm:
 
 def recut(arm: Arm) -> Arm:
     """Cut a changed target at the printed numbers again."""
-    arm.cells = cut(arm.target, arm.published, arm.n, corners=arm.corners, held=arm.held)
+    arm.cells = cut(arm.target, arm.published, arm.n, corners=arm.corners, held=arm.held, hint=arm.hint)
     return arm
 
 
@@ -122,9 +132,48 @@ def solve(arm: Arm, *, single_deaths: bool = True) -> None:
 
     Where the median comes out on the wrong side of a number at risk, the curve is read one or two errors higher or lower.
     """
+    single_deaths = single_deaths and arm.tilt == 0
     _solve(arm, single_deaths)
-    if arm.target.exact or not _median_missed(arm):
+    if not arm.target.exact and _median_missed(arm):
+        _read_higher_or_lower(arm, single_deaths)
+    _meet_follow_up(arm)
+
+
+def _meet_follow_up(arm: Arm) -> None:
+    """Let all censorings be earlier or later until the median follow-up comes out as printed, or as near as can be.
+
+    Only where nothing else tells when patients were censored: numbers at risk, a total of events or ticks say more. Single
+    deaths are told apart no longer then, as their path fixes the censorings.
+    """
+    p = arm.published
+    told = len(arm.cells.n_start) > 1 or p.events is not None or arm.target.ticks is not None
+    if p.follow_up is None or told or arm.luck is not None:
         return
+    wanted, half = float(p.follow_up), half_unit([p.follow_up])
+
+    def miss() -> float:
+        off = max(abs(follow_up_near(arm.events, arm.censored, wanted) - wanted) - half, 0.0)
+        return off if off <= 1e-9 or not _median_missed(arm) else off + arm.target.end
+
+    missed = {0.0: miss()}
+    if missed[0.0] <= 1e-9:
+        return
+    best, step = 0.0, _WIDEST
+    for _ in range(4):
+        for tilt in best + step * np.array([-1, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 1.0]):
+            arm.tilt = float(tilt)
+            _solve(arm, single_deaths=False)
+            missed[arm.tilt] = miss()
+        best = min(missed, key=lambda tilt: (missed[tilt], abs(tilt)))
+        if missed[best] <= 1e-9:
+            break
+        step /= 4
+    arm.tilt = best
+    _solve(arm, single_deaths=best == 0)
+
+
+def _read_higher_or_lower(arm: Arm, single_deaths: bool) -> None:
+    """Read the curve one or two errors higher or lower, if that brings the median about."""
     target, cells = arm.target, arm.cells
     for errors in (1.0, -1.0, 2.0, -2.0):
         shifted = np.clip(target.survival + errors * target.error, 0.0, 1.0)
@@ -135,7 +184,13 @@ def solve(arm: Arm, *, single_deaths: bool = True) -> None:
             arm.target = target
             return
     arm.target, arm.cells = target, cells
-    _solve(arm, single_deaths)
+    # As if it were printed that survival has just fallen to one half there.
+    median = to_number(arm.published.median, "median") or 0.0
+    arm.hint = {median: 0.5 - 0.4 / arm.n} if 0 < median < target.end else {}
+    _solve(recut(arm), single_deaths)
+    if arm.hint and _median_missed(arm):
+        arm.hint = {}
+        _solve(recut(arm), single_deaths)
 
 
 def _median_missed(arm: Arm) -> bool:
@@ -144,12 +199,12 @@ def _median_missed(arm: Arm) -> bool:
     if median is None or not np.isfinite(median):
         return False
     half = half_unit((p.median, p.median_low, p.median_high))
-    return abs(steps(arm.events, arm.censored).median() - median) > half * (1 + 1e-6) + 1e-9
+    return abs(steps(arm.events, arm.censored).median_near(median) - median) > half * (1 + 1e-6) + 1e-9
 
 
 def _solve(arm: Arm, single_deaths: bool) -> None:
     cells, ticks = arm.cells, arm.target.ticks
-    arm.theta = _censoring_shape(arm)
+    arm.theta = np.clip(_censoring_shape(arm) + 12 * POSITION_SD * arm.tilt, -8, 8)
     if arm.luck is not None:
         arm.theta = np.clip(arm.theta + 12 * POSITION_SD * arm.luck.tilt, -8, 8)
     arm.expected = expect(cells, arm.theta, ticks)
@@ -161,7 +216,8 @@ def _solve(arm: Arm, single_deaths: bool) -> None:
         if arm.target.exact:
             arm.lined = stages(arm.target, cells, guess)
         else:
-            arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published), corners=arm.corners)
+            hint = {t: (height, 0.25 / arm.n) for t, height in arm.hint.items()}
+            arm.lined = noisy_stages(arm.target, cells, guess, _rates(arm.published) | hint, corners=arm.corners)
         if arm.lined is not None:
             arm.path = _path(arm.lined, arm.published.events, arm.n)
     settle(arm)
@@ -249,19 +305,40 @@ def _within_blocks(cells: Cells, events: FloatArray, moved: FloatArray) -> Float
 
 
 def _pin(arm: Arm) -> None:
-    p, end = arm.published, arm.target.end
+    p, end, edges = arm.published, arm.target.end, arm.cells.edge[:-1]
+    reach = max(_REACH * arm.target.error, 0.02) * end
+    _pin_ends(arm)
     rates = {t: centre for t, (centre, _) in _rates(p).items() if 0 < t < end}
     if rates:
-        half, reach = half_unit(p.rates.values()), max(_REACH * arm.target.error, 0.02) * end
-        arm.events = pin_rates(arm.events, arm.censored, rates, half, arm.cells.edge[:-1], reach)
+        half = half_unit(p.rates.values())
+        arm.events = pin_rates(arm.events, arm.censored, rates, half, edges, reach)
         if arm.target.ticks is None:
-            arm.censored = pin_censored(arm.events, arm.censored, rates, half, arm.cells.edge[:-1])
+            arm.censored = pin_censored(arm.events, arm.censored, rates, half, edges)
     median = to_number(p.median, "median")
+    half = half_unit((p.median, p.median_low, p.median_high))
     if median is not None and 0 < median < arm.cells.knot[-1]:
-        half = half_unit((p.median, p.median_low, p.median_high))
-        if arm.luck is not None and abs(steps(arm.events, arm.censored).median() - median) > half * (1 + 1e-6):
-            median, half = median + half * arm.luck.median, 0.0
-        arm.events = pin_median(arm.events, arm.censored, median, half, arm.cells.edge[:-1])
+        off = abs(steps(arm.events, arm.censored).median_near(median) - median)
+        drawn = arm.luck is not None and off > half * (1 + 1e-6)
+        at, within = (median + half * arm.luck.median, 0.0) if drawn and arm.luck is not None else (median, half)
+        arm.events = pin_median(arm.events, arm.censored, at, within, edges, _FAR * reach)
+    limits = (to_number(p.median_low, "median_low"), to_number(p.median_high, "median_high"))
+    if any(limit is not None for limit in limits):
+        fences = np.array([*edges, *rates, *([] if median is None else [median])])
+        arm.events = pin_limits(arm.events, arm.censored, limits, half, fences, reach)
+
+
+def _pin_ends(arm: Arm) -> None:
+    """Put the first and the last to leave at their printed times."""
+    p, edge = arm.published, arm.cells.edge
+    first, last = to_number(p.first_time, "first_time"), to_number(p.last_time, "last_time")
+    if first is not None:
+        stop = float(edge[1]) if len(edge) > 2 else np.inf
+        arm.events, arm.censored = pin_first(arm.events, arm.censored, first, half_unit([p.first_time]), stop)
+    if last is not None:
+        dies = bool(arm.target.survival[-1] <= 2 * arm.target.error)
+        arm.events, arm.censored = pin_last(
+            arm.events, arm.censored, last, half_unit([p.last_time]), float(edge[-2]), dies=dies
+        )
 
 
 def _rates(published: Published) -> dict[float, tuple[float, float]]:
@@ -271,10 +348,26 @@ def _rates(published: Published) -> dict[float, tuple[float, float]]:
     return {t: (s, half / np.sqrt(3)) for t, s in read.items() if s is not None}
 
 
-def _guess_n(target: Target) -> int:
-    """Read n off the first drop of an exact curve (1/n or a multiple); assume 100 otherwise."""
+def _guess_n(target: Target, published: Published) -> tuple[int, str]:
+    """Read n off the first number at risk or the first drop of an exact curve; 100 otherwise. No fewer than must be.
+
+    Returns n and what it comes from.
+    """
     drops = -np.diff(target.survival)
     drops = drops[drops > max(3 * target.error, 1e-4)]
-    if not target.exact or not len(drops):
-        return 100
-    return max(1, round(1 / float(drops[0])))
+    n, origin = 100, "nothing that is printed"
+    if target.exact and len(drops):
+        n, origin = max(1, round(1 / float(drops[0]))), "the first drop of the curve"
+    counted = {t: k for t, k in published.at_risk.items() if k > 0}
+    if counted and (n < max(counted.values()) or not target.exact):
+        first = min(counted)
+        n, origin = counted[first], f"{counted[first]} at risk at time {first:g}"
+    for t, k in counted.items():
+        alive = float(target.survival[max(int(np.searchsorted(target.time, t)) - 1, 0)])
+        needed = int(np.ceil(k / max(alive, 1e-9) - 0.5))
+        if alive > target.error and needed > n:
+            n, origin = needed, f"{k} at risk at time {t:g}, where the curve is at {alive:.3g}"
+    fallen = max(1 - float(target.survival[-1]), target.error, 1e-9)
+    if published.events is not None and published.events > n * fallen + 0.5:
+        n, origin = int(np.ceil(published.events / fallen - 0.5)), f"{published.events} events"
+    return n, origin

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +62,16 @@ class Cells:
     n_stop: FloatArray
 
 
-def cut(target: Target, published: Published, n: int, *, corners: bool = False, held: float | None = None) -> Cells:
-    """Insert a knot at every printed number at risk and rate."""
+def cut(
+    target: Target,
+    published: Published,
+    n: int,
+    *,
+    corners: bool = False,
+    held: float | None = None,
+    hint: Mapping[float, float] = MappingProxyType({}),
+) -> Cells:
+    """Insert a knot at every printed number at risk and rate, and at every height that is hinted at."""
     end = target.end
     risk = {0.0: n}
     for at_time, k in published.at_risk.items():
@@ -76,7 +86,7 @@ def cut(target: Target, published: Published, n: int, *, corners: bool = False, 
     if zeros and zeros[0] < end:
         end = min(end, max(zeros[0], 0.0))
     risk = {at_time: k for at_time, k in risk.items() if k > 0}
-    rates = {float(t): to_number(s, "rate") for t, s in published.rates.items()}
+    rates = {float(t): to_number(s, "rate") for t, s in published.rates.items()} | dict(hint)
     t, s = target.time, target.survival
     for at_time, rate in rates.items():
         if rate is not None and 0 < at_time < end and not target.exact:

@@ -14,8 +14,9 @@ from metaleptic.reconstruction.agree import Levers
 from metaleptic.reconstruction.arm import Arm
 from metaleptic.reconstruction.conflicts import arm_claims, contradictions
 from metaleptic.reconstruction.contrast_conflicts import contrast_contradictions
+from metaleptic.reconstruction.pin_limits import nearest_limits
 from metaleptic.reconstruction.printed import half_unit
-from metaleptic.reconstruction.steps import Steps, steps
+from metaleptic.reconstruction.steps import Steps, follow_up_near, steps
 from metaleptic.reconstruction.two_groups import compare, risk_sets
 
 
@@ -150,7 +151,8 @@ def _arm_numbers(arm: Arm) -> list[Agreement]:
     for t, k in p.at_risk.items():
         add(f"at risk at {t:g}", k, float((time >= t - 1e-9).sum()), 0.0)
     half = half_unit((p.median, p.median_low, p.median_high))
-    add("median", p.median, found.median(), half)
+    printed_median = to_number(p.median, "median")
+    add("median", p.median, found.median() if printed_median is None else found.median_near(printed_median), half)
     _add_interval(out, name, p.median_low, p.median_high, found, half)
     rates = half_unit(p.rates.values())
     for t, s in p.rates.items():
@@ -159,11 +161,8 @@ def _arm_numbers(arm: Arm) -> list[Agreement]:
         add("last time", p.last_time, float(time.max()), half_unit([p.last_time]))
     add("first time", p.first_time, float(time.min()), half_unit([p.first_time]))
     if p.follow_up is not None:
-        # Papers mean the median of all times, of those still alive, or by the reversed Kaplan-Meier method.
-        ways = [float(np.median(time)), steps(arm.censored, arm.events).median()]
-        ways += [float(np.median(arm.censored))] * (len(arm.censored) > 0)
         wanted = float(p.follow_up)
-        add("follow-up", p.follow_up, min(ways, key=lambda x: abs(x - wanted)), half_unit([p.follow_up]))
+        add("follow-up", p.follow_up, follow_up_near(arm.events, arm.censored, wanted), half_unit([p.follow_up]))
     return out
 
 
@@ -179,13 +178,12 @@ def _shown(printed: Any) -> Any:
 def _add_interval(out: list[Agreement], name: str, low: Any, high: Any, found: Steps, half: float) -> None:
     """Compare the interval of the median under the log, log-log and plain conventions; the nearest one counts."""
     read = (to_number(low, "median_low"), to_number(high, "median_high"))
-    bounds = [found.median_interval(float(ndtri(0.975)), kind) for kind in ("log", "log-log", "plain")]
+    nearest = nearest_limits(found, read)
     for i, (label, printed) in enumerate((("median low", low), ("median high", high))):
         value = read[i]
         if value is None:
             continue
-        got = min((b[i] for b in bounds), key=lambda x: 0.0 if x == value else abs(x - value))
-        out.append(Agreement(name, label, _shown(printed), got, _within(got, value, half)))
+        out.append(Agreement(name, label, _shown(printed), nearest[i], _within(nearest[i], value, half)))
 
 
 def _contrast_numbers(c: Contrast, one: Arm, zero: Arm) -> list[Agreement]:

@@ -35,6 +35,14 @@ class Steps:
             return float(0.5 * (self.time[i] + self.time[i + 1]))
         return float(self.time[i])
 
+    def median_near(self, printed: float) -> float:
+        """Return the median by the rule that comes nearest to a printed one: the midpoint of a plateau, or its start."""
+        below = np.flatnonzero(self.survival <= 0.5 + 1e-9)
+        if not len(below):
+            return float("inf")
+        first, middle = float(self.time[below[0]]), self.median()
+        return first if abs(first - printed) < abs(middle - printed) else middle
+
     def median_interval(self, z: float, kind: str = "log") -> tuple[float, float]:
         """Return where the bounds of S cross 0.5 (Brookmeyer-Crowley with Greenwood's variance).
 
@@ -73,6 +81,16 @@ def steps(events: FloatArray, censored: FloatArray) -> Steps:
     return Steps(u, heights, deaths.astype(np.float64), at_risk.astype(np.float64))
 
 
+def follow_up_near(events: FloatArray, censored: FloatArray, printed: float) -> float:
+    """Return the median follow-up by the definition that comes nearest to a printed one.
+
+    Papers mean the median of all times, of those still alive, or by the reversed Kaplan-Meier method.
+    """
+    ways = [float(np.median(np.concatenate([events, censored]))), steps(censored, events).median()]
+    ways += [float(np.median(censored))] * (len(censored) > 0)
+    return min(ways, key=lambda x: abs(x - printed))
+
+
 def height_at(events: FloatArray, censored: FloatArray, time: float) -> float:
     """Return survival at one time, deaths at that time included: ``steps(...).at(time)`` without the steps after it."""
     early, late = np.sort(events[events <= time]), np.sort(censored[censored < time])
@@ -95,20 +113,23 @@ def at_deaths(events: FloatArray, censored: FloatArray) -> tuple[FloatArray, Int
     return u, first[1:] - first[:-1], at_risk
 
 
-def pin_median(events: FloatArray, censored: FloatArray, median: float, half: float, edges: FloatArray) -> FloatArray:
+def pin_median(
+    events: FloatArray, censored: FloatArray, median: float, half: float, edges: FloatArray, reach: float = np.inf
+) -> FloatArray:
     """Move the deaths next to a printed median so that the curve crosses one half there.
 
-    No death crosses a number at risk (``edges``), so nothing else that is printed changes.
+    No death crosses a number at risk (``edges``), so nothing else that is printed changes; a median further off than
+    ``reach`` is left, as that would be another curve.
     """
-    found = steps(events, censored).median()
-    if abs(found - median) <= half * (1 + 1e-6) or not len(events):
+    found = steps(events, censored).median_near(median)
+    if abs(found - median) <= half * (1 + 1e-6) or not len(events) or not abs(found - median) <= reach:
         return events
     first = float(edges[edges <= median].max())
     later = edges[edges > median]
     stop = float(later.min()) if len(later) else np.inf
     best, off = events, abs(found - median)
     for moved in _candidates(np.sort(events), censored, median, first, stop):
-        now = abs(steps(moved, censored).median() - median)
+        now = abs(steps(moved, censored).median_near(median) - median)
         if now < off - 1e-12:
             best, off = moved, now
         if off <= half * (1 + 1e-6) + 1e-9:
