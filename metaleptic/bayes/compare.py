@@ -50,6 +50,12 @@ class ModelComparison:
         The pooled effect, averaged over the common- and the random-effects model with an effect.
     effect, heterogeneity : Averaged
         mu and tau averaged over all four models, with the probability that there is none; ``.given`` is where there is.
+    mu_prior : EffectPrior
+        Prior on the pooled effect where there is one.
+    tau_prior : Prior
+        Prior on tau where there is heterogeneity.
+    level : float
+        Level of the intervals.
     """
 
     effects: Effects
@@ -62,6 +68,9 @@ class ModelComparison:
     mu: Marginal
     effect: Averaged
     heterogeneity: Averaged
+    mu_prior: EffectPrior
+    tau_prior: Prior
+    level: float
 
     def to_frame(self) -> Any:
         """Return a row per model."""
@@ -173,6 +182,9 @@ def compare_models(
         averaged,
         effect,
         spread_of,
+        normal,
+        chosen,
+        level,
     )
 
 

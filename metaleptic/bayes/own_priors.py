@@ -127,7 +127,7 @@ def from_density(
     Parameters
     ----------
     density : callable or distribution
-        Vectorised in tau >= 0. It need not integrate to 1 (a distribution that reaches below 0 is cut there). A distribution
+        Of tau >= 0; it is asked for many values at a time if it can take them. It need not integrate to 1 (a distribution that reaches below 0 is cut there). A distribution
         has ``logpdf``, or is one of PyMC's, made by ``.dist``.
     name : str
         For sentences.
@@ -147,10 +147,15 @@ def from_density(
     --------
     >>> import numpy as np
     >>> from_density(lambda tau: tau * np.exp(-4 * tau), name="gamma")
-    gamma() prior on tau
+    gamma prior on tau
     """
+    parameters: tuple[tuple[str, float], ...] = ()
+    made = ""
+    if hasattr(density, "freeze"):  # scipy.stats.expon itself: its standard form
+        density = density.freeze()
     if hasattr(density, "logpdf"):
         function, log = density.logpdf, True
+        parameters, made = _parameters_of(density) if name == "custom" else ((), "")
         if hasattr(density, "support"):
             start, end = (float(x) for x in density.support())
             upper = min(upper, end)
@@ -167,9 +172,9 @@ def from_density(
             (*breaks, *(x for x, ends in jumps if not ends)),
         )
         if name == "custom":
-            name = str(getattr(density.owner.op, "name", None) or name)
+            name = _pymc_words(density)
     elif callable(density):
-        function = density
+        function = _of_many(density, name)
     else:
         raise OptionError(f"a density must be a function of tau or have logpdf, not {type(density).__name__}.")
 
@@ -200,15 +205,52 @@ def from_density(
     return Prior(
         "from_density",
         name,
-        (),
+        parameters,
         lambda tau, v: raw(tau, v) - constant,
         proper,
         tail,
-        "as given",
+        "",
         upper=float(upper),
         breaks=tuple(float(b) for b in breaks),
         head=1.0 if head >= POLE else head,
+        made=made,
     )
+
+
+def _of_many(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+    """Return the function if it takes an array and returns one, else one that asks it for each value in turn."""
+    try:
+        if np.shape(function(np.array([0.3, 1.0]))) == (2,):
+            return function
+    except (TypeError, ValueError):
+        pass
+    try:
+        float(function(0.5))
+    except (TypeError, ValueError) as err:
+        raise OptionError(f"the density {name!r} takes neither a number nor an array of numbers: {err}.") from None
+    return lambda tau: np.array([float(function(x)) for x in np.ravel(tau).tolist()]).reshape(np.shape(tau))
+
+
+def _parameters_of(density: Any) -> tuple[tuple[tuple[str, float], ...], str]:
+    """Return the parameters of a distribution of scipy.stats and the call that makes it; nothing of other objects."""
+    family = getattr(density, "dist", None)
+    values = (*getattr(density, "args", ()), *getattr(density, "kwds", {}).values())
+    if family is None or not hasattr(family, "name") or any(np.ndim(x) for x in values):
+        return (), ""
+    shapes = [x.strip() for x in family.shapes.split(",")] if family.shapes else []
+    named = dict(zip([*shapes, "loc", "scale"], density.args, strict=False)) | dict(density.kwds)
+    found = tuple((key, float(value)) for key, value in named.items())
+    inside = ", ".join(f"{key}={value!r}" for key, value in found)
+    return found, f"priors.from_density(scipy.stats.{family.name}({inside}))"
+
+
+def _pymc_words(density: Any) -> str:
+    """Name a distribution of PyMC with the parameters it holds, in the order of PyTensor's."""
+    op = density.owner.op
+    name = str(getattr(op, "name", None) or type(op).__name__.removesuffix("RV").lower())
+    if not hasattr(op, "dist_params"):
+        return name
+    return f"{name}({', '.join(f'{float(x.eval()):.4g}' for x in op.dist_params(density.owner) if x.ndim == 0)})"
 
 
 def is_pymc(density: Any) -> bool:

@@ -26,6 +26,8 @@ from metaleptic.warn import warn
 if TYPE_CHECKING:
     from metaleptic.bayes.sampled_regression import SampledRegression
 
+ROEVER_2020 = "Roever C. J Stat Softw 2020;93(6):1-51"
+
 
 @overload
 def pool_bayes(
@@ -229,6 +231,8 @@ def describe(effects: Effects, prior: Prior, mu: EffectPrior | None, level: floa
         nodes=Nodes(*(frozen_array(a[0]) for a in (fit.tau, fit.weight, fit.mean, fit.sd))),
         error=float(fit.error[0]),
         method=method_words(prior, mu),
+        model_words="normal",
+        model_source=ROEVER_2020,
         level=level,
         notes=notes_on(effects, spread, pooled),
         provenance=provenance(
@@ -252,11 +256,14 @@ def checked_prior(tau: Prior | None, effects: Effects) -> Prior:
     """Return the prior asked for, or the measure's default."""
     if tau is None:
         return default_prior(effects.measure)
-    if hasattr(tau, "logpdf") or is_pymc(tau):
+    if isinstance(tau, Prior):
+        return tau
+    if hasattr(tau, "logpdf") or is_pymc(tau) or (callable(tau) and not isinstance(tau, type)):
         return from_density(tau)
-    if not isinstance(tau, Prior):
-        raise OptionError(f"tau takes a prior, not {type(tau).__name__}: for example tau=priors.half_normal(0.5).")
-    return tau
+    raise OptionError(
+        f"tau takes a prior, not {type(tau).__name__}: for example tau=priors.half_normal(0.5), or a density of your own "
+        "(priors.from_density)."
+    )
 
 
 def checked_mu(mu: EffectPrior | tuple[float, float] | None) -> EffectPrior | None:

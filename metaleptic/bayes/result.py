@@ -62,6 +62,8 @@ class PooledBayes:
         Bound on the numerical error of every probability above.
     method : str
         The model in words.
+    model_words, model_source : str
+        Name of the model in sentences ("binomial-normal") and its citation.
     level : float
         Level of the intervals.
     notes : tuple of str
@@ -85,6 +87,8 @@ class PooledBayes:
     nodes: Nodes
     error: float
     method: str
+    model_words: str
+    model_source: str
     level: float
     notes: tuple[str, ...]
     provenance: Provenance

@@ -71,6 +71,12 @@ class RobustAverage:
         Effect where there is one, averaged over models: median and central credible interval, printed scale.
     mean : float
         Posterior mean of the effect over all models, those without an effect counted as none: analysis scale.
+    mu_prior : EffectPrior
+        Prior on the effect where there is one.
+    tau_prior : Prior
+        Prior on tau where there is heterogeneity.
+    level : float
+        Level of the interval.
     """
 
     effects: Effects
@@ -83,6 +89,9 @@ class RobustAverage:
     bf_bias: float
     estimate: Estimate
     mean: float
+    mu_prior: EffectPrior
+    tau_prior: Prior
+    level: float
 
     def to_frame(self) -> Any:
         """Return a row per model, the likeliest first."""
@@ -208,6 +217,9 @@ def robust_average(
         bf_bias=inclusion(start, after, has[:, 2]),
         estimate=Estimate(float(m.to_printed(middle)), float(printed_low), float(printed_high), level, "credible"),
         mean=null + sign * float(sum(p * _mean(b) for p, b in beliefs)),
+        mu_prior=effect,
+        tau_prior=prior,
+        level=level,
     )
 
 

@@ -177,6 +177,8 @@ def describe_draws(
         nodes=Nodes(*(frozen_array(a) for a in (tau, np.full(tau.size, 1 / tau.size), flat_mu, np.zeros(tau.size)))),
         error=float(0.5 / np.sqrt(min(report.ess_bulk.min(), report.ess_tail.min()))),
         method=f"Bayesian {model.words} random effects: {prior.words} prior on tau, {mean}; {report.chains} x {report.draws} draws",
+        model_words=model.words,
+        model_source=model.source,
         level=level,
         notes=_notes(report) + ((outlying_note(draws, effects),) if "outlying" in draws else ()),
         provenance=replace(origin, versions=(*origin.versions, *versions)),

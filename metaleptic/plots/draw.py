@@ -8,7 +8,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from metaleptic.bayes.compare import ModelComparison
+from metaleptic.bayes.loo import Loo
+from metaleptic.bayes.map_prior import MapPrior
+from metaleptic.bayes.power_scale import PowerScale
+from metaleptic.bayes.prior_sensitivity import PriorSensitivity
 from metaleptic.errors import OptionError
+from metaleptic.plots.bayes_charts import (
+    loo_chart,
+    map_prior_chart,
+    model_comparison_chart,
+    power_scale_chart,
+    prior_sensitivity_chart,
+)
 from metaleptic.plots.bias_charts import (
     excess_chart,
     limit_chart,
@@ -80,6 +92,11 @@ PAGE = 5.4  # inches
 CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType(
     {
         AllSubsets: all_subsets_chart,
+        Loo: loo_chart,
+        MapPrior: map_prior_chart,
+        ModelComparison: model_comparison_chart,
+        PowerScale: power_scale_chart,
+        PriorSensitivity: prior_sensitivity_chart,
         Baujat: baujat_chart,
         Copas: copas_chart,
         ExcessSignificance: excess_chart,
