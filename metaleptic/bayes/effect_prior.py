@@ -110,6 +110,18 @@ class EffectPrior:
         inside = (x >= self.lower) & (x <= self.upper)
         return np.asarray(np.where(inside, np.exp(log) / self.scale / self.share, 0.0))
 
+    def quantile(self, p: Any) -> FloatArray:
+        """Return the effect below which the prior puts the probability p."""
+        p = np.asarray(p, dtype=np.float64)
+        low, high = (self._standard_cdf((b - self.location) / self.scale) for b in (self.lower, self.upper))
+        at = low + p * (high - low)
+        z = special.ndtri(at) if np.isinf(self.df) else special.stdtrit(self.df, at)
+        return np.asarray(np.clip(self.location + self.scale * z, self.lower, self.upper))
+
+    def draw(self, size: int, *, seed: int) -> FloatArray:
+        """Draw from the prior."""
+        return self.quantile(np.random.default_rng(seed).random(size))
+
     def normals(self, reach: float) -> tuple[FloatArray, FloatArray]:
         """Return standard deviations and weights of the normals, all around ``location``, that make up the prior.
 

@@ -253,6 +253,12 @@ def _pymc_words(density: Any) -> str:
     return f"{name}({', '.join(f'{float(x.eval()):.4g}' for x in op.dist_params(density.owner) if x.ndim == 0)})"
 
 
+def own_prior(given: Any) -> Prior | None:
+    """Return a distribution of scipy.stats or PyMC, or a function, as a prior on tau; None for anything else."""
+    density = hasattr(given, "logpdf") or is_pymc(given) or (callable(given) and not isinstance(given, type))
+    return from_density(given) if density else None
+
+
 def is_pymc(density: Any) -> bool:
     """Whether this is a distribution of PyMC, told without importing it."""
     return hasattr(density, "owner") and hasattr(density, "type") and hasattr(density, "eval")

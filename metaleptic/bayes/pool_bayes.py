@@ -12,7 +12,7 @@ from metaleptic.bayes.exact import Exact, exact_effect, tau_density
 from metaleptic.bayes.marginal import Marginal, mixture_marginals, tau_marginal
 from metaleptic.bayes.moderators import CoefficientPriors, coefficient_priors, pool_moderators
 from metaleptic.bayes.normal_normal import study_given_tau, weight_given_tau
-from metaleptic.bayes.own_priors import from_density, is_pymc
+from metaleptic.bayes.own_priors import own_prior
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.regularising import Regularising
@@ -258,8 +258,8 @@ def checked_prior(tau: Prior | None, effects: Effects) -> Prior:
         return default_prior(effects.measure)
     if isinstance(tau, Prior):
         return tau
-    if hasattr(tau, "logpdf") or is_pymc(tau) or (callable(tau) and not isinstance(tau, type)):
-        return from_density(tau)
+    if (own := own_prior(tau)) is not None:
+        return own
     raise OptionError(
         f"tau takes a prior, not {type(tau).__name__}: for example tau=priors.half_normal(0.5), or a density of your own "
         "(priors.from_density)."

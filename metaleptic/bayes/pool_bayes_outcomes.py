@@ -143,7 +143,8 @@ class OutcomesBayes:
         dims = {"mu": ["outcome"], "tau": ["outcome"], "new": ["outcome"], "theta": ["study", "outcome"]}
         dims["correlation"] = ["outcome", "other"]
         coords = {"study": list(self.studies), "outcome": list(self.outcomes), "other": list(self.outcomes)}
-        return to_arviz(self.draws, self.diverging, self.energy, dims, coords)
+        seen = {"observed_data": {"y": np.asarray(self.effects.y)}}
+        return to_arviz(self.draws, self.diverging, self.energy, {**dims, "y": ["estimate"]}, coords, seen)
 
     def __repr__(self) -> str:
         m = self.effects.measure

@@ -51,12 +51,17 @@ class SampledBayes(PooledBayes):
     diverging: FloatArray
 
     def to_arviz(self) -> Any:
-        """Hand the draws to ArviZ: an ``InferenceData`` (ArviZ 0.x) or a ``DataTree`` (1.x), studies by name."""
+        """Hand the draws to ArviZ: an ``InferenceData`` (ArviZ 0.x) or a ``DataTree`` (1.x), studies by name.
+
+        Beside the posterior it holds ``log_likelihood``, ``observed_data`` and ``posterior_predictive`` of each study, so that
+        ``az.loo`` and ``az.plot_ppc`` work.
+        """
+        from metaleptic.bayes.arviz_groups import arviz_groups
         from metaleptic.bayes.sampler import to_arviz
 
-        return to_arviz(
-            self.draws, self.diverging, self.energy, {"theta": ["study"]}, {"study": list(self.effects.study)}
-        )
+        dims = {"theta": ["study"], "outlying": ["study"], "y": ["study"]}
+        coords = {"study": list(self.effects.study)}
+        return to_arviz(self.draws, self.diverging, self.energy, dims, coords, arviz_groups(self))
 
     def contrast(self, weights: Mapping[str, float]) -> Marginal:
         """Return the posterior of a weighted sum of the studies' true effects and the pooled effect, analysis scale."""

@@ -144,11 +144,15 @@ def model_comparison_chart(record: ModelComparison, style: Style) -> Chart:
 
 def power_scale_chart(record: PowerScale, style: Style) -> Chart:
     """Show how far the posterior moves when prior or likelihood count a little less or more."""
-    values = np.array([*record.mu, *record.tau])
+    values = np.array([pair for _, pair in record.rows]).reshape(-1)
+    names = [{"mu": "mean", "tau": "τ"}.get(name, name) for name, _ in record.rows]
     x = plain_axis(np.array([0.0, 1.5 * LIMIT, *values]), "Distance per doubling of the power", zero=True)
-    y, places = _rows(("mean: prior", "mean: likelihood", "τ: prior", "τ: likelihood"))
+    y, places = _rows([f"{name}: {what}" for name in names for what in ("prior", "likelihood")])
     areas = [
-        Area(strip(0.0, float(x.at(v)), h - 0.07, h + 0.07), "alarm" if v >= LIMIT and i % 2 == 0 else "main")
+        Area(
+            strip(0.0, float(x.at(v)), h - 0.28 / len(places), h + 0.28 / len(places)),
+            "alarm" if v >= LIMIT and i % 2 == 0 else "main",
+        )
         for i, (v, h) in enumerate(zip(values, places, strict=True))
     ]
     limit = float(x.at(LIMIT))
@@ -160,7 +164,7 @@ def power_scale_chart(record: PowerScale, style: Style) -> Chart:
         (Path(((limit, 0.0), (limit, 1.0)), "muted", 0.8, dashed=True),),
         footnotes=(f"Dashed: {LIMIT:g}, beyond which a posterior is called sensitive.",),
         alt="Power scaling. " + "; ".join(repr(record).splitlines()) + ".",
-        height=_height(4),
+        height=_height(len(places)),
         style=style,
     )
 
@@ -195,7 +199,10 @@ def map_prior_chart(record: MapPrior, style: Style) -> Chart:
     """Show the density of a MAP prior, its central interval shaded."""
     beta, m = record.family == "beta", record.posterior.effects.measure
     ends = record.quantile(np.array([0.002, 0.998]))
-    grid = np.linspace(*((max(ends[0] - 0.02, 0.0), min(ends[1] + 0.02, 1.0)) if beta else ends), 301)
+    first_at, last_at = float(ends[0]), float(ends[1])
+    if beta:
+        first_at, last_at = max(first_at - 0.02, 0.0), min(last_at + 0.02, 1.0)
+    grid = np.linspace(first_at, last_at, 301)
     if beta:
         grid = grid[(grid > 0) & (grid < 1)]
         x = plain_axis(grid, f"{m.label}, %", pad=0.0, percent=True)
