@@ -98,7 +98,7 @@ class ModelComparison:
 def compare_models(
     effects: Effects,
     *,
-    mu: EffectPrior | tuple[float, float],
+    mu: EffectPrior | tuple[float, float] | None = None,
     tau: Prior | None = None,
     prior: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
     level: float = 0.95,
@@ -140,7 +140,8 @@ def compare_models(
     chosen, normal = checked_prior(tau, effects), checked_mu(mu)
     if normal is None or not chosen.proper:
         raise NotEstimableError(
-            f"there is no Bayes factor: {why_no_marginal(chosen, normal)}, its constant is arbitrary."
+            f"there is no Bayes factor: {why_no_marginal(chosen, normal)}, its constant is arbitrary. Say how large an effect was "
+            "thought possible, mu=(0, 0.5), and how much studies may differ, tau=priors.half_normal(0.5)."
         )
     start = np.asarray(prior, dtype=np.float64)
     if start.shape != (4,) or (start < 0).any() or not np.isclose(start.sum(), 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def in_words(
     }
     if family not in families:
         raise OptionError(f"family {family!r} is unknown. Choose one of: {', '.join(families)}.")
-    value = dict(positive_parameters(tau=float(tau or 0.0)))["tau"]
+    value = dict(positive_parameters(tau=0.0 if tau is None else tau))["tau"]
     unit = float(families[family](1.0).quantile(probability))
     prior = families[family](value / unit)
     return replace(prior, source=SPIEGELHALTER)
@@ -93,7 +94,12 @@ def from_quantiles(quantiles: Mapping[float, float], *, family: str = "log-norma
     >>> from_quantiles({0.5: 0.2, 0.95: 0.8})
     log-normal(mu=-1.609, sigma=0.8428) prior on tau: median 0.2, 95% below 0.8
     """
-    points = sorted((float(p), float(q)) for p, q in dict(quantiles).items())
+    if not isinstance(quantiles, Mapping) or not all(isinstance(x, Real) for pair in quantiles.items() for x in pair):
+        raise OptionError(
+            "quantiles must be a mapping of probability to value: {0.5: 0.2, 0.95: 0.8} for 'as likely below 0.2 as above, and "
+            "95% sure that it is below 0.8'."
+        )
+    points = sorted((float(p), float(q)) for p, q in quantiles.items())
     if any(not 0 < p < 1 for p, _ in points):
         raise OptionError("a probability lies between 0 and 1. Write {0.95: 0.8} for '95% sure that tau is below 0.8'.")
     if any(not q > 0 for _, q in points) or any(b[1] <= a[1] for a, b in pairwise(points)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from metaleptic.bayes.default_priors import default_prior
-from metaleptic.bayes.effect_prior import EffectPrior, normal
+from metaleptic.bayes.effect_prior import EffectPrior, distribution_of_effect, normal
 from metaleptic.bayes.exact import Exact, exact_effect, tau_density
 from metaleptic.bayes.marginal import Marginal, mixture_marginals, tau_marginal
 from metaleptic.bayes.moderators import CoefficientPriors, coefficient_priors, pool_moderators
@@ -19,6 +19,7 @@ from metaleptic.bayes.regularising import Regularising
 from metaleptic.bayes.result import Nodes, PooledBayes
 from metaleptic.design import design_of
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
+from metaleptic.measures import MEASURES
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, frozen_array
 from metaleptic.warn import warn
@@ -234,7 +235,7 @@ def describe(effects: Effects, prior: Prior, mu: EffectPrior | None, level: floa
         model_words="normal",
         model_source=ROEVER_2020,
         level=level,
-        notes=notes_on(effects, spread, pooled),
+        notes=(*notes_on(effects, spread, pooled), *other_scale(prior, effects)),
         provenance=provenance(
             effects, f"ml.pool_bayes(effects, tau={prior.call}, mu={None if mu is None else mu.call}, level={level:g})"
         ),
@@ -270,6 +271,8 @@ def checked_mu(mu: EffectPrior | tuple[float, float] | None) -> EffectPrior | No
     """Check a prior on the pooled effect."""
     if mu is None or isinstance(mu, EffectPrior):
         return mu
+    if (found := distribution_of_effect(mu)) is not None:
+        return found
     try:
         mean, sd = (float(x) for x in mu)
     except (TypeError, ValueError):
@@ -300,3 +303,14 @@ def notes_on(effects: Effects, tau: Marginal, mu: Marginal) -> tuple[str, ...]:
     if not np.isfinite(mu.sd) or not np.isfinite(tau.mean):
         notes.append("The posterior has so heavy a tail that some of its moments are infinite; rely on quantiles.")
     return tuple(notes)
+
+
+def other_scale(prior: Prior, effects: Effects) -> tuple[str, ...]:
+    """Say that an empirical prior was learnt on another scale than that of these effects."""
+    m = effects.measure
+    if not prior.measures or m.key in (*prior.measures, "GEN"):
+        return ()
+    learnt = " or ".join(MEASURES[key].scale or MEASURES[key].label.lower() for key in prior.measures)
+    return (
+        f"The {prior.words} prior was learnt from {learnt} values; these are on the {m.scale or m.label.lower()} scale.",
+    )

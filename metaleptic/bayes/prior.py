@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,8 @@ class Prior:
         improper: the likelihood does not vanish at tau = 0.
     made : str
         The call that makes it again, where it is not that of a function of ``PRIORS`` with ``parameters``.
+    measures : tuple of str
+        Keys of the measures on whose analysis scale an empirical prior was learnt; empty if it is of any.
     """
 
     key: str
@@ -66,6 +69,7 @@ class Prior:
     closed_quantile: Callable[[Any], Any] | None = None
     head: float = 0.0
     made: str = ""
+    measures: tuple[str, ...] = ()
 
     def pdf(self, tau: Any, v: Any = None) -> FloatArray:
         """Return the density at tau; up to a constant where the prior is improper."""
@@ -137,9 +141,16 @@ class Prior:
 def positive_parameters(**values: float) -> tuple[tuple[str, float], ...]:
     """Return parameters that must be above 0 under their names."""
     for name, value in values.items():
-        if not (np.isfinite(value) and value > 0):
+        if not (isinstance(value, Real) and np.isfinite(value) and value > 0):
             raise OptionError(f"{name} {value!r} must be a number above 0.")
     return tuple((name, float(value)) for name, value in values.items())
+
+
+def finite_parameter(name: str, value: float) -> tuple[str, float]:
+    """Return a parameter that must be a number under its name."""
+    if not (isinstance(value, Real) and np.isfinite(value)):
+        raise OptionError(f"{name} {value!r} must be a number.")
+    return name, float(value)
 
 
 def density_of(prior: Prior, v: FloatArray) -> PositiveDensity:

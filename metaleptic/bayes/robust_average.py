@@ -119,7 +119,7 @@ class RobustAverage:
 def robust_average(
     effects: Effects,
     *,
-    mu: EffectPrior | tuple[float, float],
+    mu: EffectPrior | tuple[float, float] | None = None,
     tau: Prior | None = None,
     expected: str = "above",
     level: float = 0.95,
@@ -179,7 +179,10 @@ def robust_average(
         raise DataError(f"robust_average needs 2 to {_MOST_STUDIES} studies, not {len(effects)}.")
     prior, effect = checked_prior(tau, effects), checked_mu(mu)
     if effect is None or not prior.proper:
-        raise NotEstimableError("there is no Bayes factor under an improper prior: its constant is arbitrary.")
+        raise NotEstimableError(
+            "there is no Bayes factor under an improper prior: its constant is arbitrary. Say how large an effect was thought "
+            "possible, mu=(0, 0.5)."
+        )
     if np.isfinite(effect.df) or effect.bounded:
         raise OptionError("robust_average takes a normal prior on the effect: mu=(mean, sd).")
     sign = 1.0 if expected == "above" else -1.0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -274,3 +276,14 @@ def _in_words(record: PriorSensitivity, what: str) -> str:
     if np.isfinite(record.p_below).all():
         text += f"; {_chance(m)} {100 * record.p_below.min():.1f}% to {100 * record.p_below.max():.1f}%"
     return text + "."
+
+
+BAYES_CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType(
+    {
+        Loo: loo_chart,
+        MapPrior: map_prior_chart,
+        ModelComparison: model_comparison_chart,
+        PowerScale: power_scale_chart,
+        PriorSensitivity: prior_sensitivity_chart,
+    }
+)

@@ -8,19 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from metaleptic.bayes.compare import ModelComparison
-from metaleptic.bayes.loo import Loo
-from metaleptic.bayes.map_prior import MapPrior
-from metaleptic.bayes.power_scale import PowerScale
-from metaleptic.bayes.prior_sensitivity import PriorSensitivity
 from metaleptic.errors import OptionError
-from metaleptic.plots.bayes_charts import (
-    loo_chart,
-    map_prior_chart,
-    model_comparison_chart,
-    power_scale_chart,
-    prior_sensitivity_chart,
-)
+from metaleptic.plots.bayes_charts import BAYES_CHARTS
 from metaleptic.plots.bias_charts import (
     excess_chart,
     limit_chart,
@@ -92,11 +81,6 @@ PAGE = 5.4  # inches
 CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType(
     {
         AllSubsets: all_subsets_chart,
-        Loo: loo_chart,
-        MapPrior: map_prior_chart,
-        ModelComparison: model_comparison_chart,
-        PowerScale: power_scale_chart,
-        PriorSensitivity: prior_sensitivity_chart,
         Baujat: baujat_chart,
         Copas: copas_chart,
         ExcessSignificance: excess_chart,
@@ -147,7 +131,8 @@ def plot(
     Parameters
     ----------
     record : LeaveOneOut, Cumulative, Influence, Baujat, Radial, AllSubsets, Multiverse, SmallStudy, ...
-        What ``ml.leave_one_out``, ``ml.influence`` and their kin return.
+        What ``ml.leave_one_out``, ``ml.influence`` and their kin return; also what ``ml.prior_sensitivity``,
+        ``ml.compare_models``, ``ml.power_scale``, ``ml.loo`` and ``ml.map_prior`` do.
     style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
         House style of a journal.
     width : float, optional
@@ -176,9 +161,9 @@ def plot(
     """
     if isinstance(record, FORESTS):
         return forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
-    lay_out = CHARTS.get(type(record))
+    lay_out = CHARTS.get(type(record)) or BAYES_CHARTS.get(type(record))
     if lay_out is None:
-        names = ", ".join(sorted(t.__name__ for t in (*CHARTS, *FORESTS)))
+        names = ", ".join(sorted(t.__name__ for t in (*CHARTS, *BAYES_CHARTS, *FORESTS)))
         raise OptionError(
             f"there is no plot of {type(record).__name__}. ml.plot draws: {names}; "
             "a pooled result is drawn by ml.forest and ml.funnel."

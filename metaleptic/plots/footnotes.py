@@ -96,7 +96,7 @@ def alt_text(result: Result, values: np.ndarray) -> str:
     first, last = int(np.nanargmin(values)), int(np.nanargmax(values))
     text = (
         f"Forest plot of {plural(k)}: {m.label.lower()} from {m.format(values[first])} ({e.study[first]}) "
-        f"to {m.format(values[last])}{unit} ({e.study[last]})"
+        f"to {m.format(values[last])}{unit if np.isfinite(values[last]) else ''} ({e.study[last]})"
     )
     if np.isnan(fit.value):
         return f"{text}, with what the moderators predict for each.{_distrust(result)}"

@@ -176,10 +176,11 @@ def _bayes_regression(post: RegressionBayes | SampledRegression, cite: Cite) -> 
         chosen = "flat priors on the coefficients"
     else:
         chosen = "normal priors on the coefficients"
+    model = cite(EXACT_REGRESSION)
     own = cite(post.prior.source) if post.prior.source else ""
     return (
         f"{distrust_words(post)}{what_words(post.effects)} were regressed{_on(post.design.formula)} by a Bayesian random-effects meta-regression"
-        f"{cite(EXACT_REGRESSION)} with {with_article(post.prior.words)} prior on the residual between-study standard deviation"
+        f"{model} with {with_article(post.prior.words)} prior on the residual between-study standard deviation"
         f"{own} and {chosen}; {_computed(post, cite)}; {100 * post.level:g}% intervals are credible intervals."
     )
 
