@@ -134,7 +134,7 @@ def prior_sensitivity(
     >>> prior_sensitivity(e, [priors.half_normal(0.25), priors.half_normal(1), priors.bartos("HR")])
     Hazard ratio under 3 priors on tau: medians 0.80 to 0.81
     95% credible intervals all within 0.55 to 1.09
-    median tau 0.12 to 0.17; P(hazard ratio < 1) 95.1% to 97.5%
+    median tau 0.12 to 0.17; P(hazard ratio < 1) 95.1% to 98.3%
     """
     named = dict(priors) if isinstance(priors, Mapping) else {str(i): p for i, p in enumerate(priors)}
     if not named:
