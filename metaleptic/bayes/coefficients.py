@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.design import Design
+from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
-from metaleptic.types import Effects, count_studies
+from metaleptic.types import Effects, FloatArray, count_studies
 
 
 def coefficient_frame(effects: Effects, names: Sequence[str], beta: Sequence[Marginal]) -> Any:
@@ -50,3 +51,22 @@ def coefficient_lines(
         lines.append(f"  {name:<{width}}  {text.replace('-', '−')}")
     left = f"tau {tau.median:.2g} ({100 * level:g}% CrI {tau.low:.2g} to {tau.high:.2g})"
     return "\n".join([*lines, method, f"residual heterogeneity: {left}"])
+
+
+def contrast_row(weights: Sequence[float] | Mapping[str, float], names: Sequence[str]) -> tuple[FloatArray, str]:
+    """Return one weight for each coefficient, and the contrast in words.
+
+    Raises
+    ------
+    OptionError
+        If a name is unknown, or there is not one weight for each.
+    """
+    if isinstance(weights, Mapping):
+        unknown = [name for name in weights if name not in names]
+        if unknown or not weights:
+            raise OptionError(f"a contrast names coefficients, not {unknown}. There are: {', '.join(names)}.")
+        weights = [float(weights.get(name, 0.0)) for name in names]
+    row: FloatArray = np.asarray(weights, dtype=np.float64)
+    if row.shape != (len(names),) or not np.isfinite(row).all():
+        raise OptionError(f"a contrast needs one weight for each of: {', '.join(names)}.")
+    return row, " + ".join(f"{w:g} {n}" for w, n in zip(row, names, strict=True) if w).replace("+ -", "- ")

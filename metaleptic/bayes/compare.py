@@ -50,6 +50,12 @@ class ModelComparison:
         The pooled effect, averaged over the common- and the random-effects model with an effect.
     effect, heterogeneity : Averaged
         mu and tau averaged over all four models, with the probability that there is none; ``.given`` is where there is.
+    mu_prior : EffectPrior
+        Prior on the pooled effect where there is one.
+    tau_prior : Prior
+        Prior on tau where there is heterogeneity.
+    level : float
+        Level of the intervals.
     """
 
     effects: Effects
@@ -62,6 +68,9 @@ class ModelComparison:
     mu: Marginal
     effect: Averaged
     heterogeneity: Averaged
+    mu_prior: EffectPrior
+    tau_prior: Prior
+    level: float
 
     def to_frame(self) -> Any:
         """Return a row per model."""
@@ -89,7 +98,7 @@ class ModelComparison:
 def compare_models(
     effects: Effects,
     *,
-    mu: EffectPrior | tuple[float, float],
+    mu: EffectPrior | tuple[float, float] | None = None,
     tau: Prior | None = None,
     prior: Sequence[float] = (0.25, 0.25, 0.25, 0.25),
     level: float = 0.95,
@@ -131,7 +140,8 @@ def compare_models(
     chosen, normal = checked_prior(tau, effects), checked_mu(mu)
     if normal is None or not chosen.proper:
         raise NotEstimableError(
-            f"there is no Bayes factor: {why_no_marginal(chosen, normal)}, its constant is arbitrary."
+            f"there is no Bayes factor: {why_no_marginal(chosen, normal)}, its constant is arbitrary. Say how large an effect was "
+            "thought possible, mu=(0, 0.5), and how much studies may differ, tau=priors.half_normal(0.5)."
         )
     start = np.asarray(prior, dtype=np.float64)
     if start.shape != (4,) or (start < 0).any() or not np.isclose(start.sum(), 1):
@@ -173,6 +183,9 @@ def compare_models(
         averaged,
         effect,
         spread_of,
+        normal,
+        chosen,
+        level,
     )
 
 

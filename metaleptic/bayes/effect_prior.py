@@ -8,6 +8,7 @@ model stays normal, so that heavier tails cost one more sum and no accuracy. Sou
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,18 @@ class EffectPrior:
         inside = (x >= self.lower) & (x <= self.upper)
         return np.asarray(np.where(inside, np.exp(log) / self.scale / self.share, 0.0))
 
+    def quantile(self, p: Any) -> FloatArray:
+        """Return the effect below which the prior puts the probability p."""
+        p = np.asarray(p, dtype=np.float64)
+        low, high = (self._standard_cdf((b - self.location) / self.scale) for b in (self.lower, self.upper))
+        at = low + p * (high - low)
+        z = special.ndtri(at) if np.isinf(self.df) else special.stdtrit(self.df, at)
+        return np.asarray(np.clip(self.location + self.scale * z, self.lower, self.upper))
+
+    def draw(self, size: int, *, seed: int) -> FloatArray:
+        """Draw from the prior."""
+        return self.quantile(np.random.default_rng(seed).random(size))
+
     def normals(self, reach: float) -> tuple[FloatArray, FloatArray]:
         """Return standard deviations and weights of the normals, all around ``location``, that make up the prior.
 
@@ -131,6 +144,26 @@ class EffectPrior:
         return f"{self.words} prior on the effect"
 
 
+def distribution_of_effect(given: Any) -> EffectPrior | None:
+    """Return a normal, Student t or Cauchy distribution of scipy.stats or PyMC as a prior; None for anything else."""
+    family, op = getattr(given, "dist", None), getattr(getattr(given, "owner", None), "op", None)
+    name = str(getattr(family, "name", "") or getattr(op, "name", ""))
+    if family is not None and name in ("norm", "t", "cauchy"):
+        shapes, location, scale = family._parse_args(*given.args, **given.kwds)
+        return EffectPrior(float(location), float(scale), {"norm": np.inf, "cauchy": 1.0}.get(name) or float(shapes[0]))
+    if op is not None and name in ("normal", "t", "studentt", "cauchy"):
+        values = [float(x.eval()) for x in op.dist_params(given.owner)]
+        df = {"normal": np.inf, "cauchy": 1.0}.get(name) or values[0]
+        return EffectPrior(values[-2], values[-1], df)
+    return None
+
+
+def _number(name: str, value: float) -> float:
+    if not isinstance(value, Real):
+        raise OptionError(f"{name} {value!r} must be a number.")
+    return float(value)
+
+
 def normal(mean: float, sd: float) -> EffectPrior:
     """Return a normal prior on the pooled effect.
 
@@ -141,7 +174,7 @@ def normal(mean: float, sd: float) -> EffectPrior:
     >>> normal(0, 0.5).between(upper=0)
     normal(0, 0.5) below 0 prior on the effect
     """
-    return EffectPrior(float(mean), float(sd))
+    return EffectPrior(_number("mean", mean), _number("sd", sd))
 
 
 def student_t(df: float, location: float, scale: float) -> EffectPrior:
@@ -152,7 +185,7 @@ def student_t(df: float, location: float, scale: float) -> EffectPrior:
     >>> student_t(5, 0, 0.51)
     t(5, 0, 0.51) prior on the effect
     """
-    return EffectPrior(float(location), float(scale), float(df))
+    return EffectPrior(_number("location", location), _number("scale", scale), _number("df", df))
 
 
 def cauchy(location: float, scale: float) -> EffectPrior:
@@ -163,4 +196,4 @@ def cauchy(location: float, scale: float) -> EffectPrior:
     >>> cauchy(0, 0.707)
     Cauchy(0, 0.707) prior on the effect
     """
-    return EffectPrior(float(location), float(scale), 1.0)
+    return EffectPrior(_number("location", location), _number("scale", scale), 1.0)

@@ -40,7 +40,7 @@ def turner(outcome: str | None = None, comparison: str | None = None) -> Prior:
     """
     mu, sigma = turner_parameters(outcome, comparison)
     source = TURNER if outcome else TURNER_2012
-    return _named(log_normal(mu / 2, sigma / 2), "Turner log-normal", source)
+    return _named(log_normal(mu / 2, sigma / 2), "Turner log-normal", source, "OR")
 
 
 def rhodes(outcome: str | None = None, comparison: str | None = None, area: str = "other") -> Prior:
@@ -66,7 +66,7 @@ def rhodes(outcome: str | None = None, comparison: str | None = None, area: str 
     """
     location, scale = rhodes_parameters(outcome, comparison, area)
     prior = log_student_t(5, location / 2, scale / 2)
-    return _named(prior, "Rhodes log-t", RHODES)
+    return _named(prior, "Rhodes log-t", RHODES, "SMD")
 
 
 def bartos(measure: str, field: str = "Cochrane") -> Prior:
@@ -96,7 +96,9 @@ def bartos(measure: str, field: str = "Cochrane") -> Prior:
     if not tau:
         raise OptionError(f"there is no prior on tau for {field}, only one on the effect. Take all fields.")
     prior = inverse_gamma(*tau) if len(tau) == 2 else half_normal(*tau)
-    return _named(prior, f"Bartos {prior.name}", BARTOS_2021 if measure.upper() == "SMD" else BARTOS_2023)
+    return _named(
+        prior, f"Bartos {prior.name}", BARTOS_2021 if measure.upper() == "SMD" else BARTOS_2023, measure.upper()
+    )
 
 
 def bartos_effect(measure: str, field: str = "Cochrane") -> EffectPrior:
@@ -120,5 +122,5 @@ def bartos_effect(measure: str, field: str = "Cochrane") -> EffectPrior:
     return EffectPrior(0.0, scale, df, source=BARTOS_2021 if measure.upper() == "SMD" else BARTOS_2023)
 
 
-def _named(prior: Prior, name: str, source: str) -> Prior:
-    return replace(prior, name=name, source=source)
+def _named(prior: Prior, name: str, source: str, measure: str) -> Prior:
+    return replace(prior, name=name, source=source, measures=(measure,))

@@ -160,6 +160,8 @@ RHODES_ANY = (-3.44, 2.59)
 
 def turner_parameters(outcome: str | None, comparison: str | None) -> tuple[float, float]:
     """Look up mean and sd of log(tau2) for a kind of outcome and comparison."""
+    _check_word(outcome, TURNER, "outcome")
+    _check_word(comparison, TURNER_COMPARISONS, "comparison")
     if _neither(outcome, comparison):
         return TURNER_ANY
     row = TURNER[named(outcome or "", TURNER, "outcome")]
@@ -169,6 +171,8 @@ def turner_parameters(outcome: str | None, comparison: str | None) -> tuple[floa
 def rhodes_parameters(outcome: str | None, comparison: str | None, area: str) -> tuple[float, float]:
     """Look up location and scale of log(tau2) for a field, a kind of outcome and of comparison."""
     table = RHODES[named(area, RHODES, "area")]
+    _check_word(outcome, table, "outcome")
+    _check_word(comparison, RHODES_COMPARISONS, "comparison")
     if _neither(outcome, comparison):
         if area != "other":
             raise OptionError(
@@ -198,6 +202,12 @@ def named(text: str, choices: Mapping[str, object] | Sequence[str], what: str) -
         problem = f"{what} {text!r} is {'ambiguous' if found else 'unknown'}"
         raise OptionError(f"{problem}. Choose one of: {'; '.join(found or choices)}.")
     return found[0]
+
+
+def _check_word(text: str | None, choices: Mapping[str, object] | Sequence[str], what: str) -> None:
+    """Refuse a word that is no choice, whatever else is missing."""
+    if text is not None:
+        named(text, choices, what)
 
 
 def _neither(outcome: str | None, comparison: str | None) -> bool:

@@ -275,10 +275,15 @@ def refuse_improper(priors: Sequence[Prior], k: Any, power: Any, flat: int) -> N
         needed = int(np.floor(1 - prior.tail + flat)) + 1
         under = {0: "", 1: " with a flat prior on the mean"}.get(flat, f" with {flat} flat priors on coefficients")
         raise NotEstimableError(
-            f"the posterior is improper: the {prior.words} prior on tau is flat where the likelihood of "
-            f"{studies:g} {'study' if studies == 1 else 'studies'} hardly falls, so that tau could be arbitrarily large. It needs {needed} studies"
+            f"the posterior is improper: for large tau the {prior.words} prior {_falls(prior.tail)} and the likelihood of "
+            f"{studies:g} {'study' if studies == 1 else 'studies'} {_falls(studies - flat)}, which together leaves tau free to be arbitrarily large. It needs {needed} studies"
             f"{under}; choose a proper prior, for example priors.half_normal(0.5)."
         )
+
+
+def _falls(power: float) -> str:
+    """Say how fast a density falls like tau to the power -power."""
+    return "stays flat" if power <= 0 else f"falls like 1/tau{'' if power == 1 else f'^{power:g}'}"
 
 
 def refuse_pole(prior: Prior) -> None:

@@ -6,7 +6,7 @@ Ozdemir P. Stat Med 2010;29:3046-3067 (Poisson-normal); Griffiths DA. Biometrics
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -149,6 +149,21 @@ def pool_latent(effects: Effects, model: ExactModel, prior: Prior, mu: EffectPri
     return describe_latent(effects, model, study, prior, mu, level, fit)
 
 
+def model_of(fit: LatentBayes) -> ExactModel:
+    """Return the model behind a fit, also one that is not in the table: medians."""
+    if fit.model in EXACT:
+        return EXACT[fit.model]
+    return ExactModel(fit.model, fit.model_words, lambda _: fit.likelihood, fit.model_source)
+
+
+def some_studies(fit: LatentBayes, at: Sequence[int]) -> LatentBayes:
+    """Fit the same model, with its priors, to the studies at these positions, by the likelihoods the fit has stored."""
+    model, rest, study = model_of(fit), fit.effects.take(at), fit.likelihood.take(list(at))
+    solved = latent(study, fit.prior, fit.mu_prior, study.scale**2, model.between(rest))
+    call = fit.provenance.call.partition(", tau=")[0]
+    return describe_latent(rest, model, study, fit.prior, fit.mu_prior, fit.level, solved, call)
+
+
 def describe_latent(
     effects: Effects,
     model: ExactModel,
@@ -157,12 +172,14 @@ def describe_latent(
     mu: EffectPrior | None,
     level: float,
     fit: Latent,
+    call: str = "",
 ) -> LatentBayes:
-    """Summarise a posterior."""
+    """Summarise a posterior; ``call`` is the verb that makes it with its own arguments, ``ml.pool_bayes`` if empty."""
     improper = [] if prior.proper else [f"the {prior.words} prior on tau is improper"]
     improper += [] if mu is not None else ["the flat prior on the mean is improper"]
     reason = " and ".join(improper)
     pooled = real_marginal("mu", "credible", fit.mu, effects, level)
+    call = call or f'ml.pool_bayes(effects, model="{model.key}"'
     mean = "flat prior on the mean" if mu is None else f"{mu.words} prior on the mean"
     return LatentBayes(
         effects=effects,
@@ -181,12 +198,14 @@ def describe_latent(
         mu_prior=mu,
         nodes=_nodes(fit),
         error=fit.error,
+        model_words=model.words,
+        model_source=model.source,
         method=f"Bayesian {model.words} random effects: {prior.words} prior on tau, {mean}",
         level=level,
         notes=_notes(effects),
         provenance=provenance(
             effects,
-            f'ml.pool_bayes(effects, model="{model.key}", tau={prior.call}, mu={None if mu is None else mu.call}, level={level:g})',
+            f"{call}, tau={prior.call}, mu={None if mu is None else mu.call}, level={level:g})",
         ),
         model=model.key,
         grid=fit,

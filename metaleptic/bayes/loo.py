@@ -21,9 +21,12 @@ from metaleptic.bayes.latent import latent
 from metaleptic.bayes.outliers import log_groups
 from metaleptic.bayes.random_beta import beta_binomial_log
 from metaleptic.bayes.random_normal import hermite
+from metaleptic.bayes.regression_checks import regression_elpd, regression_log_likelihood
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.bayes.sampled import SampledBayes
 from metaleptic.bayes.sampled_models import T_DF, Z_LIMIT, direction
+from metaleptic.bayes.sampled_regression import SampledRegression
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.types import Effects, FloatArray, frozen_array
@@ -79,13 +82,13 @@ class Loo:
         return "\n".join(lines)
 
 
-def loo(fit: PooledBayes) -> Loo:
+def loo(fit: PooledBayes | RegressionBayes | SampledRegression) -> Loo:
     """Ask how well each study is predicted by all others: which one surprises, and which of two models predicts better.
 
     Parameters
     ----------
-    fit : PooledBayes
-        From ``ml.pool_bayes``, at least 2 studies. An exact posterior is computed again without each study; a sampled one is
+    fit : PooledBayes, RegressionBayes or SampledRegression
+        From ``ml.pool_bayes``, with or without moderators, at least 2 studies. An exact posterior is computed again without each study; a sampled one is
         reweighted (PSIS).
 
     Raises
@@ -105,7 +108,7 @@ def loo(fit: PooledBayes) -> Loo:
     >>> ml.loo(ml.pool_bayes(e)).elpd.round(1)
     array([ 0.1, -0.3, -0.3,  0.4])
     """
-    if not isinstance(fit, PooledBayes):
+    if not isinstance(fit, PooledBayes | RegressionBayes | SampledRegression):
         raise OptionError(f"loo takes a fit of ml.pool_bayes, not {type(fit).__name__}.")
     if isinstance(fit, LatentBayes) and fit.model not in EXACT:
         raise OptionError(
@@ -115,8 +118,10 @@ def loo(fit: PooledBayes) -> Loo:
     if k < 2:
         raise NotEstimableError("with one study there are no others to predict it from.")
     ks = np.full(k, np.nan)
-    if isinstance(fit, SampledBayes):
+    if isinstance(fit, SampledBayes | SampledRegression):
         elpd, ks = psis_elpd(log_likelihood(fit).reshape(-1, k))
+    elif isinstance(fit, RegressionBayes):
+        elpd = regression_elpd(fit)
     else:
         elpd = np.array([fit.log_integral - _without(fit, i) for i in range(k)])
     return Loo(
@@ -139,8 +144,10 @@ def _without(fit: PooledBayes, i: int) -> float:
     return latent(study, fit.prior, fit.mu_prior, study.scale**2, EXACT[fit.model].between(rest)).log_integral
 
 
-def log_likelihood(fit: SampledBayes) -> FloatArray:
-    """Return the log-likelihood of each study for each draw of (mu, tau), its true effect integrated out."""
+def log_likelihood(fit: SampledBayes | SampledRegression) -> FloatArray:
+    """Return the log-likelihood of each study for each draw, its true effect integrated out."""
+    if isinstance(fit, SampledRegression):
+        return regression_log_likelihood(fit)
     e, mu, tau = fit.effects, fit.draws["mu"].reshape(-1), fit.draws["tau"].reshape(-1)
     if fit.model == "multivariate":
         raise OptionError("the likelihood of one outcome without the others is not at hand.")

@@ -98,6 +98,10 @@ class MapPrior:
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return np.asarray((low + high) / 2)
 
+    def draw(self, size: int, *, seed: int) -> FloatArray:
+        """Draw from the prior: proportions (beta) or analysis-scale values (normal)."""
+        return self.quantile(np.random.default_rng(seed).random(size))
+
     @property
     def estimate(self) -> Estimate:
         """Median with its central interval, printed scale."""

@@ -15,6 +15,7 @@ Sources: Efron B. Biometrika 1993;80:3-26 (implied likelihood of an interval); B
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,8 @@ def pool_bayes_medians(
     Returns
     -------
     LatentBayes
-        All that ``ml.pool_bayes`` returns; ``effects.how`` says how each row was read.
+        All that ``ml.pool_bayes`` returns; ``effects.how`` says how each row was read, ``effects.columns`` hold the numbers
+        read, times in the unit of the result.
 
     Raises
     ------
@@ -189,6 +191,14 @@ def pool_bayes_medians(
         high=frozen_array(shown_high),
         row=tuple(i + 1 for i in kept),
         excluded=excluded,
+        columns=MappingProxyType(
+            {
+                key: tuple(
+                    (cells[key] * (factor if key in ("median", "low", "high", "follow_up") else 1.0))[kept].tolist()
+                )
+                for key in columns
+            }
+        ),
         level=level,
         frame_kind=table.kind,
     )
@@ -197,7 +207,9 @@ def pool_bayes_medians(
         raise OptionError("a prior on the effect with bounds is for compare_models. Take one without bounds here.")
     fit = latent(likelihood, prior, effect, effects.v)
     model = ExactModel("medians", "log-median", lambda _: likelihood, SOURCE)
-    return describe_latent(effects, model, likelihood, prior, effect, level, fit)
+    named = "" if label is None else f", label={label!r}"
+    call = f"ml.pool_bayes_medians(data, unit={to!r}, to={to!r}, shape={shape:g}{named}"
+    return describe_latent(effects, model, likelihood, prior, effect, level, fit, call)
 
 
 def read(

@@ -22,7 +22,16 @@ _SHARES = np.linspace(0.02, 0.98, 25)
 
 
 def _z(m: Any, s: Any, x: Any) -> Any:
-    return (x[..., :, None] - m[..., None, :]) / s[..., None, :]
+    away = x[..., :, None] - m[..., None, :]
+    away *= (1 / s)[..., None, :]
+    return away
+
+
+def _bell(z: Any) -> Any:
+    """Return exp(-z^2 / 2)."""
+    out = z * z
+    out *= -0.5
+    return np.exp(out, out=out)
 
 
 def _mean(values: Any, w: Any) -> Any:
@@ -41,16 +50,19 @@ def sf(w: Any, m: Any, s: Any, x: Any) -> Any:
 
 def pdf(w: Any, m: Any, s: Any, x: Any) -> Any:
     """Return the density at x."""
-    return _mean(np.exp(-0.5 * _z(m, s, x) ** 2) / s[..., None, :], w) / _SQRT_2PI
+    return _mean(_bell(_z(m, s, x)), w / s) / _SQRT_2PI
 
 
 def slopes(w: Any, m: Any, s: Any, x: Any) -> tuple[Any, Any, Any]:
     """Return the density at x and its first two derivatives."""
     z = _z(m, s, x)
-    f = np.exp(-0.5 * z * z) / (_SQRT_2PI * s[..., None, :])
-    first = -f * z / s[..., None, :]
-    second = f * (z * z - 1) / s[..., None, :] ** 2
-    return _mean(f, w), _mean(first, w), _mean(second, w)
+    f = _bell(z)
+    share = w / (_SQRT_2PI * s)
+    first = f * z
+    density, slope = _mean(f, share), -_mean(first, share / s)
+    first *= z
+    first -= f
+    return density, slope, _mean(first, share / s**2)
 
 
 def quantile(w: Any, m: Any, s: Any, p: Any) -> FloatArray:
@@ -74,7 +86,7 @@ def quantile(w: Any, m: Any, s: Any, p: Any) -> FloatArray:
     for n in range(_MAX_STEPS):
         z = _z(m, s, np.where(open_, x, 0.0))
         mass = _mean(special.ndtr(sign[..., None] * z), w)
-        dens = _mean(np.exp(-0.5 * z * z) / s[..., None, :], w) / _SQRT_2PI
+        dens = _mean(_bell(z), w / s) / _SQRT_2PI
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             probit = special.ndtri(np.clip(mass, 1e-300, 1.0))
             step = -sign * (probit - goal) * np.exp(-0.5 * probit**2) / _SQRT_2PI / dens
@@ -147,11 +159,12 @@ def mode(w: Any, m: Any, s: Any, low: Any, high: Any) -> tuple[FloatArray, Any]:
 
 
 def _centres(w: Any, m: Any, s: Any, shape: tuple[int, ...]) -> Any:
-    w, m, s = (np.broadcast_to(a, (*shape, np.shape(a)[-1])) for a in (w, m, s))
     share = np.cumsum(w, axis=-1)
     along = np.argmax(share[..., None, :] >= _SHARES[:, None] * share[..., None, -1:], axis=-1)
-    tall = np.argsort(-w / s, axis=-1)[..., :8]
-    return np.take_along_axis(m, np.concatenate([along, tall], axis=-1), -1)
+    height = np.broadcast_to(w / s, (*shape, np.shape(m)[-1]))
+    tall = np.argpartition(height, -min(8, height.shape[-1]), axis=-1)[..., -8:]
+    at = np.concatenate([np.broadcast_to(along, (*shape, along.shape[-1])), tall], axis=-1)
+    return np.take_along_axis(np.broadcast_to(m, height.shape), at, -1)
 
 
 def shortest(w: Any, m: Any, s: Any, level: float, low: Any, high: Any, single: Any) -> tuple[FloatArray, FloatArray]:

@@ -22,6 +22,7 @@ from metaleptic.bayes.sampled_priors import mu_variable, tau_variable
 from metaleptic.types import FloatArray
 
 WEI_2013 = "Wei Y, Higgins JPT. Stat Med 2013;32:2911-2934"
+WRITTEN_OUT = 6  # estimates of a study up to which the factor is written out
 _AT_ONCE = 4_000_000  # numbers of the covariance matrices of a few draws
 
 
@@ -77,8 +78,62 @@ def outcomes_model(
     matrix = pt.stack(
         [pt.stack([1.0 if i == j else correlation[max(i, j), min(i, j)] for j in range(p)]) for i in range(p)]
     )
-    between = (spread[:, None] * spread[None, :] * matrix)[table.outcome][:, table.outcome] * table.same
-    pm.MvNormal("y", mu=mean[table.outcome], cov=table.covariance + between, observed=table.y)
+    between = spread[:, None] * spread[None, :] * matrix
+    pm.Potential(
+        "y", sum((_block_density(pt, block, table, mean, between) for block in blocks(table)), pt.constant(0.0))
+    )
+
+
+def blocks(table: Table) -> list[Any]:
+    """Return the positions of estimates that belong together, those of one study and those whose errors go together.
+
+    Arrays of shape (g, s): g sets of s estimates each, so that all sets of one size are one computation.
+    """
+    n = len(table.y)
+    linked = (table.same > 0) | (table.covariance != 0)
+    label = np.arange(n)
+    for _ in range(n):
+        lowest = np.where(linked, label, n).min(axis=1)
+        if (lowest == label).all():
+            break
+        label = lowest
+    sets = [np.flatnonzero(label == x) for x in np.unique(label)]
+    return [np.array([s for s in sets if s.size == size]) for size in sorted({s.size for s in sets})]
+
+
+def _block_density(pt: Any, block: Any, table: Table, mean: Any, between: Any) -> Any:
+    """Return the log density of sets of estimates: Cholesky's factor written out, element by element over the sets.
+
+    The compiled model has no matrices to decompose then, which is many times faster for a few estimates per study.
+    """
+    size, p = block.shape[1], len(table.outcomes)
+    if size > WRITTEN_OUT:
+        return sum((_one_density(pt, rows, table, mean, between) for rows in block), pt.constant(0.0))
+    at, flat = table.outcome[block], between.reshape((p * p,))
+    factor: list[list[Any]] = []
+    scaled: list[Any] = []
+    density = pt.constant(-0.5 * block.size * np.log(2 * np.pi))
+    for i in range(size):
+        row: list[Any] = []
+        for j in range(i + 1):
+            same = table.same[block[:, i], block[:, j]]
+            total = table.covariance[block[:, i], block[:, j]] + same * flat[at[:, i] * p + at[:, j]]
+            total = total - sum((row[m] * factor[j][m] for m in range(j)), 0.0) if j < i else total
+            row.append(total / factor[j][j] if j < i else pt.sqrt(total - sum((r * r for r in row), 0.0)))
+        factor.append(row)
+        away = table.y[block[:, i]] - mean[at[:, i]] - sum((row[m] * scaled[m] for m in range(i)), 0.0)
+        scaled.append(away / row[i])
+        density = density - pt.sum(0.5 * scaled[i] ** 2 + pt.log(row[i]))
+    return density
+
+
+def _one_density(pt: Any, rows: Any, table: Table, mean: Any, between: Any) -> Any:
+    """Return the log density of one large set of estimates."""
+    at = table.outcome[rows]
+    total = between[at][:, at] * table.same[np.ix_(rows, rows)] + table.covariance[np.ix_(rows, rows)]
+    root = pt.linalg.cholesky(total)
+    away = pt.linalg.solve_triangular(root, table.y[rows] - mean[at], lower=True)
+    return -0.5 * pt.sum(away**2) - pt.sum(pt.log(pt.diag(root))) - 0.5 * len(rows) * np.log(2 * np.pi)
 
 
 def correlations_of(partial: FloatArray, p: int) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def in_words(
     }
     if family not in families:
         raise OptionError(f"family {family!r} is unknown. Choose one of: {', '.join(families)}.")
-    value = dict(positive_parameters(tau=float(tau or 0.0)))["tau"]
+    value = dict(positive_parameters(tau=0.0 if tau is None else tau))["tau"]
     unit = float(families[family](1.0).quantile(probability))
     prior = families[family](value / unit)
     return replace(prior, source=SPIEGELHALTER)
@@ -93,7 +94,12 @@ def from_quantiles(quantiles: Mapping[float, float], *, family: str = "log-norma
     >>> from_quantiles({0.5: 0.2, 0.95: 0.8})
     log-normal(mu=-1.609, sigma=0.8428) prior on tau: median 0.2, 95% below 0.8
     """
-    points = sorted((float(p), float(q)) for p, q in dict(quantiles).items())
+    if not isinstance(quantiles, Mapping) or not all(isinstance(x, Real) for pair in quantiles.items() for x in pair):
+        raise OptionError(
+            "quantiles must be a mapping of probability to value: {0.5: 0.2, 0.95: 0.8} for 'as likely below 0.2 as above, and "
+            "95% sure that it is below 0.8'."
+        )
+    points = sorted((float(p), float(q)) for p, q in quantiles.items())
     if any(not 0 < p < 1 for p, _ in points):
         raise OptionError("a probability lies between 0 and 1. Write {0.95: 0.8} for '95% sure that tau is below 0.8'.")
     if any(not q > 0 for _, q in points) or any(b[1] <= a[1] for a, b in pairwise(points)):
@@ -127,7 +133,7 @@ def from_density(
     Parameters
     ----------
     density : callable or distribution
-        Vectorised in tau >= 0. It need not integrate to 1 (a distribution that reaches below 0 is cut there). A distribution
+        Of tau >= 0; it is asked for many values at a time if it can take them. It need not integrate to 1 (a distribution that reaches below 0 is cut there). A distribution
         has ``logpdf``, or is one of PyMC's, made by ``.dist``.
     name : str
         For sentences.
@@ -147,10 +153,15 @@ def from_density(
     --------
     >>> import numpy as np
     >>> from_density(lambda tau: tau * np.exp(-4 * tau), name="gamma")
-    gamma() prior on tau
+    gamma prior on tau
     """
+    parameters: tuple[tuple[str, float], ...] = ()
+    made = ""
+    if hasattr(density, "freeze"):  # scipy.stats.expon itself: its standard form
+        density = density.freeze()
     if hasattr(density, "logpdf"):
         function, log = density.logpdf, True
+        parameters, made = _parameters_of(density) if name == "custom" else ((), "")
         if hasattr(density, "support"):
             start, end = (float(x) for x in density.support())
             upper = min(upper, end)
@@ -167,9 +178,9 @@ def from_density(
             (*breaks, *(x for x, ends in jumps if not ends)),
         )
         if name == "custom":
-            name = str(getattr(density.owner.op, "name", None) or name)
+            name = _pymc_words(density)
     elif callable(density):
-        function = density
+        function = _of_many(density, name)
     else:
         raise OptionError(f"a density must be a function of tau or have logpdf, not {type(density).__name__}.")
 
@@ -200,15 +211,58 @@ def from_density(
     return Prior(
         "from_density",
         name,
-        (),
+        parameters,
         lambda tau, v: raw(tau, v) - constant,
         proper,
         tail,
-        "as given",
+        "",
         upper=float(upper),
         breaks=tuple(float(b) for b in breaks),
         head=1.0 if head >= POLE else head,
+        made=made,
     )
+
+
+def _of_many(function: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+    """Return the function if it takes an array and returns one, else one that asks it for each value in turn."""
+    try:
+        if np.shape(function(np.array([0.3, 1.0]))) == (2,):
+            return function
+    except (TypeError, ValueError):
+        pass
+    try:
+        float(function(0.5))
+    except (TypeError, ValueError) as err:
+        raise OptionError(f"the density {name!r} takes neither a number nor an array of numbers: {err}.") from None
+    return lambda tau: np.array([float(function(x)) for x in np.ravel(tau).tolist()]).reshape(np.shape(tau))
+
+
+def _parameters_of(density: Any) -> tuple[tuple[tuple[str, float], ...], str]:
+    """Return the parameters of a distribution of scipy.stats and the call that makes it; nothing of other objects."""
+    family = getattr(density, "dist", None)
+    values = (*getattr(density, "args", ()), *getattr(density, "kwds", {}).values())
+    if family is None or not hasattr(family, "name") or any(np.ndim(x) for x in values):
+        return (), ""
+    shapes = [x.strip() for x in family.shapes.split(",")] if family.shapes else []
+    named = dict(zip([*shapes, "loc", "scale"], density.args, strict=False)) | dict(density.kwds)
+    found = tuple((key, float(value)) for key, value in named.items())
+    inside = ", ".join(f"{key}={value!r}" for key, value in found)
+    return found, f"priors.from_density(scipy.stats.{family.name}({inside}))"
+
+
+def _pymc_words(density: Any) -> str:
+    """Name a distribution of PyMC with the parameters it holds, in the order of PyTensor's."""
+    op = density.owner.op
+    name = str(getattr(op, "name", None) or type(op).__name__.removesuffix("RV").lower())
+    if not hasattr(op, "dist_params"):
+        return name
+    return f"{name}({', '.join(f'{float(x.eval()):.4g}' for x in op.dist_params(density.owner) if x.ndim == 0)})"
+
+
+def own_prior(given: Any) -> Prior | None:
+    """Return a distribution of scipy.stats or PyMC, or a function, as a prior on tau; None for anything else."""
+    density = hasattr(given, "logpdf") or is_pymc(given) or (callable(given) and not isinstance(given, type))
+    return from_density(given) if density else None
 
 
 def is_pymc(density: Any) -> bool:

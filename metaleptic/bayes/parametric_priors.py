@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from metaleptic.bayes.prior import Prior, positive_parameters
+from metaleptic.bayes.prior import Prior, finite_parameter, positive_parameters
 
 _HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 _LOG_2 = float(np.log(2.0))
@@ -211,7 +211,7 @@ def log_normal(mu: float, sigma: float) -> Prior:
     >>> log_normal(-1.28, 0.87)
     log-normal(mu=-1.28, sigma=0.87) prior on tau: median 0.28, 95% below 1.2
     """
-    parameters = (("mu", float(mu)), *positive_parameters(sigma=sigma))
+    parameters = (finite_parameter("mu", mu), *positive_parameters(sigma=sigma))
     constant = -_HALF_LOG_2PI - np.log(sigma)
 
     def log_density(tau: Any, v: Any) -> Any:
@@ -241,7 +241,11 @@ def log_student_t(df: float, location: float, scale: float) -> Prior:
     >>> log_student_t(5, -1.72, 1.295)
     log-t(df=5, location=-1.72, scale=1.295) prior on tau: median 0.18, 95% below 2.4
     """
-    parameters = (*positive_parameters(df=df), ("location", float(location)), *positive_parameters(scale=scale))
+    parameters = (
+        *positive_parameters(df=df),
+        finite_parameter("location", location),
+        *positive_parameters(scale=scale),
+    )
     constant = special.gammaln((df + 1) / 2) - special.gammaln(df / 2) - 0.5 * np.log(df * np.pi) - np.log(scale)
 
     def log_density(tau: Any, v: Any) -> Any:

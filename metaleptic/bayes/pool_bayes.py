@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from metaleptic.bayes.default_priors import default_prior
-from metaleptic.bayes.effect_prior import EffectPrior, normal
+from metaleptic.bayes.effect_prior import EffectPrior, distribution_of_effect, normal
 from metaleptic.bayes.exact import Exact, exact_effect, tau_density
 from metaleptic.bayes.marginal import Marginal, mixture_marginals, tau_marginal
 from metaleptic.bayes.moderators import CoefficientPriors, coefficient_priors, pool_moderators
 from metaleptic.bayes.normal_normal import study_given_tau, weight_given_tau
-from metaleptic.bayes.own_priors import from_density, is_pymc
+from metaleptic.bayes.own_priors import own_prior
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.regularising import Regularising
 from metaleptic.bayes.result import Nodes, PooledBayes
 from metaleptic.design import design_of
 from metaleptic.errors import DataError, FewStudiesWarning, OptionError
+from metaleptic.measures import MEASURES
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, frozen_array
 from metaleptic.warn import warn
 
 if TYPE_CHECKING:
     from metaleptic.bayes.sampled_regression import SampledRegression
+
+ROEVER_2020 = "Roever C. J Stat Softw 2020;93(6):1-51"
 
 
 @overload
@@ -229,8 +232,10 @@ def describe(effects: Effects, prior: Prior, mu: EffectPrior | None, level: floa
         nodes=Nodes(*(frozen_array(a[0]) for a in (fit.tau, fit.weight, fit.mean, fit.sd))),
         error=float(fit.error[0]),
         method=method_words(prior, mu),
+        model_words="normal",
+        model_source=ROEVER_2020,
         level=level,
-        notes=notes_on(effects, spread, pooled),
+        notes=(*notes_on(effects, spread, pooled), *other_scale(prior, effects)),
         provenance=provenance(
             effects, f"ml.pool_bayes(effects, tau={prior.call}, mu={None if mu is None else mu.call}, level={level:g})"
         ),
@@ -252,17 +257,22 @@ def checked_prior(tau: Prior | None, effects: Effects) -> Prior:
     """Return the prior asked for, or the measure's default."""
     if tau is None:
         return default_prior(effects.measure)
-    if hasattr(tau, "logpdf") or is_pymc(tau):
-        return from_density(tau)
-    if not isinstance(tau, Prior):
-        raise OptionError(f"tau takes a prior, not {type(tau).__name__}: for example tau=priors.half_normal(0.5).")
-    return tau
+    if isinstance(tau, Prior):
+        return tau
+    if (own := own_prior(tau)) is not None:
+        return own
+    raise OptionError(
+        f"tau takes a prior, not {type(tau).__name__}: for example tau=priors.half_normal(0.5), or a density of your own "
+        "(priors.from_density)."
+    )
 
 
 def checked_mu(mu: EffectPrior | tuple[float, float] | None) -> EffectPrior | None:
     """Check a prior on the pooled effect."""
     if mu is None or isinstance(mu, EffectPrior):
         return mu
+    if (found := distribution_of_effect(mu)) is not None:
+        return found
     try:
         mean, sd = (float(x) for x in mu)
     except (TypeError, ValueError):
@@ -293,3 +303,14 @@ def notes_on(effects: Effects, tau: Marginal, mu: Marginal) -> tuple[str, ...]:
     if not np.isfinite(mu.sd) or not np.isfinite(tau.mean):
         notes.append("The posterior has so heavy a tail that some of its moments are infinite; rely on quantiles.")
     return tuple(notes)
+
+
+def other_scale(prior: Prior, effects: Effects) -> tuple[str, ...]:
+    """Say that an empirical prior was learnt on another scale than that of these effects."""
+    m = effects.measure
+    if not prior.measures or m.key in (*prior.measures, "GEN"):
+        return ()
+    learnt = " or ".join(MEASURES[key].scale or MEASURES[key].label.lower() for key in prior.measures)
+    return (
+        f"The {prior.words} prior was learnt from {learnt} values; these are on the {m.scale or m.label.lower()} scale.",
+    )

@@ -24,7 +24,7 @@ from metaleptic.convert.units import check_level
 from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import to_frame, where
 from metaleptic.provenance import provenance
-from metaleptic.types import Effects, FloatArray, Provenance, frozen_array
+from metaleptic.types import Effects, Estimate, FloatArray, Provenance, frozen_array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +57,10 @@ class OutcomesBayes:
         R-hat, effective sample sizes, Monte-Carlo errors, divergences, E-BFMI.
     energy, diverging : ndarray of shape (chains, draws)
         Of the sampler's steps.
+    covariance : ndarray of shape (n, n)
+        Covariance of the estimates' errors.
+    outcome_column : str
+        Column of the effects that names the outcome.
     """
 
     effects: Effects
@@ -73,6 +77,13 @@ class OutcomesBayes:
     diagnostics: Diagnostics
     energy: FloatArray
     diverging: FloatArray
+    covariance: FloatArray
+    outcome_column: str
+
+    @property
+    def k(self) -> int:
+        """Number of studies."""
+        return len(self.studies)
 
     def __getitem__(self, outcome: str) -> SampledBayes:
         return self.parts[self.outcomes[self._at(outcome)]]
@@ -103,6 +114,10 @@ class OutcomesBayes:
         label = " + ".join(f"{w:g} {name}" for name, w in weights.items()).replace("+ -", "- ")
         return marginal_of_draws(label, "credible", self.draws["mu"] @ row, self.level, None)
 
+    def row_effect(self, i: int) -> Estimate:
+        """Return the true effect behind estimate i, in its study and outcome, printed scale."""
+        return self.theta[self.effects.study[i], str(self.effects.columns[self.outcome_column][i])].estimate
+
     def to_frame(self) -> Any:
         """Return a row per outcome, printed scale (tau: analysis scale)."""
         rows = [
@@ -128,7 +143,8 @@ class OutcomesBayes:
         dims = {"mu": ["outcome"], "tau": ["outcome"], "new": ["outcome"], "theta": ["study", "outcome"]}
         dims["correlation"] = ["outcome", "other"]
         coords = {"study": list(self.studies), "outcome": list(self.outcomes), "other": list(self.outcomes)}
-        return to_arviz(self.draws, self.diverging, self.energy, dims, coords)
+        seen = {"observed_data": {"y": np.asarray(self.effects.y)}}
+        return to_arviz(self.draws, self.diverging, self.energy, {**dims, "y": ["estimate"]}, coords, seen)
 
     def __repr__(self) -> str:
         m = self.effects.measure
@@ -287,6 +303,8 @@ def pool_bayes_outcomes(
         diagnostics=report,
         energy=frozen_array(found.energy),
         diverging=frozen_array(found.diverging),
+        covariance=table.covariance,
+        outcome_column=outcome,
     )
 
 

@@ -16,6 +16,8 @@ from metaleptic.types import FloatArray
 
 _MAX_STEPS = 100
 _NOISE = 1e-11  # of a log density
+_SEEN = 1e-14  # probability of a node above which its density is looked at
+FAR_DOWN = 30.0  # in u: a lower end exp(-30) times the upper one is zero
 _STEP = 1e-5  # of a central difference in u
 _CHEBYSHEV = np.cos(np.pi * (np.arange(13) + 0.5) / 13)[::-1]
 
@@ -186,11 +188,20 @@ class PositiveDensity:
                 break
         return float(middle)
 
+    def _falls(self) -> bool:
+        """Say whether the density falls from zero on, at all nodes that matter; it is what made their probabilities."""
+        width = np.repeat(np.diff(self.edges), NODES.size) * np.tile(NODE_WEIGHTS, self.edges.size - 1)
+        seen = self.weight > _SEEN
+        log = np.log(self.weight[seen] / width[seen]) - self.u[seen]
+        return bool(seen.any() and (np.diff(log) <= _NOISE).all())
+
     def _balanced(self, level: float) -> tuple[float, float] | None:
         """Find the shortest interval inside the support, with the same density at both ends; None if there is none.
 
         Newton's method in both ends, in u, from the best pair of nodes.
         """
+        if self._falls():
+            return None
         up_to = np.cumsum(self.weight) - self.weight / 2
         usable = (up_to < 1 - level) & (self.u > LOWEST / 2)
         if not usable.any():
@@ -211,7 +222,7 @@ class PositiveDensity:
             det = g[1] * slope[0] - g[0] * slope[1]
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 step = np.array([slope[1] * lack - g[1] * tilt, slope[0] * lack - g[0] * tilt]) / det
-            if not np.isfinite(step).all() or ends[0] < LOWEST / 2:
+            if not np.isfinite(step).all() or ends[0] < max(LOWEST / 2, ends[1] - FAR_DOWN):
                 return None
             ends = ends + np.clip(step, -0.5, 0.5)
             if ends[1] > self.edges[-1] or ends[0] >= ends[1]:

@@ -17,6 +17,8 @@ import numpy as np
 from metaleptic.bayes.exact_models import EXACT, LatentBayes, pool_latent
 from metaleptic.bayes.latent import log_effect
 from metaleptic.bayes.loo import log_likelihood
+from metaleptic.bayes.regression_checks import scaled_regression
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.bayes.sampled import SampledBayes
 from metaleptic.errors import OptionError
@@ -35,29 +37,37 @@ class PowerScale:
     Attributes
     ----------
     mu, tau : (prior, likelihood)
-        Distance per doubling of the power, of the pooled effect and of the heterogeneity; above 0.05 is sensitive.
+        Distance per doubling of the power, of the pooled effect and of the heterogeneity; above 0.05 is sensitive. With
+        moderators ``mu`` is NaN.
     frame_kind : str
         Dataframe library of the input.
+    beta : tuple of (name, (prior, likelihood))
+        With moderators the same of each coefficient.
     """
 
     mu: tuple[float, float]
     tau: tuple[float, float]
     frame_kind: str = "pandas"
+    beta: tuple[tuple[str, tuple[float, float]], ...] = ()
+
+    @property
+    def rows(self) -> tuple[tuple[str, tuple[float, float]], ...]:
+        """Name and distances of each quantity."""
+        return (*(self.beta or (("mu", self.mu),)), ("tau", self.tau))
 
     def to_frame(self) -> Any:
         """Return a row per quantity."""
         columns = {
-            "quantity": ["mu", "tau"],
-            "prior": [self.mu[0], self.tau[0]],
-            "likelihood": [self.mu[1], self.tau[1]],
-            "diagnosis": [diagnosis(*self.mu), diagnosis(*self.tau)],
+            "quantity": [name for name, _ in self.rows],
+            "prior": [pair[0] for _, pair in self.rows],
+            "likelihood": [pair[1] for _, pair in self.rows],
+            "diagnosis": [diagnosis(*pair) for _, pair in self.rows],
         }
         return to_frame(columns, self.frame_kind)
 
     def __repr__(self) -> str:
         return "\n".join(
-            f"{name}: {diagnosis(*pair)} (prior {pair[0]:.2f}, likelihood {pair[1]:.2f})"
-            for name, pair in (("mu", self.mu), ("tau", self.tau))
+            f"{name}: {diagnosis(*pair)} (prior {pair[0]:.2f}, likelihood {pair[1]:.2f})" for name, pair in self.rows
         )
 
 
@@ -68,13 +78,13 @@ def diagnosis(prior: float, likelihood: float) -> str:
     return "both matter, and may disagree" if likelihood >= LIMIT else "the prior decides, the studies say little"
 
 
-def power_scale(fit: PooledBayes) -> PowerScale:
+def power_scale(fit: PooledBayes | RegressionBayes) -> PowerScale:
     """Ask whether the conclusion is the prior's or the studies', by letting either count a little less and a little more.
 
     Parameters
     ----------
-    fit : PooledBayes
-        From ``ml.pool_bayes`` or ``ml.pool_bayes_medians``.
+    fit : PooledBayes or RegressionBayes
+        From ``ml.pool_bayes`` (with moderators: solved, not sampled) or ``ml.pool_bayes_medians``.
 
     Returns
     -------
@@ -100,6 +110,8 @@ def power_scale(fit: PooledBayes) -> PowerScale:
     mu: the prior hardly matters (prior 0.01, likelihood 0.12)
     tau: both matter, and may disagree (prior 0.08, likelihood 0.37)
     """
+    if isinstance(fit, RegressionBayes):
+        return _of_regression(fit)
     if not isinstance(fit, PooledBayes):
         raise OptionError(f"power_scale takes a fit of ml.pool_bayes, not {type(fit).__name__}.")
     mu, tau, weight, log_prior, log_lik = _points(fit)
@@ -112,6 +124,16 @@ def power_scale(fit: PooledBayes) -> PowerScale:
             found[quantity, name] = float(np.mean(moved))
     pairs = {q: (found[q, "prior"], found[q, "likelihood"]) for q in ("mu", "tau")}
     return PowerScale(pairs["mu"], pairs["tau"], fit.effects.frame_kind)
+
+
+def _of_regression(fit: RegressionBayes) -> PowerScale:
+    pairs = {}
+    for name, ((x, weight), moved) in scaled_regression(fit, POWERS).items():
+        far = [(what, distance(x, weight, other) / abs(np.log2(power))) for what, power, other in moved]
+        prior, likelihood = (float(np.mean([d for w, d in far if w == what])) for what in ("prior", "likelihood"))
+        pairs[name] = (prior, likelihood)
+    tau = pairs.pop("tau")
+    return PowerScale((np.nan, np.nan), tau, fit.effects.frame_kind, tuple(pairs.items()))
 
 
 def _points(fit: PooledBayes) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:

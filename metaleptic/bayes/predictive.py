@@ -17,9 +17,12 @@ from metaleptic.bayes.exact import exact_effect
 from metaleptic.bayes.exact_models import LatentBayes, events_in_time
 from metaleptic.bayes.outliers import SHARE, STRETCH, spread_of_groups
 from metaleptic.bayes.random_beta import shapes
+from metaleptic.bayes.regression_checks import regression_draws
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.bayes.sampled import SampledBayes
 from metaleptic.bayes.sampled_models import T_DF, TINY, logit_of_beta
+from metaleptic.bayes.sampled_regression import SampledRegression
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.types import Effects, FloatArray, frozen_array
@@ -90,13 +93,15 @@ class PredictiveCheck:
         return "\n".join([*lines, f"studies outside their central 95%: {', '.join(odd) or 'none'}"])
 
 
-def predictive_check(fit: PooledBayes, *, prior: bool = False, draws: int = 4000, seed: int = 1) -> PredictiveCheck:
+def predictive_check(
+    fit: PooledBayes | RegressionBayes | SampledRegression, *, prior: bool = False, draws: int = 4000, seed: int = 1
+) -> PredictiveCheck:
     """Ask whether the model would have produced studies like those that were seen.
 
     Parameters
     ----------
-    fit : PooledBayes
-        From ``ml.pool_bayes``, exact or sampled.
+    fit : PooledBayes, RegressionBayes or SampledRegression
+        From ``ml.pool_bayes``, exact or sampled, with or without moderators.
     prior : bool, default False
         Draw from the priors instead of the posterior: what did they say before the studies were seen? They must be proper.
     draws : int, default 4000
@@ -124,14 +129,13 @@ def predictive_check(fit: PooledBayes, *, prior: bool = False, draws: int = 4000
     Bayesian random effects: half-normal(0.5) prior on tau, flat prior on the mean
     studies outside their central 95%: none
     """
-    if not isinstance(fit, PooledBayes):
+    if not isinstance(fit, PooledBayes | RegressionBayes | SampledRegression):
         raise OptionError(f"predictive_check takes a fit of ml.pool_bayes, not {type(fit).__name__}.")
     if draws < 100:
         raise OptionError(f"draws {draws} must be at least 100.")
     rng = np.random.default_rng(seed)
-    mu, tau = from_prior(fit, draws, rng) if prior else from_posterior(fit, draws, rng)
-    observed, replicated = _replicate(fit, mu, tau, rng)
-    counted = model_of(fit) in ("binomial-normal", "beta-binomial", "poisson-normal")
+    observed, replicated = replicate(fit, draws, rng, prior=prior)
+    counted = isinstance(fit, PooledBayes) and model_of(fit) in ("binomial-normal", "beta-binomial", "poisson-normal")
     table = COUNTED if counted else STATISTICS
     found = {}
     for name, function in table.items():
@@ -148,6 +152,39 @@ def predictive_check(fit: PooledBayes, *, prior: bool = False, draws: int = 4000
         counted,
         fit.method,
     )
+
+
+def replicate(
+    fit: PooledBayes | RegressionBayes | SampledRegression, draws: int, rng: np.random.Generator, *, prior: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return what was seen, shape (k,), and studies of the same size drawn from the model, shape (draws, k)."""
+    if isinstance(fit, PooledBayes):
+        mu, tau = from_prior(fit, draws, rng) if prior else from_posterior(fit, draws, rng)
+        return _replicate(fit, mu, tau, rng)
+    e = fit.effects
+    mean, tau = regression_draws(fit, draws, rng, prior=prior)
+    total = np.sqrt(e.v + tau[:, None] ** 2)
+    return np.asarray(e.y), mean + total * rng.standard_normal(mean.shape)
+
+
+def replicate_draws(fit: SampledBayes | SampledRegression, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return what was seen, and for each draw studies of the same size, in the order of the draws."""
+    if isinstance(fit, SampledRegression):
+        e = fit.effects
+        mean = (fit.draws["beta"] @ fit.design.matrix.T).reshape(-1, len(e))
+        total = np.sqrt(e.v + fit.draws["tau"].reshape(-1, 1) ** 2)
+        return np.asarray(e.y), mean + total * rng.standard_normal(mean.shape)
+    mu, tau = _drawn(fit, np.arange(fit.draws["mu"].size), rng)
+    return _replicate(fit, mu, tau, rng)
+
+
+def _drawn(fit: SampledBayes, at: Any, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return mu and tau of these draws; tau for each study where studies differ in it."""
+    kept = {name: fit.draws[name].reshape(-1)[at] for name in ("mu", "tau", "wide", "share") if name in fit.draws}
+    if "wide" in kept:
+        tau = spread_of_groups(rng, kept["tau"], kept["wide"], kept["share"], len(fit.effects))
+        return kept["mu"], tau
+    return kept["mu"], kept["tau"]
 
 
 def model_of(fit: PooledBayes) -> str:
@@ -173,12 +210,7 @@ def from_prior(fit: PooledBayes, draws: int, rng: np.random.Generator) -> tuple[
 def from_posterior(fit: PooledBayes, draws: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Draw mu and tau from their joint posterior; tau for each study where studies differ in it."""
     if isinstance(fit, SampledBayes):
-        at = rng.integers(0, fit.draws["mu"].size, draws)
-        kept = {name: fit.draws[name].reshape(-1)[at] for name in ("mu", "tau", "wide", "share") if name in fit.draws}
-        if "wide" in kept:
-            tau = spread_of_groups(rng, kept["tau"], kept["wide"], kept["share"], len(fit.effects))
-            return kept["mu"], tau
-        return kept["mu"], kept["tau"]
+        return _drawn(fit, rng.integers(0, fit.draws["mu"].size, draws), rng)
     if isinstance(fit, LatentBayes):
         grid = fit.grid
         flat = np.maximum(grid.joint.reshape(-1), 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,10 @@ class Prior:
     head : float
         The power p with which the density rises towards zero, tau^-p. From 1 on (flat on log tau) every posterior is
         improper: the likelihood does not vanish at tau = 0.
+    made : str
+        The call that makes it again, where it is not that of a function of ``PRIORS`` with ``parameters``.
+    measures : tuple of str
+        Keys of the measures on whose analysis scale an empirical prior was learnt; empty if it is of any.
     """
 
     key: str
@@ -63,6 +68,8 @@ class Prior:
     closed_cdf: Callable[[Any], Any] | None = None
     closed_quantile: Callable[[Any], Any] | None = None
     head: float = 0.0
+    made: str = ""
+    measures: tuple[str, ...] = ()
 
     def pdf(self, tau: Any, v: Any = None) -> FloatArray:
         """Return the density at tau; up to a constant where the prior is improper."""
@@ -96,17 +103,24 @@ class Prior:
             if self.closed_quantile is None
             else ": median {:.2g}, 95% below {:.2g}".format(*self.quantile([0.5, 0.95]))
         )
-        return f"{self.name}({inside}) prior on tau{q}{'' if self.proper else ' (improper)'}"
+        own = self.key == "from_density" and not inside
+        return f"{self.name if own else f'{self.name}({inside})'} prior on tau{q}{'' if self.proper else ' (improper)'}"
 
     @property
     def words(self) -> str:
         """Name with its numbers, for a sentence: "half-normal(0.5)"."""
-        shown = [f"{value:.4g}" if isinstance(value, float) else str(value) for _, value in self.parameters]
+        own = self.key == "from_density"  # the order of its parameters is not known to the reader
+        shown = [
+            (f"{key}=" if own else "") + (f"{value:.4g}" if isinstance(value, float) else str(value))
+            for key, value in self.parameters
+        ]
         return f"{self.name}({', '.join(shown)})" if shown else self.name
 
     @property
     def call(self) -> str:
-        """The call that makes it again; a density of one's own goes by its name."""
+        """The call that makes it again; a function of one's own goes by its name."""
+        if self.made:
+            return self.made
         if self.key == "from_density":
             return f"priors.from_density(..., name={self.name!r})"
         return f"priors.{self.key}({', '.join(f'{key}={value!r}' for key, value in self.parameters)})"
@@ -127,9 +141,16 @@ class Prior:
 def positive_parameters(**values: float) -> tuple[tuple[str, float], ...]:
     """Return parameters that must be above 0 under their names."""
     for name, value in values.items():
-        if not (np.isfinite(value) and value > 0):
+        if not (isinstance(value, Real) and np.isfinite(value) and value > 0):
             raise OptionError(f"{name} {value!r} must be a number above 0.")
     return tuple((name, float(value)) for name, value in values.items())
+
+
+def finite_parameter(name: str, value: float) -> tuple[str, float]:
+    """Return a parameter that must be a number under its name."""
+    if not (isinstance(value, Real) and np.isfinite(value)):
+        raise OptionError(f"{name} {value!r} must be a number.")
+    return name, float(value)
 
 
 def density_of(prior: Prior, v: FloatArray) -> PositiveDensity:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from metaleptic.bayes.coefficients import coefficient_frame, coefficient_lines
+from metaleptic.bayes.coefficients import coefficient_frame, coefficient_lines, contrast_row
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.prior import Prior
-from metaleptic.errors import OptionError
-from metaleptic.types import Effects, FloatArray, Provenance
+from metaleptic.types import Effects, Provenance
 
 if TYPE_CHECKING:
     from metaleptic.bayes.moderators import ExactRegression
@@ -100,14 +97,11 @@ class RegressionBayes:
         names = [f"at row {i + 1}" for i in range(len(rows))]
         return marginals(self.fit, rows, names, self.level, new_study=study, measure=self.effects.measure)
 
-    def contrast(self, weights: Sequence[float]) -> Marginal:
-        """Return the posterior of a weighted sum of the coefficients, analysis scale."""
+    def contrast(self, weights: Sequence[float] | Mapping[str, float]) -> Marginal:
+        """Return the posterior of a weighted sum of the coefficients, analysis scale: ``{"dose": 2}``, or a weight for each."""
         from metaleptic.bayes.moderators import marginals
 
-        row: FloatArray = np.asarray(weights, dtype=np.float64)
-        if row.shape != (len(self.names),) or not np.isfinite(row).all():
-            raise OptionError(f"a contrast needs one weight for each of: {', '.join(self.names)}.")
-        label = " + ".join(f"{w:g} {n}" for w, n in zip(row, self.names, strict=True) if w)
+        row, label = contrast_row(weights, self.names)
         return marginals(self.fit, row[None], [label], self.level, linear=True)[0]
 
     def to_frame(self) -> Any:

@@ -62,6 +62,8 @@ class PooledBayes:
         Bound on the numerical error of every probability above.
     method : str
         The model in words.
+    model_words, model_source : str
+        Name of the model in sentences ("binomial-normal") and its citation.
     level : float
         Level of the intervals.
     notes : tuple of str
@@ -85,6 +87,8 @@ class PooledBayes:
     nodes: Nodes
     error: float
     method: str
+    model_words: str
+    model_source: str
     level: float
     notes: tuple[str, ...]
     provenance: Provenance
@@ -113,6 +117,11 @@ class PooledBayes:
             raise OptionError(f"of {of!r} is unknown. Choose one of: mu, prediction.")
         if below is None and above is None:
             raise OptionError("say below=..., above=... or both, on the printed scale.")
+        if below is not None and above is not None and above >= below:
+            raise OptionError(
+                f"above={above:g} and below={below:g} leave nothing between them: the probability of above < effect < below was "
+                "asked for. For both sides add probability(below=...) and probability(above=...)."
+            )
         dist = self.mu if of == "mu" else self.prediction
         to, back = self.effects.measure.to_analysis, self.effects.measure.to_printed
         with np.errstate(invalid="ignore", over="ignore"):

@@ -71,6 +71,12 @@ class RobustAverage:
         Effect where there is one, averaged over models: median and central credible interval, printed scale.
     mean : float
         Posterior mean of the effect over all models, those without an effect counted as none: analysis scale.
+    mu_prior : EffectPrior
+        Prior on the effect where there is one.
+    tau_prior : Prior
+        Prior on tau where there is heterogeneity.
+    level : float
+        Level of the interval.
     """
 
     effects: Effects
@@ -83,6 +89,9 @@ class RobustAverage:
     bf_bias: float
     estimate: Estimate
     mean: float
+    mu_prior: EffectPrior
+    tau_prior: Prior
+    level: float
 
     def to_frame(self) -> Any:
         """Return a row per model, the likeliest first."""
@@ -110,7 +119,7 @@ class RobustAverage:
 def robust_average(
     effects: Effects,
     *,
-    mu: EffectPrior | tuple[float, float],
+    mu: EffectPrior | tuple[float, float] | None = None,
     tau: Prior | None = None,
     expected: str = "above",
     level: float = 0.95,
@@ -170,7 +179,10 @@ def robust_average(
         raise DataError(f"robust_average needs 2 to {_MOST_STUDIES} studies, not {len(effects)}.")
     prior, effect = checked_prior(tau, effects), checked_mu(mu)
     if effect is None or not prior.proper:
-        raise NotEstimableError("there is no Bayes factor under an improper prior: its constant is arbitrary.")
+        raise NotEstimableError(
+            "there is no Bayes factor under an improper prior: its constant is arbitrary. Say how large an effect was thought "
+            "possible, mu=(0, 0.5)."
+        )
     if np.isfinite(effect.df) or effect.bounded:
         raise OptionError("robust_average takes a normal prior on the effect: mu=(mean, sd).")
     sign = 1.0 if expected == "above" else -1.0
@@ -208,6 +220,9 @@ def robust_average(
         bf_bias=inclusion(start, after, has[:, 2]),
         estimate=Estimate(float(m.to_printed(middle)), float(printed_low), float(printed_high), level, "credible"),
         mean=null + sign * float(sum(p * _mean(b) for p, b in beliefs)),
+        mu_prior=effect,
+        tau_prior=prior,
+        level=level,
     )
 
 

@@ -51,12 +51,17 @@ class SampledBayes(PooledBayes):
     diverging: FloatArray
 
     def to_arviz(self) -> Any:
-        """Hand the draws to ArviZ: an ``InferenceData`` (ArviZ 0.x) or a ``DataTree`` (1.x), studies by name."""
+        """Hand the draws to ArviZ: an ``InferenceData`` (ArviZ 0.x) or a ``DataTree`` (1.x), studies by name.
+
+        Beside the posterior it holds ``log_likelihood``, ``observed_data`` and ``posterior_predictive`` of each study, so that
+        ``az.loo`` and ``az.plot_ppc`` work.
+        """
+        from metaleptic.bayes.arviz_groups import arviz_groups
         from metaleptic.bayes.sampler import to_arviz
 
-        return to_arviz(
-            self.draws, self.diverging, self.energy, {"theta": ["study"]}, {"study": list(self.effects.study)}
-        )
+        dims = {"theta": ["study"], "outlying": ["study"], "y": ["study"]}
+        coords = {"study": list(self.effects.study)}
+        return to_arviz(self.draws, self.diverging, self.energy, dims, coords, arviz_groups(self))
 
     def contrast(self, weights: Mapping[str, float]) -> Marginal:
         """Return the posterior of a weighted sum of the studies' true effects and the pooled effect, analysis scale."""
@@ -177,6 +182,8 @@ def describe_draws(
         nodes=Nodes(*(frozen_array(a) for a in (tau, np.full(tau.size, 1 / tau.size), flat_mu, np.zeros(tau.size)))),
         error=float(0.5 / np.sqrt(min(report.ess_bulk.min(), report.ess_tail.min()))),
         method=f"Bayesian {model.words} random effects: {prior.words} prior on tau, {mean}; {report.chains} x {report.draws} draws",
+        model_words=model.words,
+        model_source=model.source,
         level=level,
         notes=_notes(report) + ((outlying_note(draws, effects),) if "outlying" in draws else ()),
         provenance=replace(origin, versions=(*origin.versions, *versions)),

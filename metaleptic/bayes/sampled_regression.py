@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.bayes.coefficients import coefficient_frame, coefficient_lines
+from metaleptic.bayes.coefficients import coefficient_frame, coefficient_lines, contrast_row
 from metaleptic.bayes.diagnostics import Diagnostics, diagnose
 from metaleptic.bayes.draws import marginal_of_draws
 from metaleptic.bayes.exact import refuse_improper
@@ -24,7 +24,6 @@ from metaleptic.bayes.regularising import Regularising, global_scale, standardis
 from metaleptic.bayes.sampled import chain_notes, check_chains, distrust
 from metaleptic.bayes.sampled_priors import mu_variable, tau_variable
 from metaleptic.design import Design
-from metaleptic.errors import OptionError
 from metaleptic.provenance import provenance
 from metaleptic.types import Effects, FloatArray, Provenance, frozen_array
 
@@ -117,12 +116,9 @@ class SampledRegression:
             found.append(marginal_of_draws(f"at row {i + 1}", kind, x, self.level, measure))
         return tuple(found)
 
-    def contrast(self, weights: Sequence[float]) -> Marginal:
-        """Return the posterior of a weighted sum of the coefficients, analysis scale."""
-        row: FloatArray = np.asarray(weights, dtype=np.float64)
-        if row.shape != (len(self.names),) or not np.isfinite(row).all():
-            raise OptionError(f"a contrast needs one weight for each of: {', '.join(self.names)}.")
-        label = " + ".join(f"{w:g} {n}" for w, n in zip(row, self.names, strict=True) if w)
+    def contrast(self, weights: Sequence[float] | Mapping[str, float]) -> Marginal:
+        """Return the posterior of a weighted sum of the coefficients, analysis scale: ``{"dose": 2}``, or a weight for each."""
+        row, label = contrast_row(weights, self.names)
         return marginal_of_draws(label, "credible", self.draws["beta"] @ row, self.level, None)
 
     def to_frame(self) -> Any:
@@ -130,12 +126,16 @@ class SampledRegression:
         return coefficient_frame(self.effects, self.names, self.beta)
 
     def to_arviz(self) -> Any:
-        """Hand the draws to ArviZ: an ``InferenceData`` (ArviZ 0.x) or a ``DataTree`` (1.x), coefficients by name."""
+        """Hand the draws to ArviZ: an ``InferenceData`` (ArviZ 0.x) or a ``DataTree`` (1.x), coefficients by name.
+
+        Beside the posterior it holds ``log_likelihood``, ``observed_data`` and ``posterior_predictive`` of each study.
+        """
+        from metaleptic.bayes.arviz_groups import arviz_groups
         from metaleptic.bayes.sampler import to_arviz
 
         coords = {"study": list(self.effects.study), "coefficient": list(self.names)}
-        dims = {"theta": ["study"], "beta": ["coefficient"]}
-        return to_arviz(self.draws, self.diverging, self.energy, dims, coords)
+        dims = {"theta": ["study"], "beta": ["coefficient"], "y": ["study"]}
+        return to_arviz(self.draws, self.diverging, self.energy, dims, coords, arviz_groups(self))
 
     def __repr__(self) -> str:
         text = coefficient_lines(self.effects, self.design, self.names, self.beta, self.tau, self.method, self.level)

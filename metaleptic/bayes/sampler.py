@@ -119,13 +119,15 @@ def to_arviz(
     energy: FloatArray,
     dims: Mapping[str, list[str]],
     coords: Any,
+    more: Mapping[str, Mapping[str, FloatArray]] | None = None,
 ) -> Any:
-    """Hand draws to ArviZ: an ``InferenceData`` (0.x) or a ``DataTree`` (1.x)."""
+    """Hand draws to ArviZ: an ``InferenceData`` (0.x) or a ``DataTree`` (1.x); ``more`` are groups beside them."""
     with _quiet():
         import arviz as az
 
         groups = {
             "posterior": {name: np.asarray(x) for name, x in draws.items()},
+            **{group: dict(values) for group, values in (more or {}).items()},
             "sample_stats": {"diverging": np.asarray(diverging, dtype=bool), "energy": np.asarray(energy)},
         }
         if int(metadata.version("arviz").split(".")[0]) >= 1:

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metaleptic.bayes.prior import Prior
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
+from metaleptic.bayes.sampled_regression import SampledRegression
 from metaleptic.errors import OptionError
 from metaleptic.plots.density_layout import DensityLayout, prior_posterior_layout, priors_layout
 from metaleptic.plots.density_scene import density_scene
@@ -23,7 +24,7 @@ ROOM = 60.0  # characters of tick labels along so wide an axis
 
 
 def prior_posterior(
-    post: PooledBayes,
+    post: PooledBayes | RegressionBayes | SampledRegression,
     what: str = "tau",
     *,
     title: str | None = None,
@@ -36,10 +37,11 @@ def prior_posterior(
 
     Parameters
     ----------
-    post : PooledBayes
+    post : PooledBayes, RegressionBayes or SampledRegression
         From ``ml.pool_bayes``.
-    what : {"tau", "mu"}
-        The heterogeneity (analysis scale) or the pooled effect (printed scale).
+    what : {"tau", "mu", "prediction"} or str
+        The heterogeneity (analysis scale), the pooled effect or the true effect in a new study (printed scale); with
+        moderators the name of a coefficient (analysis scale).
     title : str, optional
         Heading above the plot.
     style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
@@ -73,7 +75,7 @@ def prior_posterior(
     >>> prior_posterior(post)
     Prior and posterior of the heterogeneity τ, 4 studies. Prior half-normal(0.5); posterior median 0.15 (95% CrI 0.0081 to 0.59).
     """
-    if not isinstance(post, PooledBayes):
+    if not isinstance(post, PooledBayes | RegressionBayes | SampledRegression):
         raise OptionError(f"prior_posterior takes a result of ml.pool_bayes, not {type(post).__name__}.")
     page = _points(width)
     layout = prior_posterior_layout(post, what=what, style=style, title=title, room=ROOM * page / 360)
@@ -82,7 +84,7 @@ def prior_posterior(
 
 
 def plot_priors(
-    priors: Mapping[str, Prior] | Sequence[Prior] | Prior,
+    priors: Mapping[str, Any] | Sequence[Any] | Any,
     *,
     v: Any = None,
     upper: float | None = None,
@@ -92,12 +94,13 @@ def plot_priors(
     ax: Axes | None = None,
     path: str | Path | None = None,
 ) -> Plot[DensityLayout]:
-    """Draw priors on the heterogeneity, one or several beside each other.
+    """Draw priors, one or several beside each other: on the heterogeneity, on the effect, or MAP priors.
 
     Parameters
     ----------
-    priors : Prior, sequence of Prior, or mapping of str to Prior
-        The priors, under their own names or yours.
+    priors : Prior, EffectPrior, MapPrior, or a sequence of them or a mapping of str to them
+        The priors, under their own names or yours; one kind in one plot. A distribution of ``scipy.stats`` or PyMC, or a
+        function, is a prior on the heterogeneity.
     v : ndarray, optional
         Variances of the studies (``effects.v``), for priors that depend on them.
     upper : float, optional

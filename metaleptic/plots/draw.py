@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from metaleptic.errors import OptionError
+from metaleptic.plots.bayes_charts import BAYES_CHARTS
 from metaleptic.plots.bias_charts import (
     excess_chart,
     limit_chart,
@@ -130,7 +131,8 @@ def plot(
     Parameters
     ----------
     record : LeaveOneOut, Cumulative, Influence, Baujat, Radial, AllSubsets, Multiverse, SmallStudy, ...
-        What ``ml.leave_one_out``, ``ml.influence`` and their kin return.
+        What ``ml.leave_one_out``, ``ml.influence`` and their kin return; also what ``ml.prior_sensitivity``,
+        ``ml.compare_models``, ``ml.power_scale``, ``ml.loo`` and ``ml.map_prior`` do.
     style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
         House style of a journal.
     width : float, optional
@@ -159,9 +161,9 @@ def plot(
     """
     if isinstance(record, FORESTS):
         return forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
-    lay_out = CHARTS.get(type(record))
+    lay_out = CHARTS.get(type(record)) or BAYES_CHARTS.get(type(record))
     if lay_out is None:
-        names = ", ".join(sorted(t.__name__ for t in (*CHARTS, *FORESTS)))
+        names = ", ".join(sorted(t.__name__ for t in (*CHARTS, *BAYES_CHARTS, *FORESTS)))
         raise OptionError(
             f"there is no plot of {type(record).__name__}. ml.plot draws: {names}; "
             "a pooled result is drawn by ml.forest and ml.funnel."

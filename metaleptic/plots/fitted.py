@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metaleptic.bayes.diagnostics import Diagnostics
+from metaleptic.bayes.moderators import coefficient_words
 from metaleptic.bayes.regression_result import RegressionBayes
+from metaleptic.bayes.regularising import Regularising
 from metaleptic.bayes.sampled_regression import SampledRegression
 from metaleptic.plots.extra_columns import ExtraColumn
 from metaleptic.plots.styles import Style
@@ -30,6 +33,8 @@ class Moderated:
     method: str
     provenance: Provenance
     fitted: tuple[Estimate, ...]
+    priors: str = ""
+    diagnostics: Diagnostics | None = None
 
 
 def moderated(fit: object) -> Moderated | None:
@@ -55,7 +60,25 @@ def _of(
     nan = float("nan")
     nothing = Estimate(nan, nan, nan, fit.level, fitted[0].kind)
     tau = nothing if isinstance(fit, LocationScale) else fit.tau  # a location-scale model has a tau for each study
-    return Moderated(fit.effects, nothing, None, tau, frozen_array(weights), fit.method, fit.provenance, fitted)
+    priors, diagnostics = "", None
+    if isinstance(fit, RegressionBayes | SampledRegression):
+        given = fit.beta_prior
+        on = f"{given.words} on" if isinstance(given, Regularising) else coefficient_words(*np.array(given).T)
+        priors = f"Prior on τ: {fit.prior.words}; {on}."
+    if isinstance(fit, SampledRegression):
+        diagnostics = fit.diagnostics
+    return Moderated(
+        fit.effects,
+        nothing,
+        None,
+        tau,
+        frozen_array(weights),
+        fit.method,
+        fit.provenance,
+        fitted,
+        priors,
+        diagnostics,
+    )
 
 
 def _estimates(value: FloatArray, low: FloatArray, high: FloatArray, level: float, kind: str) -> tuple[Estimate, ...]:

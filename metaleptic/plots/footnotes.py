@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.styles import Style
 from metaleptic.plots.wording import INTERVALS, p_value, plural, short
 from metaleptic.pooling.result import Pooled
@@ -31,6 +32,24 @@ def heterogeneity(result: Result, style: Style) -> str:
     if not parts:
         return f"Heterogeneity: {test}." if test else ""
     return f"Heterogeneity: {', '.join(parts)}" + (f" ({test})." if test else ".")
+
+
+def distrust_note(result: object) -> str:
+    """Say that a sampled fit failed its diagnostics; nothing if it did not, or was not sampled."""
+    problems = getattr(getattr(result, "diagnostics", None), "problems", ())
+    return f"NOT TO BE TRUSTED: {'; '.join(problems)}." if problems else ""
+
+
+def prior_note(result: object) -> str:
+    """Say what a posterior took for granted: the priors, and how much of the mean is that on the mean."""
+    if not isinstance(result, PooledBayes):
+        return str(getattr(result, "priors", ""))
+    mean = "flat" if result.mu_prior is None else result.mu_prior.words
+    text = f"Prior on τ: {result.prior.words}; prior on the mean: {mean}."
+    rest = 100 - float(np.sum(result.weights))
+    if result.mu_prior is not None and rest >= 0.05:
+        text += f" Weights add up to less than 100%: the prior on the mean counts {rest:.1f}%."
+    return text
 
 
 def effect_test(result: Result, style: Style) -> str:
@@ -77,10 +96,10 @@ def alt_text(result: Result, values: np.ndarray) -> str:
     first, last = int(np.nanargmin(values)), int(np.nanargmax(values))
     text = (
         f"Forest plot of {plural(k)}: {m.label.lower()} from {m.format(values[first])} ({e.study[first]}) "
-        f"to {m.format(values[last])}{unit} ({e.study[last]})"
+        f"to {m.format(values[last])}{unit if np.isfinite(values[last]) else ''} ({e.study[last]})"
     )
     if np.isnan(fit.value):
-        return f"{text}, with what the moderators predict for each."
+        return f"{text}, with what the moderators predict for each.{_distrust(result)}"
     text += f". Pooled estimate {pooled}"
     new = result.prediction
     if new is not None and np.isfinite(new.low):
@@ -91,7 +110,12 @@ def alt_text(result: Result, values: np.ndarray) -> str:
             for name, g in result.groups.items()
         )
         text += f". Subgroups by {result.by}: {groups}"
-    return text + "."
+    return f"{text}.{_distrust(result)}"
+
+
+def _distrust(result: object) -> str:
+    note = distrust_note(result)
+    return f" {note}" if note else ""
 
 
 def _equals(text: str) -> str:

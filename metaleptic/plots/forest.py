@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metaleptic.bayes.pool_bayes_outcomes import OutcomesBayes
 from metaleptic.errors import OptionError
 from metaleptic.plots.fitted import moderated
 from metaleptic.plots.forest_columns import tick_room
@@ -96,8 +97,12 @@ def forest(
     '0.81 (0.62 to 1.05)'
     """
     shown = moderated(result) or result
+    if isinstance(result, OutcomesBayes):
+        raise OptionError(f"forest draws one outcome at a time: ml.forest(fit[{result.outcomes[0]!r}]).")
     if not isinstance(shown, Result):
-        raise OptionError(f"forest takes a result of ml.pool or ml.subgroups, not {type(result).__name__}.")
+        raise OptionError(
+            f"forest takes a result of ml.pool, ml.pool_bayes or ml.subgroups, not {type(result).__name__}."
+        )
     page = 72 * (PAGE if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")

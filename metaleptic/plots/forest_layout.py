@@ -11,7 +11,16 @@ from metaleptic.errors import DataError, OptionError
 from metaleptic.plots.axis import Axis, make_axis
 from metaleptic.plots.extra_columns import ExtraColumn, extra_columns
 from metaleptic.plots.fitted import Moderated, fitted_column
-from metaleptic.plots.footnotes import alt_text, effect_test, group_note, heterogeneity, legend, subgroup_test
+from metaleptic.plots.footnotes import (
+    alt_text,
+    distrust_note,
+    effect_test,
+    group_note,
+    heterogeneity,
+    legend,
+    prior_note,
+    subgroup_test,
+)
 from metaleptic.plots.order import study_order
 from metaleptic.plots.shrunken import shrunken_column
 from metaleptic.plots.study_values import StudyValues, group_members, study_values
@@ -200,8 +209,10 @@ def forest_layout(
         interval_word = "CI"
     label = f"{e.measure.label}, %" if e.measure.axis == "percent" else e.measure.heading
     notes = (
+        distrust_note(result),
         " ".join(x for x in (heterogeneity(result, words), effect_test(result, words)) if x),
         subgroup_test(result, words),
+        prior_note(result),
         "Pale diamonds: what the moderators predict for each study." if predicted else "",
         legend(clipped, any("NR" in row.effect for row in rows)),
     )
@@ -287,7 +298,7 @@ def _total_rows(result: Result, extras: tuple[ExtraColumn, ...], style: Style) -
         replace(
             _pooled_row("total", label, result.estimate, result, style),
             cells=tuple(c.total(everyone) for c in extras),
-            weight=f"100.0{style.weight_sign}" if weighted else "",
+            weight=f"{float(np.sum(result.weights)):.1f}{style.weight_sign}" if weighted else "",
         )
     ]
     new = result.prediction

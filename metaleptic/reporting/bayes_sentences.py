@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
-from metaleptic.bayes.exact_models import EXACT
 from metaleptic.bayes.power_scale import diagnosis
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.result import PooledBayes, percent
@@ -16,6 +17,11 @@ QUADRATURE_SOURCE = "Roever C, Friede T. J Comput Graph Stat 2017;26:217-222"
 POWER_SOURCE = "Kallioinen N et al. Stat Comput 2024;34:57"
 NORMAL_95 = 1.959963984540054
 FEW_FOLD = 20  # beyond it a factor says no more than "any"
+
+
+def with_article(words: str) -> str:
+    """Put "a" or "an" before the name of a prior."""
+    return f"{'an' if words[0] in 'aeioAEIO' else 'a'} {words}"
 
 
 def credible_words(post: PooledBayes) -> str:
@@ -47,7 +53,7 @@ def null_words(post: PooledBayes) -> str:
 def bayes_sentence(post: PooledBayes, phrase: str) -> str:
     """Answer the question by the posterior."""
     words = (
-        f"With a {post.prior.words} prior on how much true values differ between studies, {phrase} was {credible_words(post)} "
+        f"With {with_article(post.prior.words)} prior on how much true values differ between studies, {phrase} was {credible_words(post)} "
         f"in {count_studies(post.effects)}; the true value in a new study of this kind lies within "
         f"{prediction_words(post)} with {100 * post.level:g}% probability."
     )
@@ -98,11 +104,10 @@ def bayes_notes(post: PooledBayes) -> tuple[str, ...]:
 def bayes_methods(answer: BayesAnswer, refs: References) -> str:
     """Write the methods of a posterior, with citations."""
     post = answer.post
-    model = EXACT[getattr(post, "model", "normal-normal")]
     flat = "flat" if post.mu_prior is None else post.mu_prior.words
     text = (
-        f"The posterior is that of the {model.words} random-effects model {refs.cite(model.source)} with a "
-        f"{post.prior.words} prior on tau {_cited(post.prior, refs)} and a {flat} prior on the mean, computed by quadrature "
+        f"The posterior is that of the {post.model_words} random-effects model {refs.cite(post.model_source)} with "
+        f"{with_article(post.prior.words)} prior on tau {_cited(post.prior, refs)} and a {flat} prior on the mean, computed by quadrature "
         f"{refs.cite(QUADRATURE_SOURCE)}: no draws, hence no Monte Carlo error. Intervals are central."
     )
     others = [p.prior for p in answer.others]
@@ -133,13 +138,14 @@ def bayes_code(post: PooledBayes) -> str:
     """Write the call that makes the posterior again, after ``effects`` has been made."""
     key = getattr(post, "model", "normal-normal")
     model = "" if key == "normal-normal" else f'model="{key}", '
-    mu = "" if post.mu_prior is None else f", mu=({post.mu_prior.location!r}, {post.mu_prior.scale!r})"
-    call = f"ml.pool_bayes(effects, {model}tau=ml.{post.prior.call}{mu}, level={post.level:g})"
+    mu = "" if post.mu_prior is None else f", mu={post.mu_prior.call}"
+    given = re.sub(r"(?<![\w.])priors\.", "ml.priors.", f"tau={post.prior.call}{mu}")
+    call = f"ml.pool_bayes(effects, {model}{given}, level={post.level:g})"
     return f"post = {call}\nprint(post.estimate)  # {post.estimate!r}"
 
 
 def _cited(prior: Prior, refs: References) -> str:
-    return refs.cite(prior.source)
+    return refs.cite(prior.source) if prior.source else "of the analyst's own"
 
 
 def _unit(post: PooledBayes) -> str:

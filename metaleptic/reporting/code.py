@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from metaleptic.bayes.pool_bayes_outcomes import OutcomesBayes
 from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.reporting.answers import Answer
@@ -25,7 +28,7 @@ def reproducing_code(answer: Answer) -> str:
     # A single study keeps its published interval, which effects and variances alone cannot give back.
     shown = f"  # {fit.estimate!r}" if fit.k > 1 else ""
     after = ["", bayes_code(answer.bayes.post)] if answer.bayes is not None else []
-    lines = ["import metaleptic as ml", "", *made, f"fit = {_call(answer)}", f"print(fit.estimate){shown}", *after]
+    lines = [*_imports(*after), "", *made, f"fit = {_call(answer)}", f"print(fit.estimate){shown}", *after]
     return "\n".join(lines)
 
 
@@ -33,9 +36,34 @@ def fit_code(fit: AnyFit) -> str:
     """Write the script of a fit of another shape: the effects with the columns that its call names, and the call."""
     call = re.sub(r"(?<![\w.])priors\.", "ml.priors.", fit.provenance.call)
     named = {name: x for name, x in fit.effects.columns.items() if re.search(rf"\b{re.escape(name)}\b", call)}
-    made = _made(fit.effects, getattr(fit, "model", ""), named)
-    given = [f"V = {fit.state.v.tolist()}"] if isinstance(fit, Multilevel) and "V=V" in call else []
-    return "\n".join(["import metaleptic as ml", "", *made, *given, f"fit = {call}", "print(fit)"])
+    if getattr(fit, "model", "") == "medians":
+        made = _medians(fit.effects)
+    else:
+        made = _made(fit.effects, getattr(fit, "model", ""), named)
+    given = [f"V = {v.tolist()}"] if (v := _covariance(fit)) is not None and "V=V" in call else []
+    return "\n".join([*_imports(call), "", *made, *given, f"fit = {call}", "print(fit)"])
+
+
+def _covariance(fit: AnyFit) -> FloatArray | None:
+    if isinstance(fit, Multilevel):
+        return fit.state.v
+    return fit.covariance if isinstance(fit, OutcomesBayes) else None
+
+
+def _imports(*lines: str) -> list[str]:
+    more = ["import scipy.stats"] if any("scipy.stats." in line for line in lines) else []
+    return ["import metaleptic as ml", *more]
+
+
+def _medians(e: Effects) -> list[str]:
+    """Write the table of medians as it was read, times in the unit of the result."""
+    rows = {name: [_cell(x) for x in values] for name, values in e.columns.items()}
+    lines = [f"    {name!r}: {values!r}," for name, values in rows.items() if any(x is not None for x in values)]
+    return ["data = {", f"    'study': {list(e.study)!r},", *lines, "}"]
+
+
+def _cell(x: float) -> float | str | None:
+    return None if np.isnan(x) else "NR" if np.isinf(x) else float(x)
 
 
 def _made(e: Effects, model: str, columns: Columns) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from metaleptic.bayes.pool_bayes_outcomes import OutcomesBayes
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.bayes.sampled import SampledBayes
@@ -16,7 +17,7 @@ from metaleptic.reporting.fit_words import AnyFit, fit_sentence
 from metaleptic.reporting.origins import Origin, origin_of_row
 from metaleptic.sensitivity.robustness import Robustness, robustness
 
-SHAPES = (Regression, LocationScale, Multilevel, RegressionBayes, SampledRegression, SampledBayes)
+SHAPES = (Regression, LocationScale, Multilevel, RegressionBayes, SampledRegression, SampledBayes, OutcomesBayes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +26,7 @@ class FitAnswer:
 
     Attributes
     ----------
-    fit : Regression, LocationScale, Multilevel, PooledBayes, RegressionBayes or SampledRegression
+    fit : Regression, LocationScale, Multilevel, PooledBayes, RegressionBayes, SampledRegression or OutcomesBayes
         The fit.
     robust : Robustness or None
         The checks of its robustness; None where there are none for this kind of fit.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from metaleptic.bayes.pool_bayes_outcomes import OutcomesBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.densities import prior_posterior
 from metaleptic.plots.effect_plots import bubble
@@ -52,6 +53,8 @@ class FitSection:
 def fit_figures(answer: FitAnswer) -> list[tuple[str, Plot[Any]]]:
     """Draw the figures of the fit, then those of its checks."""
     fit = answer.fit
+    if isinstance(fit, OutcomesBayes):
+        return [(f"forest-{i + 1}", forest(part, title=name)) for i, (name, part) in enumerate(fit.parts.items())]
     drawn: list[tuple[str, Plot[Any]]] = [("forest", forest(fit))]
     amounts = [n for n in fit.names if n != "intercept" and "[" not in n] if isinstance(fit, Regression) else []
     if isinstance(fit, Regression) and amounts:
@@ -77,7 +80,7 @@ def render_fit(answer: FitAnswer, figures: list[tuple[str, Plot[Any]]]) -> str:
         id=ID,
         sentence=answer.sentence,
         remarks=answer.notes,
-        figures=tuple(f for name, f in shown.items() if name in own),
+        figures=tuple(f for name, f in shown.items() if name.split("-")[0] in own),
         header=header,
         coefficients=tuple(coefficients),
         brief=repr(fit),
@@ -88,7 +91,7 @@ def render_fit(answer: FitAnswer, figures: list[tuple[str, Plot[Any]]]) -> str:
         ),
         robust=robust,
         elsewhere=elsewhere,
-        robust_figures={name: f for name, f in shown.items() if name not in own},
+        robust_figures={name: f for name, f in shown.items() if name.split("-")[0] not in own},
         methods=text.text + (f" The checks of robustness follow [{cited}]." if cited else ""),
         code=fit_code(fit),
         provenance=(("call", fit.provenance.call), ("sha256 of the effects", fit.provenance.inputs_sha256)),
@@ -123,13 +126,13 @@ def _fitted_header(fit: AnyFit) -> str:
     level = f"({100 * fit.level:g}% {interval_word(fit)})"
     if moderated(fit) is not None:
         return f"Fitted {level}"
-    return f"Posterior {level}" if isinstance(fit, PooledBayes) else ""
+    return f"Posterior {level}" if isinstance(fit, PooledBayes | OutcomesBayes) else ""
 
 
 def _studies(answer: FitAnswer) -> list[Mapping[str, str]]:
     fit, e, m = answer.fit, answer.fit.effects, answer.fit.effects.measure
     found = moderated(fit)
-    weights = fit.weights if found is None else found.weights  # type: ignore[union-attr]
+    weights = getattr(fit, "weights", None) if found is None else found.weights
     unit = f" {m.unit}" if m.unit else ""
     rows: list[Mapping[str, str]] = []
     for i, o in enumerate(answer.origins):
@@ -138,6 +141,8 @@ def _studies(answer: FitAnswer) -> list[Mapping[str, str]]:
             fitted = _words(found.fitted[i], fit)
         elif isinstance(fit, PooledBayes):
             fitted = shrunken_words(fit, i)
+        elif isinstance(fit, OutcomesBayes):
+            fitted = _words(fit.row_effect(i), fit)
         rows.append(
             {
                 "study": o.label,
@@ -145,7 +150,7 @@ def _studies(answer: FitAnswer) -> list[Mapping[str, str]]:
                 "n": f"{e.n[i]:.0f}" if e.n[i] == e.n[i] else "not printed",
                 "used": o.printed.replace(" (", f"{unit} (", 1),
                 "how": e.how[i],
-                "weight": f"{weights[i]:.1f}%",
+                "weight": "" if weights is None else f"{weights[i]:.1f}%",
                 "fitted": fitted,
             }
         )

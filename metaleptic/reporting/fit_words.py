@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metaleptic.bayes.marginal import Marginal
+from metaleptic.bayes.pool_bayes_outcomes import OutcomesBayes
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes, percent
 from metaleptic.bayes.sampled import SampledBayes
@@ -18,7 +20,7 @@ from metaleptic.pooling.result import format_p
 from metaleptic.reporting.bayes_sentences import bayes_sentence
 from metaleptic.types import Measure, count_studies
 
-AnyFit = Regression | LocationScale | Multilevel | PooledBayes | RegressionBayes | SampledRegression
+AnyFit = Regression | LocationScale | Multilevel | PooledBayes | RegressionBayes | SampledRegression | OutcomesBayes
 FEW = 4  # coefficients told in a sentence; the table has all
 
 
@@ -41,6 +43,8 @@ def fit_title(fit: AnyFit) -> str:
         return f"{label}: location-scale model"
     if isinstance(fit, PooledBayes):
         return f"{label}: pooled result"
+    if isinstance(fit, OutcomesBayes):
+        return f"{label}: {len(fit.outcomes)} outcomes together"
     formula = fit.design.formula[1:].strip()
     on = f" on {formula}" if formula not in ("", "1") else ""
     return f"{label}: multilevel model{on}" if isinstance(fit, Multilevel) else f"{label}: meta-regression{on}"
@@ -48,7 +52,7 @@ def fit_title(fit: AnyFit) -> str:
 
 def fit_sentence(fit: AnyFit) -> str:
     """Say what the fit shows in a few sentences for a clinician; draws that cannot be trusted come with a warning first."""
-    if isinstance(fit, SampledBayes | SampledRegression) and fit.diagnostics.problems:
+    if isinstance(fit, SampledBayes | SampledRegression | OutcomesBayes) and fit.diagnostics.problems:
         return f"Not to be trusted ({'; '.join(fit.diagnostics.problems)}). {_sentence(fit)}"
     return _sentence(fit)
 
@@ -58,6 +62,8 @@ def _sentence(fit: AnyFit) -> str:
     phrase = f"the pooled {m.label[0].lower()}{m.label[1:]}"
     if isinstance(fit, PooledBayes):
         return bayes_sentence(fit, phrase)
+    if isinstance(fit, OutcomesBayes):
+        return _outcomes_sentence(fit, phrase)
     if isinstance(fit, Multilevel) and np.isfinite(fit.estimate.value):
         return _mean_sentence(fit, phrase)
     told = [c for c in coefficients(fit) if not c.part and c.term != "intercept"]
@@ -89,6 +95,19 @@ def _mean_sentence(fit: Multilevel, phrase: str) -> str:
     return f"{text} The confidence interval includes {m.format(m.null)}, so the data are compatible with no difference."
 
 
+def _outcomes_sentence(fit: OutcomesBayes, phrase: str) -> str:
+    m = fit.effects.measure
+    unit = f" {m.unit}" if m.unit else ""
+    told = [
+        f"{m.format(p.estimate.value)}{unit} ({100 * fit.level:g}% CrI {m.format_interval(p.estimate.low, p.estimate.high)}) for {name}"
+        for name, p in fit.parts.items()
+    ]
+    return (
+        f"In {fit.k} studies with {len(fit.effects)} estimates, pooled together so that each outcome learns from the others, "
+        f"{phrase} was {', '.join(told[:-1])} and {told[-1]}."
+    )
+
+
 def _coefficient_sentence(c: Coefficient, m: Measure, fit: AnyFit) -> str:
     word = interval_word(fit)
     label = f"{m.label[0].lower()}{m.label[1:]}"
@@ -108,7 +127,7 @@ def _change(term: str) -> str:
 
 def interval_word(fit: AnyFit) -> str:
     """Return "CrI" for posteriors, else "CI"."""
-    return "CrI" if isinstance(fit, PooledBayes | RegressionBayes | SampledRegression) else "CI"
+    return "CrI" if isinstance(fit, PooledBayes | RegressionBayes | SampledRegression | OutcomesBayes) else "CI"
 
 
 def coefficients(fit: AnyFit) -> list[Coefficient]:
@@ -116,16 +135,19 @@ def coefficients(fit: AnyFit) -> list[Coefficient]:
     if isinstance(fit, PooledBayes):
         return []
     if isinstance(fit, RegressionBayes | SampledRegression):
-        return [
-            Coefficient(
-                "", name, b.median, b.low, b.high, f"P(> 0) {percent(1 - float(b.cdf(0.0))).removeprefix('= ')}"
-            )
-            for name, b in zip(fit.names, fit.beta, strict=True)
-        ]
+        return [_posterior(name, b) for name, b in zip(fit.names, fit.beta, strict=True)]
+    if isinstance(fit, OutcomesBayes):
+        return [_posterior(name, part.mu) for name, part in fit.parts.items()]
     if isinstance(fit, LocationScale):
         return _of("", fit.location) + _of("log between-study variance", fit.scale)
     own = Coefficients(fit.names, fit.beta, fit.cov, fit.se, fit.low, fit.high, fit.statistic, fit.p)
     return _of("", own)
+
+
+def _posterior(name: str, b: Marginal) -> Coefficient:
+    low, high = b.central
+    above = percent(1 - float(b.cdf(0.0))).removeprefix("= ")
+    return Coefficient("", name, b.median, low, high, f"P(> 0) {above}")
 
 
 def _of(part: str, c: Coefficients) -> list[Coefficient]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metaleptic.bayes.exact_models import EXACT
+from metaleptic.bayes.compare import ModelComparison
+from metaleptic.bayes.map_prior import MapPrior
+from metaleptic.bayes.pool_bayes_outcomes import OutcomesBayes
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.regularising import Regularising
 from metaleptic.bayes.result import PooledBayes
+from metaleptic.bayes.robust_average import RobustAverage
 from metaleptic.bayes.sampled import SampledBayes
-from metaleptic.bayes.sampled_models import SAMPLED
 from metaleptic.bayes.sampled_regression import SampledRegression
 from metaleptic.errors import OptionError
 from metaleptic.pooling.given_weights import GENERALISED, OWN_WEIGHTS
@@ -24,7 +26,8 @@ from metaleptic.pooling.normal import TESTS
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.pooling.robust import Robust
-from metaleptic.types import Effects
+from metaleptic.reporting.bayes_methods import Summary, distrust_words, mean_words, summary_words, tau_words, what_words
+from metaleptic.reporting.bayes_sentences import with_article
 
 Q_PROFILE = "Viechtbauer W. Stat Med 2007;26:37-52"
 PREDICTION = "Higgins JPT, Thompson SG, Spiegelhalter DJ. J R Stat Soc A 2009;172:137-159"
@@ -35,7 +38,17 @@ QUADRATURE = "Roever C, Friede T. J Comput Graph Stat 2017;26:217-222"
 EXACT_REGRESSION = "Roever C, Friede T. Comput Methods Programs Biomed 2023;229:107303"
 NUTS = "Hoffman MD, Gelman A. J Mach Learn Res 2014;15:1593-1623"
 
-AnyFit = Pooled | Regression | LocationScale | Multilevel | Robust | PooledBayes | RegressionBayes | SampledRegression
+AnyFit = (
+    Pooled
+    | Regression
+    | LocationScale
+    | Multilevel
+    | Robust
+    | PooledBayes
+    | RegressionBayes
+    | SampledRegression
+    | Summary
+)
 Cite = Callable[[str], str]
 
 
@@ -56,7 +69,8 @@ def methods_sentence(fit: AnyFit) -> MethodsText:
     Parameters
     ----------
     fit : Pooled, Regression, LocationScale, Multilevel, Robust, PooledBayes, RegressionBayes or SampledRegression
-        From ``ml.pool``, ``ml.location_scale``, ``ml.pool_multilevel``, ``ml.robust`` or ``ml.pool_bayes``.
+        From ``ml.pool``, ``ml.location_scale``, ``ml.pool_multilevel``, ``ml.robust`` or ``ml.pool_bayes``; also what
+        ``ml.pool_bayes_outcomes``, ``ml.compare_models``, ``ml.robust_average`` and ``ml.map_prior`` return.
 
     Returns
     -------
@@ -94,6 +108,8 @@ def _words(fit: AnyFit, cite: Cite) -> str:
         return _bayes_regression(fit, cite)
     if isinstance(fit, PooledBayes):
         return _bayes(fit, cite)
+    if isinstance(fit, ModelComparison | RobustAverage | MapPrior | OutcomesBayes):
+        return summary_words(fit, cite, _bayes)
     if isinstance(fit, Pooled | Regression):
         return _pooled(fit, cite)
     if isinstance(fit, Robust):
@@ -103,19 +119,12 @@ def _words(fit: AnyFit, cite: Cite) -> str:
     )
 
 
-def _what(e: Effects) -> str:
-    """Name the numbers that were pooled and count the studies."""
-    scale = e.measure.scale or e.measure.label.lower()
-    plural = "" if scale.endswith("s") or len(e) == 1 else "s"
-    return f"{scale[0].upper()}{scale[1:]}{plural} of {len(e)} {'study' if len(e) == 1 else 'studies'}"
-
-
 def _on(formula: str) -> str:
     return f" on {formula[1:].strip()}" if formula else " on the moderators"
 
 
 def _pooled(fit: Pooled | Regression, cite: Cite) -> str:
-    what = _what(fit.effects)
+    what = what_words(fit.effects)
     if isinstance(fit, Pooled) and fit.k == 1:
         return f"{what} is shown with its own interval; nothing was pooled."
     verb = _regressed(fit, cite) if isinstance(fit, Regression) else _by_model(fit, cite)
@@ -158,7 +167,7 @@ def _by_model(fit: Pooled, cite: Cite) -> str:
 def _robust(fit: Robust, cite: Cite) -> str:
     verb = "pooled" if fit.design.names == ("intercept",) else f"regressed{_on(fit.design.formula)}"
     said, _, source = fit.sentence.removesuffix("]").rpartition(" [")
-    return f"{_what(fit.effects)} were {verb} ({fit.method.split('; cluster-robust')[0]}); {said[0].lower()}{said[1:]}{cite(source)}."
+    return f"{what_words(fit.effects)} were {verb} ({fit.method.split('; cluster-robust')[0]}); {said[0].lower()}{said[1:]}{cite(source)}."
 
 
 def _location_scale(fit: LocationScale, cite: Cite) -> str:
@@ -171,18 +180,15 @@ def _location_scale(fit: LocationScale, cite: Cite) -> str:
         "the normal distribution" if fit.test == "z" else f"t with {fit.df:g} and {fit.scale_df:g} degrees of freedom"
     )
     return (
-        f"{_what(fit.effects)} were described by a location-scale model{cite(LOCATION_SCALE)} with {effect} and {spread}, fitted by "
+        f"{what_words(fit.effects)} were described by a location-scale model{cite(LOCATION_SCALE)} with {effect} and {spread}, fitted by "
         f"{likelihood}; tests and {100 * fit.level:g}% confidence intervals use {tests}."
     )
 
 
 def _bayes(post: PooledBayes, cite: Cite) -> str:
-    key = getattr(post, "model", "normal-normal")
-    model = SAMPLED[key] if isinstance(post, SampledBayes) else EXACT[key]
-    mean = "a flat prior" if post.mu_prior is None else f"a {post.mu_prior.words} prior"
     return (
-        f"{_what(post.effects)} were pooled by a Bayesian {model.words} random-effects model{cite(model.source)} with a "
-        f"{post.prior.words} prior on the between-study standard deviation{cite(post.prior.source)} and {mean} on the mean; "
+        f"{distrust_words(post)}{what_words(post.effects)} were pooled by a Bayesian {post.model_words} random-effects model{cite(post.model_source)} with "
+        f"{tau_words(post.prior, cite)} and {mean_words(post.mu_prior)}; "
         f"{_computed(post, cite)}; {100 * post.level:g}% intervals are credible intervals."
     )
 
@@ -195,10 +201,12 @@ def _bayes_regression(post: RegressionBayes | SampledRegression, cite: Cite) -> 
         chosen = "flat priors on the coefficients"
     else:
         chosen = "normal priors on the coefficients"
+    model = cite(EXACT_REGRESSION)
+    own = cite(post.prior.source) if post.prior.source else ""
     return (
-        f"{_what(post.effects)} were regressed{_on(post.design.formula)} by a Bayesian random-effects meta-regression"
-        f"{cite(EXACT_REGRESSION)} with a {post.prior.words} prior on the residual between-study standard deviation"
-        f"{cite(post.prior.source)} and {chosen}; {_computed(post, cite)}; {100 * post.level:g}% intervals are credible intervals."
+        f"{distrust_words(post)}{what_words(post.effects)} were regressed{_on(post.design.formula)} by a Bayesian random-effects meta-regression"
+        f"{model} with {with_article(post.prior.words)} prior on the residual between-study standard deviation"
+        f"{own} and {chosen}; {_computed(post, cite)}; {100 * post.level:g}% intervals are credible intervals."
     )
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metaleptic.bayes.compare import ModelComparison
+from metaleptic.bayes.map_prior import MapPrior
 from metaleptic.bayes.result import PooledBayes
+from metaleptic.bayes.robust_average import RobustAverage
 from metaleptic.errors import DataError, OptionError
 from metaleptic.files import write_all
 from metaleptic.plots.densities import prior_posterior
@@ -25,7 +28,7 @@ from metaleptic.reporting.fit_words import AnyFit
 from metaleptic.reporting.records import fit_rows, fit_to_json, rows, to_csv, to_json
 from metaleptic.reporting.robust_section import robust_figures
 from metaleptic.reporting.sentences import answer_sentence
-from metaleptic.reporting.single import wrap_result
+from metaleptic.reporting.single import has_pair, wrap_result
 
 FUNNEL_FROM = 10  # below ten studies the shape of a funnel plot cannot be judged
 
@@ -117,7 +120,7 @@ def report(
     unknown = [f for f in figure_formats if f not in {"svg", "png", "pdf"}]
     if unknown:
         raise OptionError(f"figure format {unknown[0]!r} is unknown. Choose from: svg, png, pdf.")
-    if isinstance(source, SHAPES):
+    if isinstance(source, SHAPES) or (isinstance(source, PooledBayes) and not has_pair(source)):
         return _report_fit(fit_answer(source), page, figure_formats)
     if isinstance(source, Pooled | Subgroups | PooledBayes):
         analysis, answers = wrap_result(source)
@@ -125,6 +128,15 @@ def report(
         analysis = load_analysis(source)
         answers = _answers(analysis, progress)
     else:
+        if isinstance(source, MapPrior):
+            raise OptionError(
+                "a MAP prior has no report of its own: report the meta-analysis behind it, ml.report(prior.posterior, ...)."
+            )
+        if isinstance(source, ModelComparison | RobustAverage):
+            raise OptionError(
+                f"{type(source).__name__} has no page of its own: ml.plot draws it, ml.methods_sentence says what was done, and "
+                "ml.report takes the fit itself, ml.pool_bayes(effects, ...)."
+            )
         raise OptionError(
             "report takes the path of an analysis or a result of ml.pool, ml.pool_multilevel or ml.pool_bayes, not "
             f"{type(source).__name__}."

@@ -36,6 +36,11 @@ WITHOUT_PRIOR = {
 }
 
 
+def has_pair(post: PooledBayes) -> bool:
+    """Whether the same studies can be pooled without a prior: medians that were not reached cannot."""
+    return getattr(post, "model", "normal-normal") in WITHOUT_PRIOR
+
+
 def wrap_result(result: Pooled | Subgroups | PooledBayes) -> tuple[Analysis, list[Answer]]:
     """Make the analysis and the answer that the report needs out of a result.
 

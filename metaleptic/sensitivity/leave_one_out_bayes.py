@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.exact_models import LatentBayes, some_studies
 from metaleptic.bayes.pool_bayes import pool_bayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
@@ -125,13 +126,9 @@ def fit_again(fit: PooledBayes, at: Any) -> PooledBayes:
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FewStudiesWarning)
-        return pool_bayes(
-            fit.effects.take(at),
-            model=getattr(fit, "model", "normal-normal"),
-            tau=fit.prior,
-            mu=fit.mu_prior,
-            level=fit.level,
-        )
+        if isinstance(fit, LatentBayes):
+            return some_studies(fit, [int(i) for i in at])
+        return pool_bayes(fit.effects.take(at), tau=fit.prior, mu=fit.mu_prior, level=fit.level)
 
 
 def posterior_subsets(fit: PooledBayes, keep: BoolArray) -> SubsetFits:

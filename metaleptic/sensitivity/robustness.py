@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import FewStudiesWarning, MetalepticError, MetalepticWarning, OptionError
@@ -141,7 +143,8 @@ def robustness(fit: AnyFit) -> Robustness:
     if not isinstance(fit, PooledBayes | Regression | RegressionBayes | Multilevel):
         fit = refuse_others(fit, "robustness")
     checks = []
-    for question, function, needs_null in CHECKS:
+    finite = bool(np.isfinite(fit.effects.y).all())  # a median that was not reached can only be refitted without
+    for question, function, needs_null in CHECKS if finite else CHECKS[:1]:
         if needs_null and not fit.effects.measure.has_null:
             continue
         record, sentence = _answer(function, fit)

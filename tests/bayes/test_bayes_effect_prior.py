@@ -104,8 +104,8 @@ def test_an_effect_between_bounds_stays_there() -> None:
             "is for compare_models",
         ),
         (
-            lambda: ml.prior_sensitivity(effects("bcg"), [priors.half_normal(1)], mu=priors.cauchy(0, 1)),
-            "takes a normal",
+            lambda: ml.prior_sensitivity(effects("bcg"), [priors.half_normal(1)], mu=priors.cauchy(0, 1).between(0)),
+            "with bounds is for compare_models",
         ),
         (lambda: priors.bartos("HR", "breast"), "no prior for measure 'HR' in this field"),
         (lambda: priors.bartos("OR", "childhood"), "only one on the effect"),

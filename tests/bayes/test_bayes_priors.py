@@ -119,7 +119,7 @@ def test_distributions_of_scipy_are_priors_as_they_are() -> None:
         assert a.mu.central == pytest.approx(b.mu.central, abs=1e-9)
         assert a.tau.central == pytest.approx(b.tau.central, abs=1e-9)
         assert a.log_integral == pytest.approx(b.log_integral, abs=1e-9)
-    assert "halfnorm prior on tau" in ml.pool_bayes(e, tau=stats.halfnorm(scale=0.5)).method
+    assert "halfnorm(scale=0.5) prior on tau" in ml.pool_bayes(e, tau=stats.halfnorm(scale=0.5)).method
     shifted = ml.pool_bayes(e, tau=stats.uniform(0.2, 0.3))
     assert 0.2 < shifted.tau.quantile(1e-6) < shifted.tau.quantile(1 - 1e-6) < 0.5
     assert shifted.tau.mode == pytest.approx(0.2, abs=1e-9)

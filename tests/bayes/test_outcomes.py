@@ -171,3 +171,26 @@ def test_nuts_agrees_with_quadrature_over_spreads_and_correlation():
     r = draws["correlation"][..., 0, 1]
     for found, expected in zip([*pairs, r, r * r], mean, strict=True):
         assert abs(found.mean() - expected) < 4 * diagnostics.mcse_mean(found)
+
+
+def test_large_sets_of_estimates_have_the_same_density(monkeypatch):
+    """Sets too large to be written out, and errors that go across studies, are the same multivariate normal."""
+    shared = V.copy()
+    shared[0, 8] = shared[8, 0] = 0.01  # studies A and F share patients
+    points = [{"mu_0": -0.2, "mu_1": -0.5, "tau_0": 0.2, "tau_1": 0.4, "half": [0.8]}]
+    found = []
+    for most in (6, 1):
+        monkeypatch.setattr("metaleptic.bayes.outcomes.WRITTEN_OUT", most)
+        table = table_of(EFFECTS, "outcome", shared)
+        found += sampled_models.model_densities(
+            lambda pm, pt, table=table: outcomes_model(pm, pt, table, [TAU, TAU], [priors.normal(*MU)] * 2, 2.0), points
+        )
+    expected = (
+        stats.norm.logpdf([-0.2, -0.5]).sum()
+        + stats.halfnorm(0, 0.4).logpdf([0.2, 0.4]).sum()
+        + stats.beta(2, 2).logpdf(0.8)
+        + stats.multivariate_normal(
+            [-0.2 if o == "OS" else -0.5 for o in OUTCOME], covariance(0.2, 0.4, 0.6) - V + shared
+        ).logpdf(EFFECTS.y)
+    )
+    assert found == pytest.approx([expected] * 2, abs=1e-6)

@@ -7,6 +7,7 @@ from scipy import stats
 import metaleptic as ml
 from metaleptic.bayes import diagnostics
 from metaleptic.bayes.draws import Draws, marginal_of_draws
+from metaleptic.bayes.loo import log_likelihood
 from metaleptic.bayes.sampled import SampledBayes
 
 RATIOS = ml.effects([-0.34, -0.05, -0.48, -0.22, 0.1], [0.03, 0.01, 0.05, 0.01, 0.04], measure="HR")
@@ -65,6 +66,32 @@ def test_draws_go_to_arviz(sampled):
     assert np.array_equal(posterior["mu"].values, sampled.draws["mu"])
     assert list(posterior["study"].values) == list("abcde")
     assert tree["sample_stats"]["diverging"].values.dtype == bool
+    assert tree["observed_data"]["y"].values == pytest.approx(SMALL.events / SMALL.n)
+    assert np.array_equal(tree["log_likelihood"]["y"].values.reshape(-1, 5), log_likelihood(sampled))
+    replicated = tree["posterior_predictive"]["y"]
+    assert replicated.dims == ("chain", "draw", "study")
+    check = ml.predictive_check(sampled)
+    assert replicated.values.mean(axis=(0, 1)) == pytest.approx(check.replicated.mean(axis=0), abs=0.03)
+
+
+@pytest.mark.parametrize(("version", "call"), [("0.23.4", "named"), ("1.2.0", "one mapping")])
+def test_both_arviz_get_all_groups(sampled, monkeypatch, version, call):
+    """ArviZ 0.x takes a keyword per group, 1.x one mapping of groups."""
+    import arviz
+
+    from metaleptic.bayes import sampler
+
+    given = {}
+
+    def from_dict(*groups, dims, coords, **named):
+        given.update(groups[0] if groups else named)
+        given["how"] = "one mapping" if groups else "named"
+
+    monkeypatch.setattr(arviz, "from_dict", from_dict)
+    monkeypatch.setattr(sampler.metadata, "version", lambda name: version)
+    sampled.to_arviz()
+    assert given.pop("how") == call
+    assert set(given) == {"posterior", "sample_stats", "log_likelihood", "observed_data", "posterior_predictive"}
 
 
 def test_a_fit_that_fails_its_diagnostics_says_so_first(sampled):

@@ -124,6 +124,8 @@ def test_a_sampled_regression_serves_as_an_exact_one_does(fit):
     centre = (pull * (beta @ DESIGN.matrix.T) + (1 - pull) * EFFECTS.y).mean(axis=(0, 1))
     assert [t.mean for t in fit.theta] == pytest.approx(centre, abs=0.02)
     assert list(fit.to_arviz()["posterior"]["coefficient"].values) == ["intercept", "dose", "year"]
+    assert set(fit.to_arviz()["log_likelihood"]["y"].dims) == {"chain", "draw", "study"}
+    assert fit.to_arviz()["posterior_predictive"]["y"].shape == (2, 400, 7)
     assert "priors.ridge(scale=0.5)" in fit.provenance.call
     with pytest.raises(ml.errors.OptionError, match="one weight for each"):
         fit.contrast([1])

@@ -78,8 +78,8 @@ def test_plots_are_files_and_wrong_wishes_are_named(tmp_path: Path) -> None:
         ml.prior_posterior(ml.pool(post.effects))  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="no priors to draw"):
         ml.plot_priors([])
-    with pytest.raises(OptionError, match="takes priors on tau"):
-        ml.plot_priors([0.5])  # type: ignore[list-item]
+    with pytest.raises(OptionError, match="takes priors, not float"):
+        ml.plot_priors([0.5])
     with pytest.raises(OptionError, match="in inches"):
         ml.plot_priors(post.prior, width=0.1)
 
