@@ -62,7 +62,7 @@ def _of_all(record: AllSubsets) -> tuple[float, float]:
 
 def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     """Show the specification curve: effects in order of size above, the choices behind each below."""
-    m = record.effects.measure
+    m = record.measure
     total = len(record.value)
     order = np.argsort(record.effect, kind="stable")
     shown = order[np.unique(np.linspace(0, total - 1, min(total, MOST_SHOWN)).astype(int))]

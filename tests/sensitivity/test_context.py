@@ -60,8 +60,10 @@ def test_the_multiverse_names_the_choice_that_matters() -> None:
     assert "choice of" in found.sentence
     with pytest.raises(OptionError, match="no study 'X'"):
         ml.multiverse(e, one_of={"cohort": ["D", "X"]})
-    with pytest.raises(NotEstimableError, match="two studies"):
+    with pytest.raises(NotEstimableError, match="two of the 5 studies"):
         ml.multiverse(e, include={"none": {"nothing": [False] * 5}})
+    with pytest.raises(NotEstimableError, match="there is 1 study"):
+        ml.multiverse(e.take([0]))
 
 
 def test_measures_and_routes_are_choices() -> None:
@@ -79,6 +81,11 @@ def test_measures_and_routes_are_choices() -> None:
     risk, odds = (ml.two_by_two(table, **names, measure=m) for m in ("RR", "OR"))
     found = ml.multiverse(risk, measures=["OR"], priors=())
     assert found.dimensions[0] == "measure"
+    ranges = [found.value[found.measured == i] for i in (0, 1)]
+    words = [f"between {v.min():.2f} and {v.max():.2f} (median {np.median(v):.2f})" for v in ranges]
+    assert f"analyses, risk ratio lies {words[0]}, odds ratio {words[1]}; " in found.sentence
+    assert found.measure.label == "Risk or odds ratio"
+    assert ml.multiverse(risk).measure.label == "Risk ratio"
     rows = found.to_frame()
     row = rows[(rows["measure"] == "OR") & (rows["tau2 estimator"] == "DL") & (rows["interval"] == "z")]
     assert row["value"].item() == pytest.approx(ml.pool(odds, tau2="DL", test="z").estimate.value, rel=1e-10)
