@@ -125,8 +125,6 @@ def test_small_studies_of_a_multilevel_fit_are_asked_in_its_model():
     assert ml.plot(found).layout is not None
     with pytest.raises(OptionError, match='there is test="egger" alone'):
         ml.small_study(fit, test="begg")
-    with pytest.raises(OptionError, match="without moderators"):
-        ml.small_study(ml.pool_multilevel(e, random="~ 1 | district", data=schools, moderators="~ year"))
 
 
 def test_e_value_of_a_multilevel_ratio():
