@@ -258,6 +258,7 @@ _HOME = {
     "report": "reporting.report",
     "rank_test": "sensitivity.small_study",
     "regression_test": "sensitivity.small_study",
+    "average_clusters": "sensitivity.clusters",
     "small_study": "sensitivity.small_study",
     "trim_and_fill": "sensitivity.trim_and_fill",
     "fail_safe_n": "sensitivity.fail_safe",

@@ -174,8 +174,9 @@ def robust_figures(answer: Checked) -> list[tuple[str, Plot[Any]]]:
 def _why_not(check: Check, answer: Checked) -> str:
     if check.record is None:
         return check.sentence.removeprefix("Not answered: ")
-    if isinstance(check.record, OF_MANY) and answer.fit.k < ENOUGH:
-        return FEW.format(k=answer.fit.k)
+    k = min(answer.fit.k, getattr(getattr(check.record, "fit", answer.fit), "k", answer.fit.k))
+    if isinstance(check.record, OF_MANY) and k < ENOUGH:
+        return FEW.format(k=k)
     return ""
 
 

@@ -19,6 +19,7 @@ from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.multiverse_choices import MAKER_CHOICES, Name, makers_of, rules_of, versions_of
 from metaleptic.sensitivity.multiverse_fits import WANTED, aligned, fit_all
 from metaleptic.sensitivity.overlap import Overlaps
+from metaleptic.sensitivity.subset_fits import why_not
 from metaleptic.sensitivity.words import either_label, listed, studies, with_small_letter
 from metaleptic.types import Effects, FloatArray, Measure, frozen_array
 
@@ -273,7 +274,7 @@ def multiverse(
     if isinstance(effects, Pooled | PooledBayes):
         effects = effects.effects
     if not isinstance(effects, Effects):
-        raise OptionError(f"multiverse takes effects, not {type(effects).__name__}.")
+        raise OptionError(why_not(effects, "multiverse", "effects or a pooled result"))
     if not 0 < level < 1:
         raise OptionError(f"level {level:g} is not between 0 and 1. Write 0.95 for 95%.")
     behind, offered = versions_of(effects, versions, version_of, main, measures)

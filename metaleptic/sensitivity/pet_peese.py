@@ -98,7 +98,7 @@ def pet_peese(
 
     Parameters
     ----------
-    result : Effects, Pooled, PooledBayes, Regression or Multilevel
+    result : Effects, Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
         A fit or the effects themselves. Moderators of a fit stay in the regressions, and the effect is that at their means.
     model : {"dispersion", "random", "multilevel"}, optional
         Weighted regression with estimated dispersion (the original, and the default), or meta-regression with REML; of a

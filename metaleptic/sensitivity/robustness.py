@@ -16,6 +16,7 @@ from metaleptic.pooling.pool import pool
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.baujat import baujat
+from metaleptic.sensitivity.clusters import average_clusters
 from metaleptic.sensitivity.confounding import e_value
 from metaleptic.sensitivity.copas import copas
 from metaleptic.sensitivity.excess import excess_significance
@@ -84,7 +85,7 @@ AnyFit = Pooled | PooledBayes | Regression | RegressionBayes | Multilevel
 def _choices(fit: AnyFit) -> Any:
     if not isinstance(fit, Pooled | PooledBayes):
         raise OptionError(
-            "a multiverse is made of pooled means, not of coefficients. Make one of the same effects by ml.multiverse(fit.effects)."
+            "a multiverse is made of pooled means of independent effects. Make one of the same effects by ml.multiverse(fit.effects)."
         )
     return multiverse(fit, level=fit.level)
 
@@ -147,8 +148,10 @@ def robustness(fit: AnyFit) -> Robustness:
         record, sentence = _answer(function, fit)
         if record is None and (other := _random_effects(fit)) is not None:
             record, again = _answer(function, other)
+            if record is None and isinstance(fit, Multilevel):
+                sentence = again
             if record is not None:
-                sentence = f"{again} This is said by the random-effects model of the same studies."
+                sentence = f"{again} This is said by the random-effects model of {_of_what(fit, other)}."
         checks.append(Check(question, record, sentence))
     return Robustness(fit, tuple(checks))
 
@@ -165,11 +168,19 @@ def _answer(function: Callable[[Any], Any], fit: AnyFit) -> tuple[Any, str]:
 
 
 def _random_effects(fit: AnyFit) -> Pooled | None:
-    """Return the random-effects fit that answers for a posterior or a model of counts; None for others."""
+    """Return the random-effects fit that answers for a posterior, a model of counts or a multilevel mean; None for others."""
     stands_in = isinstance(fit, PooledBayes) or (isinstance(fit, Pooled) and fit.model not in ("random", "common"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MetalepticWarning)
         try:
+            if isinstance(fit, Multilevel):
+                return pool(average_clusters(fit), level=fit.level)
             return pool(fit.effects, level=fit.level) if stands_in else None
         except MetalepticError:
             return None
+
+
+def _of_what(fit: AnyFit, other: Pooled) -> str:
+    if not isinstance(fit, Multilevel) or other.k == fit.k:
+        return "the same studies"
+    return f"the {other.k} averages of effects that hang together (ml.average_clusters)"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.design import Design
 from metaleptic.errors import OptionError
@@ -17,7 +18,7 @@ from metaleptic.sensitivity.asymmetry import Asymmetry, Beside, design_beside, o
 from metaleptic.sensitivity.effects_of import effects_of
 from metaleptic.types import Effects, FloatArray, frozen_array
 
-WithSize = Effects | Pooled | PooledBayes | Regression
+WithSize = Effects | Pooled | PooledBayes | Regression | RegressionBayes
 
 
 def beside(result: object, verb: str) -> tuple[Effects, Beside, tuple[str, ...]]:
@@ -28,13 +29,13 @@ def beside(result: object, verb: str) -> tuple[Effects, Beside, tuple[str, ...]]
     OptionError
         For results of another kind, or a regression of counts.
     """
-    if not isinstance(result, Regression):
+    if not isinstance(result, Regression | RegressionBayes):
         return effects_of(result, verb), None, ()
-    if result.model not in ("random", "common"):
+    if isinstance(result, Regression) and result.model not in ("random", "common"):
         raise OptionError(
             f'{verb} with moderators is made for model="random" and "common", not "{result.model}". Pool with one of them.'
         )
-    names = tuple(n for n in result.names if n != "intercept")
+    names = tuple(n for n in result.design.names if n != "intercept")
     return result.effects, np.asarray(result.design.matrix), names
 
 

@@ -128,7 +128,7 @@ def small_study(result: WithSize | Multilevel, *, test: str | None = None, level
 
     Parameters
     ----------
-    result : Effects, Pooled, PooledBayes, Regression or Multilevel
+    result : Effects, Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
         A fit or the effects themselves. Moderators of a fit stay in the regression. Of a multilevel fit Egger's regression
         is fitted in the same model, so that effects of one study do not count as independent.
     test : str, optional
@@ -293,7 +293,7 @@ def rank_test(result: WithSize, *, exact: bool = True) -> SmallStudy:
 
     Parameters
     ----------
-    result : Effects, Pooled, PooledBayes or Regression
+    result : Effects, Pooled, PooledBayes, Regression or RegressionBayes
         A fit or the effects themselves; of a fit with moderators their residuals in the common-effect regression are ranked.
     exact : bool, default True
         Whether p comes from the permutation distribution (fewer than 50 studies, no ties) or the normal.

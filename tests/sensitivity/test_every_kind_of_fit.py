@@ -102,8 +102,11 @@ def test_what_is_refused_says_what_to_do():
     multilevel = ml.pool_multilevel(effects, random="~ 1 | study")
     with pytest.raises(OptionError, match=r"ml\.cumulative"):
         ml.trim_and_fill(multilevel)
-    with pytest.raises(OptionError, match="p_curve takes effects or a pooled result"):
-        ml.p_curve(multilevel)
+    for ask in (ml.p_curve, ml.p_uniform, ml.copas, ml.multiverse):
+        with pytest.raises(OptionError, match=r"needs independent effects.*average each cluster first"):
+            ask(multilevel)
+        with pytest.raises(OptionError, match="asked of one pooled effect"):
+            ask(ml.pool(effects, moderators=_latitude(effects)))
     for ask in (ml.small_study, ml.rank_test, ml.henmi_copas, ml.fail_safe_n, ml.pet_peese):
         assert ask(ml.pool_bayes(effects)).sentence == ask(effects).sentence
     assert ml.p_curve(ml.pool_bayes(effects)).used.tolist() == ml.p_curve(effects).used.tolist()
