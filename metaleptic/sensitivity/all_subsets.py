@@ -23,7 +23,7 @@ from metaleptic.sensitivity.subset_sums import masks_of
 from metaleptic.sensitivity.words import listed, with_small_letter
 from metaleptic.types import BoolArray, FloatArray, Measure, frozen_array
 
-CHUNK = 1 << 13
+CHUNK = 1 << 12
 CLOUD = 4000
 APART = 3.0
 SPLITS = 0.4  # correlation of a study's presence with the group, from which it counts as splitting the cloud
