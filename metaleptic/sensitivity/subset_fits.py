@@ -87,7 +87,7 @@ def what_to_do(fit: object) -> str:
         f"ml.pet_peese take fits with moderators; for this one {pooled}.",
         "RegressionBayes": "ml.leave_one_out, ml.cumulative, ml.influence and ml.all_subsets take Bayesian fits with moderators; "
         f"for this one {pooled}.",
-        "Multilevel": "ml.leave_one_out, ml.cumulative, ml.all_subsets, ml.influence, ml.small_study, ml.pet_peese and "
+        "Multilevel": "ml.leave_one_out, ml.cumulative, ml.all_subsets, ml.influence, ml.multilevel_influence, ml.small_study, ml.pet_peese and "
         "ml.proportion_beyond take multilevel fits; for this one average each cluster first: ml.pool(ml.average_clusters(fit)).",
         "PooledBayes": "ml.leave_one_out, ml.influence, ml.cumulative, ml.multiverse(fit.effects), ml.prior_sensitivity and ml.loo say how robust "
         "a Bayesian fit is; for this one pool the same effects by ml.pool(fit.effects).",

@@ -12,6 +12,7 @@ __all__ = [
     "few_words",
     "format_p",
     "listed",
+    "one_at_a_time",
     "p_words",
     "side",
     "studies",
@@ -57,6 +58,17 @@ def signed(x: float) -> str:
 def studies(k: int) -> str:
     """Write a number of studies."""
     return "1 study" if k == 1 else f"{k} studies"
+
+
+def one_at_a_time(size: int, by: str, unit: str = "study") -> str:
+    """Write what is left out at a time: "one study at a time", "every pair of groups of centre", "every set of 3 studies"."""
+    many = {"study": "studies", "effect": "effects"}.get(unit, "groups")
+    of = f" of {by}" if by else ""
+    if size == 1:
+        return f"one {'group' if by else unit}{of} at a time"
+    return (
+        f"every {'pair' if size == 2 else f'set of {size}'}{' of' if size == 2 else ''} {'groups' if by else many}{of}"
+    )
 
 
 def listed(names: tuple[str, ...] | list[str], most: int = 6) -> str:
