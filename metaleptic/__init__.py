@@ -277,6 +277,7 @@ _HOME = {
     "e_value": "sensitivity.confounding",
     "worst_case": "sensitivity.worst_case",
     "robustness": "sensitivity.robustness",
+    "overlap_choices": "sensitivity.overlap_choices",
     "overlaps": "sensitivity.overlap",
     "subgroups": "pooling.subgroups",
     "survival_medians": "convert.survival_medians",

@@ -27,6 +27,7 @@ from metaleptic.sensitivity.leave_one_out import leave_one_out
 from metaleptic.sensitivity.limit import limit_meta_analysis
 from metaleptic.sensitivity.multiverse import multiverse
 from metaleptic.sensitivity.new_study import proportion_beyond
+from metaleptic.sensitivity.overlap_choices import COLUMN, overlap_choices, sharing
 from metaleptic.sensitivity.p_uniform import p_uniform
 from metaleptic.sensitivity.selection_model import selection_model
 from metaleptic.sensitivity.small_study import small_study
@@ -110,6 +111,17 @@ CHECKS: tuple[tuple[str, Callable[[Any], Any], bool], ...] = (
 )
 
 
+OVERLAP = "Does it hang on which of overlapping cohorts is used?"
+
+
+def _asked(fit: AnyFit) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
+    """Return the questions that suit a fit; that of overlap where a column tells which cohorts share patients."""
+    pooled = isinstance(fit, Pooled | PooledBayes) and COLUMN in fit.effects.columns
+    if not (pooled and sharing(fit.effects)):
+        return CHECKS
+    return (*CHECKS[:4], (OVERLAP, overlap_choices, False), *CHECKS[4:])
+
+
 def _first_sentence(text: str) -> str:
     """Return why, without what to do instead: the other checks are that."""
     return text.split(". ")[0].removesuffix(".") + "."
@@ -130,7 +142,8 @@ def robustness(fit: AnyFit) -> Robustness:
 
     Notes
     -----
-    Questions about "no effect" are left out for measures without a null (medians, proportions).
+    Questions about "no effect" are left out for measures without a null (medians, proportions). Where the effects have a
+    column ``overlap_group``, the result is also asked with each choice of one cohort per group (``ml.overlap_choices``).
 
     Examples
     --------
@@ -142,7 +155,7 @@ def robustness(fit: AnyFit) -> Robustness:
     if not isinstance(fit, PooledBayes | Regression | RegressionBayes | Multilevel):
         fit = refuse_others(fit, "robustness")
     checks = []
-    for question, function, needs_null in CHECKS:
+    for question, function, needs_null in _asked(fit):
         if needs_null and not fit.effects.measure.has_null:
             continue
         record, sentence = _answer(function, fit)
