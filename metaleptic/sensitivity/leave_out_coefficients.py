@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from scipy import special
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.moderators import exact_regression, marginals
 from metaleptic.bayes.regression_result import RegressionBayes
-from metaleptic.errors import NotEstimableError
+from metaleptic.errors import MetalepticWarning, NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.multilevel.assemble import containment
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
+from metaleptic.pooling.pool import pool
 from metaleptic.pooling.regression import fit_regression
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.sensitivity.multilevel_influence import built_without, without
@@ -172,7 +174,10 @@ def _regression(fit: Regression, keep: BoolArray) -> FloatArray:
     x = np.asarray(fit.design.matrix)
     out = np.full((5, len(keep), x.shape[1]), np.nan)
     rows = np.flatnonzero(_estimable(x, keep))
-    if len(rows):
+    if fit.model not in ("random", "common"):
+        for i in rows.tolist():
+            out[:, i] = _of_counts(fit, np.flatnonzero(keep[i]))
+    elif len(rows):
         f = fit_regression(
             fit.effects.y,
             fit.effects.v,
@@ -185,6 +190,19 @@ def _regression(fit: Regression, keep: BoolArray) -> FloatArray:
         df = np.broadcast_to(f.df, (len(rows),))[:, None]
         out[:, rows] = np.stack([f.beta, se, *_tested(f.beta, se, df, fit.level)])
     return out
+
+
+def _of_counts(fit: Regression, at: Any) -> FloatArray:
+    """Fit a regression of counts to some of the studies; NaN where it has no estimate."""
+    design = replace(fit.design, matrix=frozen_array(np.asarray(fit.design.matrix)[at]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MetalepticWarning)
+        try:
+            f = pool(fit.effects.take(at), model=fit.model, moderators=design, test=fit.test, level=fit.level)
+        except NotEstimableError:
+            return np.full((5, len(fit.beta)), np.nan)
+    assert isinstance(f, Regression)
+    return np.stack([f.beta, f.se, f.low, f.high, f.p])
 
 
 def _numbers_of(parts: tuple[Marginal, ...]) -> FloatArray:
