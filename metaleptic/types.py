@@ -111,6 +111,11 @@ class Estimate:
     level: float = 0.95
     kind: str = "confidence"
 
+    def to_frame(self, kind: str = "pandas") -> Any:
+        """Return one row, as a dataframe of this kind ("pandas", "polars" or "pyarrow")."""
+        columns = {"value": [self.value], "low": [self.low], "high": [self.high]}
+        return to_frame({**columns, "level": [self.level], "kind": [self.kind]}, kind)
+
     def __repr__(self) -> str:
         name = {"confidence": "CI", "prediction": "prediction interval", "credible": "CrI"}.get(self.kind, self.kind)
         return f"{self.value:.4g} ({self.level * 100:.4g}% {name} {self.low:.4g} to {self.high:.4g})"

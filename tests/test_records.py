@@ -169,7 +169,7 @@ def test_unknown_options_list_the_choices() -> None:
 def test_what_is_not_a_result_is_refused() -> None:
     """Effects or tables where a pooled result is asked for: what to do first."""
     some = effects_for("random")
-    with pytest.raises(OptionError, match=r"leave_one_out takes a pooled result, not Effects\. .*ml\.pool"):
+    with pytest.raises(OptionError, match=r"leave_one_out takes a pooled result, not effects\. .*ml\.pool"):
         ml.leave_one_out(some)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match=r"subgroups takes a pooled result, not dict\. .*ml\.pool"):
         ml.subgroups({}, ["a"])  # type: ignore[arg-type]

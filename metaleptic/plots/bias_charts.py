@@ -66,8 +66,7 @@ def pet_peese_chart(record: PetPeese, style: Style) -> Chart:
     along = np.linspace(0, float(se.max()) * 1.04, 60)
     w = 1 / e.v
     curves = []
-    for power, beta in ((1, record.pet_beta), (2, record.peese_beta)):
-        slope = float((np.average(e.y, weights=w) - beta) / np.average(se**power, weights=w))
+    for power, beta, slope in ((1, record.pet_beta, record.pet_slope), (2, record.peese_beta, record.peese_slope)):
         curves.append(beta + slope * along**power)
     y = _upright(e.measure, np.r_[e.y, *curves])
     radius = 1.8 + 3.2 * np.sqrt(w / w.max())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.chart import Area, Chart, ChartAxis, Dots, Path, Words, effect_axis, strip, upright_axis
 from metaleptic.plots.styles import Style
@@ -54,6 +55,8 @@ def _of_all(record: AllSubsets) -> tuple[float, float]:
     fit = record.fit
     if isinstance(fit, PooledBayes):
         return fit.mu.median, fit.tau.median
+    if isinstance(fit, RegressionBayes):
+        return fit.beta[fit.design.names.index(record.term)].median, fit.tau.median
     at = fit.names.index(record.term) if isinstance(fit, Regression) else 0
     if isinstance(fit, Multilevel):
         return float(fit.beta[fit.design.names.index(record.term) if record.term else 0]), fit.tau.value
@@ -62,7 +65,7 @@ def _of_all(record: AllSubsets) -> tuple[float, float]:
 
 def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     """Show the specification curve: effects in order of size above, the choices behind each below."""
-    m = record.effects.measure
+    m = record.measure
     total = len(record.value)
     order = np.argsort(record.effect, kind="stable")
     shown = order[np.unique(np.linspace(0, total - 1, min(total, MOST_SHOWN)).astype(int))]

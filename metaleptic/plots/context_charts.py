@@ -25,7 +25,7 @@ from metaleptic.plots.ticks import round_ticks
 from metaleptic.sensitivity.confounding import EValue
 from metaleptic.sensitivity.fail_safe import FailSafeN
 from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
-from metaleptic.sensitivity.new_study import ProportionBeyond, calibrated
+from metaleptic.sensitivity.new_study import ProportionBeyond, calibrated_of
 from metaleptic.sensitivity.overlap import Overlaps
 from metaleptic.types import FloatArray
 
@@ -37,7 +37,7 @@ def proportion_beyond_chart(record: ProportionBeyond, style: Style) -> Chart:
     if isinstance(fit, PooledBayes):
         effects, mu, made = np.array([t.median for t in fit.theta]), fit.mu.median, "shrunken"
     else:
-        effects = calibrated(fit.effects.y, fit.effects.v, fit.tau2_method)
+        effects = calibrated_of(fit)
         mu, made = float(fit.beta[0]), "calibrated"
     order = np.argsort(effects)
     at = float(m.to_analysis(record.threshold))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import special
 
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.chart import (
     Area,
@@ -53,10 +54,9 @@ def _diagnostics(record: Influence | RefitInfluence) -> list[tuple[str, FloatArr
         ("DFFITS", record.dffits, (-limits["dffits"], limits["dffits"])),
         ("Cook's D", record.cook, (limits["cook"],)),
         ("cov. r", record.covariance_ratio, (1.0,)),
-        ("τ² del.", record.tau2, (fit.tau.median**2 if isinstance(fit, PooledBayes) else fit.tau2,)),
+        ("τ² del.", record.tau2, (fit.tau.median**2 if isinstance(fit, PooledBayes | RegressionBayes) else fit.tau2,)),
     ]
-    if isinstance(record, Influence):
-        columns += [("Q del.", record.q, ()), ("hat", record.hat, (limits["hat"],))]
+    columns += [("Q del.", record.q, ()), ("hat", record.hat, (limits["hat"],))]
     return [c for c in columns if np.isfinite(c[1]).any()]
 
 

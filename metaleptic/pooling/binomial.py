@@ -27,6 +27,7 @@ class BinomialFit:
     tau2: float
     loglik: float
     converged: bool
+    tau2_se: float = float("nan")
 
 
 def homogeneity(events: FloatArray, n: FloatArray) -> float:
@@ -135,7 +136,9 @@ def fit_binomial_normal(events: FloatArray, n: FloatArray) -> BinomialFit:
         information = size * special.expit(common) * (1 - special.expit(common))
         return BinomialFit(common, float(1 / np.sqrt(information)), 0.0, at_zero, True)
     covariance = np.linalg.inv(-_derivatives(loglik, at)[2])
-    return BinomialFit(float(at[0]), float(np.sqrt(covariance[0, 0])), float(np.exp(2 * at[1])), highest, converged)
+    tau2 = float(np.exp(2 * at[1]))
+    error = 2 * tau2 * float(np.sqrt(covariance[1, 1]))
+    return BinomialFit(float(at[0]), float(np.sqrt(covariance[0, 0])), tau2, highest, converged, error)
 
 
 def _uphill(gradient: FloatArray, hessian: FloatArray) -> FloatArray:

@@ -66,6 +66,7 @@ def binomial_normal(effects: Effects, tau2: str, test: str, level: float, nodes:
         level=level,
         notes=notes,
         provenance=provenance(effects, call_text("binomial-normal", "", test, level)),
+        tau2_se=fit.tau2_se,
     )
 
 

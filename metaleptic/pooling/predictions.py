@@ -12,11 +12,13 @@ from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.given_weights import form_distribution, residual_form
 from metaleptic.pooling.mean_inference import kenward_roger
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.names import named
 from metaleptic.pooling.normal import fit_normal, quantile
 from metaleptic.pooling.result import Pooled
 from metaleptic.types import Estimate, FloatArray
 
+OWN_ERROR = ("HTS", "V", "S", "simple")  # methods that need the standard error of the mean alone
 DRAWS = 50_000  # bootstrap draws of Nagashima's method, their published recommendation is from 10,000
 
 
@@ -125,15 +127,17 @@ def prediction_named(method: str) -> str:
 
 
 def prediction_interval(
-    fit: Pooled, *, method: str = "HTS", level: float | None = None, seed: int | None = None
+    fit: Pooled | Multilevel, *, method: str | None = None, level: float | None = None, seed: int | None = None
 ) -> Estimate:
     """Return the range in which the true effect of a new, similar study is expected, by a named method.
 
     Parameters
     ----------
-    fit : Pooled
-        A random-effects fit; its tau2 is used.
-    method : str, default "HTS"
+    fit : Pooled or Multilevel
+        A random-effects fit; its tau2 is used. Models of counts and multilevel fits bring the standard error of their mean
+        along, so that they take the methods that need no other.
+    method : str, optional
+        ``"HTS"`` by default, of a multilevel fit its own degrees of freedom (``fit.prediction``).
         ``"HTS"``: t with k - 2 degrees of freedom (Higgins, Thompson, Spiegelhalter). ``"V"``: k - 1. ``"HK"``,
         ``"HK-PR"``: with the Hartung-Knapp standard error, k - 1 and k - 2. ``"KR"``, ``"KR-PR"``: Kenward-Roger.
         ``"S"``: normal. ``"simple"``: normal, the mean taken as known. ``"NNF"``: the parametric bootstrap of Nagashima,
@@ -151,7 +155,7 @@ def prediction_interval(
     Raises
     ------
     OptionError
-        If the method is unknown or the fit has no between-study variance.
+        If the method is unknown, or not made for the fit, or the fit has no between-study variance.
     NotEstimableError
         If there are too few studies for its degrees of freedom.
 
@@ -167,18 +171,44 @@ def prediction_interval(
     >>> ml.prediction_interval(fit, method="HTS")
     0.8108 (95% prediction interval 0.4743 to 1.386)
     """
+    if isinstance(fit, Multilevel):
+        return _of_multilevel(fit, method, fit.level if level is None else level)
     if not isinstance(fit, Pooled) or fit.one_true_value or np.isnan(fit.tau2):
         raise OptionError("a prediction interval needs a random-effects fit of several studies: ml.pool(effects).")
     level = fit.level if level is None else level
+    method = "HTS" if method is None else method
     y, v, mu = fit.effects.y, fit.effects.v, float(fit.beta[0])
     method = prediction_named(method)
+    counts = fit.model != "random"
+    if counts and method not in OWN_ERROR:
+        raise OptionError(
+            f'method "{method}" is made for effects with known variances, not for "{fit.model}". Choose one of: '
+            f"{', '.join(OWN_ERROR)}."
+        )
     if method == "NNF":
         low, high = nagashima(y, v, level, seed)
         return printed_estimate(fit.effects, mu, low, high, level, "prediction")
     spread = PREDICTIONS[method].function(y, v, fit.tau2)
+    if counts and method != "simple":
+        spread = Spread(float(fit.se[0]), spread.df)
     if spread.df <= 0:
         raise NotEstimableError(f"{len(y)} studies leave no degrees of freedom for the prediction interval {method}.")
     half = float(quantile(np.float64(spread.df), level)) * float(np.sqrt(fit.tau2 + spread.se**2))
+    return printed_estimate(fit.effects, mu, mu - half, mu + half, level, "prediction")
+
+
+def _of_multilevel(fit: Multilevel, method: str | None, level: float) -> Estimate:
+    """Return the interval for a new true effect of a multilevel mean: t with its degrees of freedom, or normal."""
+    if fit.prediction is None:
+        raise OptionError(
+            "in this multilevel fit a new true effect is of several kinds. Say which by ml.predict(fit, new=..., inner=...)."
+        )
+    if method not in (None, "S", "simple"):
+        raise OptionError(f"method {method!r} is not defined for a multilevel fit. Choose one of: S, simple, or none.")
+    df = float(fit.df[0]) if method is None else float("inf")
+    se = 0.0 if method == "simple" else float(fit.se[0])
+    mu = float(fit.beta[0])
+    half = float(quantile(np.float64(df), level)) * float(np.hypot(fit.tau.value, se))
     return printed_estimate(fit.effects, mu, mu - half, mu + half, level, "prediction")
 
 

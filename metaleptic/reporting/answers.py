@@ -15,6 +15,7 @@ from metaleptic.reporting.analysis import Analysis, Question
 from metaleptic.reporting.bayes_question import BayesAnswer, answer_bayes
 from metaleptic.reporting.kinds import KINDS
 from metaleptic.reporting.origins import LeftOut, Origin
+from metaleptic.reporting.robust_overlap import with_overlap
 from metaleptic.reporting.select import Selection, select_rows
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.robustness import Robustness, robustness
@@ -107,7 +108,7 @@ def answer_question(analysis: Analysis, q: Question) -> Answer:
         question=q,
         fit=fit,
         groups=groups if groups is not None and len(groups.groups) > 1 else None,
-        robust=robustness(fit) if fit.k >= 2 else None,
+        robust=with_overlap(analysis, q, robustness(fit) if fit.k >= 2 else None),
         origins=used,
         left_out=selection.left_out + unusable,
         findings=tuple(_in_evidence(selection, f) for f in audit(selection.table))

@@ -23,6 +23,7 @@ from metaleptic.reporting.fit_words import AnyFit, coefficient_table, fit_title,
 from metaleptic.reporting.methods_sentence import methods_sentence
 from metaleptic.reporting.origins import left_out_of
 from metaleptic.reporting.robust_section import CAPTIONS, RobustSection, robust_figures, robust_section
+from metaleptic.sensitivity.subset_fits import ASKED_OF_ONE
 from metaleptic.types import Estimate
 
 ID = "result"
@@ -114,9 +115,7 @@ def _asked_here(answer: FitAnswer) -> tuple[RobustSection | None, str]:
     section = robust_section(answer)
     if section is None:
         return None, ""
-    other = [
-        q for q, reason in section.unanswered if f"not {type(answer.fit).__name__}" in reason or "multiverse" in reason
-    ]
+    other = [q for q, reason in section.unanswered if ASKED_OF_ONE in reason or "multiverse" in reason]
     kept = tuple((q, reason) for q, reason in section.unanswered if q not in other)
     words = f"Asked of one pooled value, ml.robustness(ml.pool(effects)): {' '.join(other)}" if other else ""
     return replace(section, unanswered=kept), words

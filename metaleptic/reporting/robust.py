@@ -33,7 +33,8 @@ def robust_answers(
     for number, q in enumerate(asked, start=1):
         if progress is not None:
             progress(q.id, number, len(asked))
-        found[q.id] = robustness(answer_question(analysis, q).fit)
+        answer = answer_question(analysis, q)
+        found[q.id] = answer.robust if answer.robust is not None else robustness(answer.fit)
     return found
 
 

@@ -28,6 +28,7 @@ from metaleptic.sensitivity.limit import LimitMetaAnalysis
 from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
 from metaleptic.sensitivity.multiverse import Multiverse
 from metaleptic.sensitivity.new_study import ProportionBeyond
+from metaleptic.sensitivity.overlap_choices import OverlapChoices
 from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.refit_influence import RefitInfluence
 from metaleptic.sensitivity.robustness import Check, Robustness
@@ -79,6 +80,7 @@ TOLD: MappingProxyType[type, Told] = MappingProxyType(
         Multiverse: Told(
             "ml.multiverse(effects)", "Voracek M, Kossmeier M, Tran US. Z Psychol 2019;227:64-82", "multiverse"
         ),
+        OverlapChoices: Told("ml.overlap_choices(fit)", "Wood J. BMJ 2008;337:a2023"),
         SmallStudy: Told("ml.small_study(fit)", "Egger M et al. BMJ 1997;315:629-634", "small-studies"),
         TrimAndFill: Told("ml.trim_and_fill(fit)", "Duval S, Tweedie R. Biometrics 2000;56:455-463", "filled"),
         HenmiCopas: Told("ml.henmi_copas(fit)", "Henmi M, Copas JB. Stat Med 2010;29:2969-2983"),
@@ -98,6 +100,7 @@ TOLD: MappingProxyType[type, Told] = MappingProxyType(
     }
 )
 
+MOST_CHOICES = 40
 OF_MANY = (SmallStudy, TrimAndFill, LimitMetaAnalysis, SelectionModel, Copas, PUniform, ExcessSignificance)
 
 CAPTIONS = MappingProxyType(
@@ -174,8 +177,9 @@ def robust_figures(answer: Checked) -> list[tuple[str, Plot[Any]]]:
 def _why_not(check: Check, answer: Checked) -> str:
     if check.record is None:
         return check.sentence.removeprefix("Not answered: ")
-    if isinstance(check.record, OF_MANY) and answer.fit.k < ENOUGH:
-        return FEW.format(k=answer.fit.k)
+    k = min(answer.fit.k, getattr(getattr(check.record, "fit", answer.fit), "k", answer.fit.k))
+    if isinstance(check.record, OF_MANY) and k < ENOUGH:
+        return FEW.format(k=k)
     return ""
 
 
@@ -205,6 +209,8 @@ def _summary(answer: Checked) -> str:
             values.append(r.estimate.value)
         elif isinstance(r, Copas) and r.chosen is not None:
             values.append(float(r.value[r.chosen]))
+        elif isinstance(r, OverlapChoices):
+            values += r.value.tolist()
         elif isinstance(r, WorstCase):
             values.append(r.worst.value)
     unit = f" {m.unit}" if m.unit else ""
@@ -243,6 +249,13 @@ def _table(record: Any, answer: Checked) -> tuple[tuple[str, ...], tuple[tuple[s
         return ("Study", "Evidence", "Deleted residual", "DFFITS", "Cook's distance", "Influential"), tuple(rows)
     if isinstance(record, Multiverse):
         return _choices(record)
+    if isinstance(record, OverlapChoices) and record.groups:
+        for i, taken in enumerate(record.taken[:MOST_CHOICES]):
+            known = np.isfinite(record.value[i])
+            interval = m.format_interval(record.low[i], record.high[i])
+            value = f"{m.format(record.value[i])}{unit} ({interval})" if known else "cannot be pooled"
+            rows.append((", ".join(taken), str(int(record.k[i])), value))
+        return ("Cohorts taken", "Studies", "Result"), tuple(rows)
     return (), ()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
@@ -18,12 +19,13 @@ from metaleptic.sensitivity.leave_out_coefficients import main_coefficient
 from metaleptic.sensitivity.mixture import two_groups
 from metaleptic.sensitivity.multilevel_influence import units_of
 from metaleptic.sensitivity.subset_fits import refuse_others
-from metaleptic.sensitivity.subset_models import AnyFit, estimable, most_by_default, subset_columns
+from metaleptic.sensitivity.subset_models import AnyFit, estimable, most_by_default, one_by_one, subset_columns
 from metaleptic.sensitivity.subset_sums import masks_of
 from metaleptic.sensitivity.words import listed, with_small_letter
 from metaleptic.types import BoolArray, FloatArray, Measure, frozen_array
 
-CHUNK = 1 << 13
+CHUNK = 1 << 12
+CHUNK_ONE_BY_ONE = 5
 CLOUD = 4000
 APART = 3.0
 SPLITS = 0.4  # correlation of a study's presence with the group, from which it counts as splitting the cloud
@@ -36,7 +38,7 @@ class AllSubsets:
 
     Attributes
     ----------
-    fit : Pooled, PooledBayes, Regression or Multilevel
+    fit : Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
         The result with all studies; of a multilevel fit read "effects" for "studies".
     code : ndarray of int, shape (m,)
         The subset as binary digits, the first study the highest; empty above 62 studies (``contains`` still answers).
@@ -82,8 +84,9 @@ class AllSubsets:
     @property
     def term(self) -> str:
         """The coefficient that ``estimate`` is; "" for the pooled effect."""
-        names = self.fit.design.names if isinstance(self.fit, Regression | Multilevel) else ()
-        return names[main_coefficient(names)] if len(names) > 1 or isinstance(self.fit, Regression) else ""
+        moderated = isinstance(self.fit, Regression | RegressionBayes)
+        names = self.fit.design.names if isinstance(self.fit, Regression | RegressionBayes | Multilevel) else ()
+        return names[main_coefficient(names)] if len(names) > 1 or moderated else ""
 
     @property
     def measure(self) -> Measure:
@@ -133,6 +136,10 @@ class AllSubsets:
         what = f"all {len(self.k):,} subsets" if self.exhaustive else f"{len(self.k):,} random subsets"
         if self.k.min() > 1:
             what += f" of at least {self.k.min():.0f}"
+        if not self.exhaustive:
+            k = self.fit.k
+            of = f"{2**k - 1:,}" if k <= 40 else f"2^{k}"
+            what += f" (of {of})"
         text = (
             f"In {what} of the studies{', from which it can be estimated,' if self.skipped else ','} {'the ' if self.term else ''}{with_small_letter(m.label)} has the median {m.format(middle)} and lies between "
             f"{m.format(low)} and {m.format(high)} in 95% of them"
@@ -161,11 +168,13 @@ def all_subsets(fit: AnyFit, *, most: int | None = None, seed: int | None = None
 
     Parameters
     ----------
-    fit : Pooled, PooledBayes, Regression or Multilevel
-        From ``ml.pool`` with or without moderators, ``ml.pool_bayes`` or ``ml.pool_multilevel`` (subsets of effects); its model and estimator of tau2 are used.
+    fit : Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
+        From ``ml.pool`` or ``ml.pool_bayes`` with or without moderators, or ``ml.pool_multilevel`` (subsets of effects); its
+        model and estimator of tau2 are used.
     most : int, optional
-        With more subsets than this, so many random ones are taken: 1,048,576 by default, 100,000 with moderators, 1,000 for
-        models of counts, posteriors and multilevel fits, which are fitted one by one.
+        With more subsets than this, so many random ones are taken: 1,048,576 by default, 100,000 with moderators. Models of
+        counts, posteriors and multilevel fits are fitted one by one: as many as take about half a minute on this computer,
+        at least 50 and at most 1,000. Name a number for a cloud that another computer draws again.
     seed : int, optional
         Seed of the sample; 1 by default, so that the same call gives the same cloud.
     smallest : int, default 1
@@ -196,13 +205,14 @@ def all_subsets(fit: AnyFit, *, most: int | None = None, seed: int | None = None
     >>> len(found.k), found.splitting
     (63, ('F',))
     """
-    if not isinstance(fit, PooledBayes | Regression | Multilevel):
+    if not isinstance(fit, PooledBayes | Regression | RegressionBayes | Multilevel):
         fit = refuse_others(fit, "all_subsets")
     if isinstance(fit, Regression) and fit.model not in ("random", "common"):
         raise OptionError(f'all_subsets with moderators is made for model="random" and "common", not "{fit.model}".')
-    k, most = fit.k, most_by_default(fit) if most is None else most
+    k = fit.k
     if k < 3:
         raise NotEstimableError(f"all subsets of {k} studies say nothing new; there should be at least 3.")
+    most = most_by_default(fit) if most is None else most
     if not 1 <= smallest < k or most < 1:
         raise OptionError(f"smallest should be from 1 to {k - 1}, most at least 1.")
     exhaustive = k <= 62 and 2**k - 1 <= most
@@ -213,9 +223,11 @@ def all_subsets(fit: AnyFit, *, most: int | None = None, seed: int | None = None
     bits: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     total = 2**k - 1 if exhaustive else most
     skipped = 0
-    shown = sys.stderr.isatty() and total * k > 5_000_000
-    for start in range(0, total, CHUNK):
-        size = min(CHUNK, total - start)
+    slow = one_by_one(fit)
+    shown = sys.stderr.isatty() and (slow or total * k > 5_000_000)
+    step = CHUNK_ONE_BY_ONE if slow else CHUNK
+    for start in range(0, total, step):
+        size = min(step, total - start)
         if exhaustive:
             code = np.arange(start + 1, start + 1 + size, dtype=np.int64)
             keep = masks_of(code, k)

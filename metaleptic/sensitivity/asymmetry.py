@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from metaleptic.errors import DataError, NotEstimableError
+from metaleptic.errors import DataError, NotEstimableError, OptionError
 from metaleptic.frames import is_missing
 from metaleptic.pooling.normal import test_probability
 from metaleptic.pooling.regression import fit_regression
@@ -41,54 +41,91 @@ class Asymmetry:
     spread: float = NAN
 
 
-def weighted_regression(y: Any, x: Any, w: Any, *, at_zero: bool = True) -> Asymmetry:
+Beside = FloatArray | None  # design of the moderators of a fit, beside which the predictor stands; None without
+
+
+def weighted_regression(y: Any, x: Any, w: Any, *, at_zero: bool = True, beside: Beside = None) -> Asymmetry:
     """Regress y on x with weights w and a multiplicative dispersion, t with k - 2 degrees of freedom."""
-    return _regression(y, 1 / w, x, None, "knapp-hartung", at_zero)
+    return _regression(y, 1 / w, x, None, "knapp-hartung", at_zero, beside)
 
 
-def mixed_regression(y: Any, v: Any, x: Any, *, tau2: str | None, test: str, at_zero: bool = True) -> Asymmetry:
+def mixed_regression(
+    y: Any, v: Any, x: Any, *, tau2: str | None, test: str, at_zero: bool = True, beside: Beside = None
+) -> Asymmetry:
     """Regress y on x in the random-effects model (``tau2=None``: common effect)."""
-    return _regression(y, v, x, tau2, test, at_zero)
+    return _regression(y, v, x, tau2, test, at_zero, beside)
 
 
-def _regression(y: Any, v: Any, x: Any, tau2: str | None, test: str, at_zero: bool) -> Asymmetry:
+def design_beside(x: Any, beside: Beside) -> FloatArray:
+    """Return the design of the moderators with the predictor as its last column.
+
+    Raises
+    ------
+    NotEstimableError
+        If the predictor does not vary, or the moderators determine it.
+    """
     if np.ptp(x) <= 1e-9 * float(np.abs(x).max()):
         raise NotEstimableError(
             "the studies are all equally precise (or large): there are no small studies that could differ."
         )
-    design = np.column_stack([np.ones_like(x), x])
+    moderators = np.ones((len(x), 1)) if beside is None else np.asarray(beside)
+    design = np.column_stack([moderators, x])
+    if len(x) <= design.shape[1]:
+        raise NotEstimableError(
+            f"{len(x)} studies are too few for {design.shape[1]} coefficients, that of their size among them."
+        )
+    if np.linalg.matrix_rank(design / np.abs(design).max(axis=0)) < design.shape[1]:
+        raise NotEstimableError("the moderators determine how large the studies are: their size cannot be told apart.")
+    return design
+
+
+def _regression(y: Any, v: Any, x: Any, tau2: str | None, test: str, at_zero: bool, beside: Beside) -> Asymmetry:
+    design = design_beside(x, beside)
     fit = fit_regression(y, v, design, tau2=tau2, test=test)
-    se = np.sqrt(np.diag(fit.cov))
-    df = float(fit.df)
-    exact = se[1] == 0 and fit.beta[1] == 0  # effects that are all exactly the same: no slope, and no doubt of it
-    statistic = 0.0 if exact else float(fit.beta[1] / se[1])
-    limit = (float(fit.beta[0]), float(se[0])) if at_zero else (NAN, NAN)
-    spread = float(np.sqrt(fit.scale)) if tau2 is None else float(np.sqrt(fit.tau2))
     w = 1 / (v + fit.tau2)
+    spread = float(np.sqrt(fit.scale)) if tau2 is None else float(np.sqrt(fit.tau2))
+    return of_coefficients(y, design, w, fit.beta, fit.cov, float(fit.df), spread, at_zero=at_zero)
+
+
+def of_coefficients(
+    y: Any, design: FloatArray, w: Any, beta: Any, cov: Any, df: float, spread: float, *, at_zero: bool = True
+) -> Asymmetry:
+    """Read the test off a regression whose last coefficient is that of the predictor.
+
+    The limit is the effect where the predictor is 0 and moderators have their means, weighted as the regression is.
+    """
+    bias, se = float(beta[-1]), float(np.sqrt(cov[-1, -1]))
+    exact = se == 0 and bias == 0  # effects that are all exactly the same: no slope, and no doubt of it
+    statistic = 0.0 if exact else bias / se
+    at = np.average(design, axis=0, weights=w)
+    at[-1] = 0.0
+    limit = (float(at @ beta), float(np.sqrt(at @ cov @ at))) if at_zero else (NAN, NAN)
     p = test_probability(statistic, df)
-    return Asymmetry(
-        statistic, df, p, float(fit.beta[1]), float(se[1]), *limit, np.asarray(x), np.asarray(y), w, spread
-    )
+    x = np.asarray(design[:, -1])
+    return Asymmetry(statistic, df, p, bias, se, *limit, x, np.asarray(y), w, spread)
 
 
 # --- tests of any effects ---------------------------------------------------------------------
 
 
-def egger(e: Effects) -> Asymmetry:
+def egger(e: Effects, beside: Beside = None) -> Asymmetry:
     """Regress the effect on its standard error, weights 1/v."""
-    return weighted_regression(e.y, np.sqrt(e.v), 1 / e.v)
+    return weighted_regression(e.y, np.sqrt(e.v), 1 / e.v, beside=beside)
 
 
-def thompson_sharp(e: Effects) -> Asymmetry:
+def thompson_sharp(e: Effects, beside: Beside = None) -> Asymmetry:
     """Egger's regression with between-study variance (REML) added to each variance, t."""
-    return mixed_regression(e.y, e.v, np.sqrt(e.v), tau2="REML", test="t")
+    return mixed_regression(e.y, e.v, np.sqrt(e.v), tau2="REML", test="t", beside=beside)
 
 
-def begg(e: Effects, *, exact: bool = False) -> Asymmetry:
-    """Correlate the ranks of standardised effects and of their variances."""
-    w = 1 / e.v
-    centre = float((w * e.y).sum() / w.sum())
-    return _rank((e.y - centre) / np.sqrt(e.v - 1 / w.sum()), e.v, exact)
+def begg(e: Effects, beside: Beside = None, *, exact: bool = False) -> Asymmetry:
+    """Correlate the ranks of standardised effects (beside moderators: of standardised residuals) and of their variances."""
+    x = np.ones((len(e), 1)) if beside is None else np.asarray(beside)
+    root = 1 / np.sqrt(e.v)
+    beta = np.linalg.lstsq(x * root[:, None], e.y * root, rcond=None)[0]
+    cov = np.linalg.inv((x / e.v[:, None]).T @ x)
+    off = e.v - np.einsum("ij,jk,ik->i", x, cov, x)
+    return _rank((e.y - x @ beta) / np.sqrt(np.maximum(off, 1e-12 * e.v)), e.v, exact)
 
 
 def _rank(x: FloatArray, y: FloatArray, exact: bool = False) -> Asymmetry:
@@ -98,38 +135,40 @@ def _rank(x: FloatArray, y: FloatArray, exact: bool = False) -> Asymmetry:
     )
 
 
-def macaskill(e: Effects) -> Asymmetry:
+def macaskill(e: Effects, beside: Beside = None) -> Asymmetry:
     """Regress the effect on the number of patients, weights 1/v."""
-    return weighted_regression(e.y, _patients(e, "macaskill"), 1 / e.v, at_zero=False)
+    return weighted_regression(e.y, _patients(e, "macaskill"), 1 / e.v, at_zero=False, beside=beside)
 
 
 # --- tests of two-by-two tables ---------------------------------------------------------------
 
 
-def peters(e: Effects) -> Asymmetry:
+def peters(e: Effects, beside: Beside = None) -> Asymmetry:
     """Regress the effect on 1 / patients, weights from the pooled numbers of events and others."""
     a, b, c, d = _cells(e, "peters").T
-    return weighted_regression(e.y, 1 / (a + b + c + d), 1 / (1 / (a + c) + 1 / (b + d)))
+    return weighted_regression(e.y, 1 / (a + b + c + d), 1 / (1 / (a + c) + 1 / (b + d)), beside=beside)
 
 
-def harbord(e: Effects) -> Asymmetry:
+def harbord(e: Effects, beside: Beside = None) -> Asymmetry:
     """Regress the score over its variance on the inverse root of that variance, weights the variance (odds ratios)."""
     a, b, c, d = _cells(e, "harbord").T
     n1, n2, n = a + b, c + d, a + b + c + d
     score = a - (a + c) * n1 / n
     variance = n1 * n2 * (a + c) * (b + d) / (n**2 * (n - 1))
-    return weighted_regression(score / variance, 1 / np.sqrt(variance), variance)
+    return weighted_regression(score / variance, 1 / np.sqrt(variance), variance, beside=beside)
 
 
-def deeks(e: Effects) -> Asymmetry:
+def deeks(e: Effects, beside: Beside = None) -> Asymmetry:
     """Regress the effect on the inverse root of the effective sample size, weights that size (diagnostic odds ratios)."""
     a, b, c, d = _cells(e, "deeks").T
     size = 4 * (a + b) * (c + d) / (a + b + c + d)
-    return weighted_regression(e.y, 1 / np.sqrt(size), size)
+    return weighted_regression(e.y, 1 / np.sqrt(size), size, beside=beside)
 
 
-def schwarzer(e: Effects) -> Asymmetry:
+def schwarzer(e: Effects, beside: Beside = None) -> Asymmetry:
     """Correlate the ranks of standardised event counts and of their inverse variances (odds ratios, sparse tables)."""
+    if beside is not None:
+        raise OptionError('Schwarzer\'s test ranks event counts, which moderators do not change. Use test="harbord".')
     cells = _cells(e, "schwarzer")
     a, b, c, d = (cells + 0.5 * (cells == 0).any(axis=1, keepdims=True)).T
     n = a + b + c + d
@@ -143,14 +182,14 @@ def schwarzer(e: Effects) -> Asymmetry:
 # --- tests of hazard ratios -------------------------------------------------------------------
 
 
-def debray(e: Effects) -> Asymmetry:
+def debray(e: Effects, beside: Beside = None) -> Asymmetry:
     """Regress the log hazard ratio on 1 / events, weights 1/v."""
-    return weighted_regression(e.y, 1 / _events(e), 1 / e.v)
+    return weighted_regression(e.y, 1 / _events(e), 1 / e.v, beside=beside)
 
 
-def debray_additive(e: Effects) -> Asymmetry:
+def debray_additive(e: Effects, beside: Beside = None) -> Asymmetry:
     """Regress the log hazard ratio on 1 / events with between-study variance (REML), t."""
-    return mixed_regression(e.y, e.v, 1 / _events(e), tau2="REML", test="t")
+    return mixed_regression(e.y, e.v, 1 / _events(e), tau2="REML", test="t", beside=beside)
 
 
 def _cells(e: Effects, test: str) -> FloatArray:
@@ -214,7 +253,7 @@ class AsymmetryTest:
 
     key: str
     name: str
-    function: Callable[[Effects], Asymmetry]
+    function: Callable[[Effects, Beside], Asymmetry]
     measures: tuple[str, ...]
     predictor: str
     source: str

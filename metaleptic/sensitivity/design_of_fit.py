@@ -9,7 +9,7 @@ import numpy as np
 from metaleptic.errors import OptionError
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
-from metaleptic.sensitivity.subset_fits import BROADCAST, what_to_do
+from metaleptic.sensitivity.subset_fits import BROADCAST, why_not
 from metaleptic.types import FloatArray
 
 
@@ -31,7 +31,7 @@ def settings_of(fit: object, verb: str) -> Settings:
     Tests that have no standard error of their own (profile likelihood and its kin) are diagnosed as z.
     """
     if not isinstance(fit, Pooled | Regression):
-        raise OptionError(f"{verb} takes a result of ml.pool, not {type(fit).__name__}. {what_to_do(fit)}")
+        raise OptionError(why_not(fit, verb, "a result of ml.pool"))
     if fit.model not in ("random", "common"):
         raise OptionError(
             f'{verb} is defined for model="random" and "common", not "{fit.model}". '

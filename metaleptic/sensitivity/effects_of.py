@@ -5,6 +5,7 @@ from __future__ import annotations
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import OptionError
 from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.subset_fits import why_not
 from metaleptic.types import Effects
 
 Studies = Effects | Pooled | PooledBayes
@@ -22,7 +23,4 @@ def effects_of(result: object, verb: str) -> Effects:
         return result
     if isinstance(result, Pooled | PooledBayes):
         return result.effects
-    raise OptionError(
-        f"{verb} takes effects or a pooled result, not {type(result).__name__}. Its .effects can be handed in if they are "
-        "independent and moderators do not matter here."
-    )
+    raise OptionError(why_not(result, verb, "effects or a pooled result"))

@@ -15,9 +15,11 @@ from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.effects_of import Studies, effects_of
 from metaleptic.sensitivity.null import need_null
+from metaleptic.sensitivity.words import few_words
 from metaleptic.types import FloatArray
 
 METHODS = ("rosenthal", "orwin", "rosenberg", "general")
+WITH_TARGET = ("orwin", "general")
 MOST = 10_000_000
 NAN = float("nan")
 
@@ -39,7 +41,7 @@ class FailSafeN:
     mean : float
         Their mean effect, analysis scale; NaN for Rosenthal.
     target : float
-        Mean effect that Orwin's number leads to, analysis scale.
+        Mean effect to which the number leads, analysis scale; NaN where it leads to p above ``alpha`` instead.
     alpha : float
         Level below which p is called significant.
     mean_then, tau2_then, p_then : float
@@ -63,17 +65,17 @@ class FailSafeN:
     @property
     def sentence(self) -> str:
         """What the number means, in plain words."""
-        if self.method == "orwin":
+        if np.isfinite(self.target):
             what = f"bring the mean effect to {self.target:.3g} (analysis scale)"
         else:
             what = f"raise p above {self.alpha:g}"
         if self.n == 0:
-            return f"No unpublished study is needed to {what}: there is nothing to take away."
+            return f"No unpublished study is needed to {what}: there is nothing to take away.{few_words(self.k)}"
         rule = 5 * self.k + 10
         text = f"{self.n} unpublished studies with no effect would {what} ({self.method.title()}; there are {self.k} studies)"
         if self.method == "rosenthal":
             text += f"; Rosenthal's rule calls more than {rule} (5k + 10) tolerable"
-        return text + ". The number says nothing of how many there are."
+        return text + f". The number says nothing of how many there are.{few_words(self.k)}"
 
     def to_frame(self) -> Any:
         """Return one row, with what the method has."""
@@ -104,11 +106,13 @@ def fail_safe_n(
     method : {"rosenthal", "orwin", "rosenberg", "general"}, default "rosenthal"
         Rosenthal: one-sided p of the summed z values rises to alpha. Rosenberg: p of the common effect does. Orwin: the
         mean falls to ``target``. General: p of the random-effects mean rises above alpha when studies that average no
-        effect, with the same heterogeneity and the harmonic mean of the variances, are added.
+        effect, with the same heterogeneity and the harmonic mean of the variances, are added; with a ``target`` the mean
+        falls to it.
     alpha : float, default 0.05
         Level of significance.
     target : float, optional
-        Mean to be reached (Orwin), analysis scale; its sign follows the mean. Half the mean by default.
+        Mean to be reached, analysis scale; its sign follows the mean. Orwin's method takes half the mean by default, the
+        general one then asks for p.
     weighted : bool, default True
         Whether Orwin's mean is weighted by 1/v.
     tau2 : str, optional
@@ -124,7 +128,9 @@ def fail_safe_n(
     Raises
     ------
     OptionError
-        If an option is unknown.
+        If an option is unknown, or a target is given to a method that has none.
+    NotEstimableError
+        If no number of studies is enough.
 
     Notes
     -----
@@ -145,6 +151,10 @@ def fail_safe_n(
         raise OptionError(f"method {method!r} is unknown. Choose one of: {', '.join(METHODS)}.")
     if not 0 < alpha < 1:
         raise OptionError(f"alpha {alpha!r} should be between 0 and 1, for example 0.05.")
+    if target is not None and method not in WITH_TARGET:
+        raise OptionError(
+            f'method "{method}" counts studies until p is no longer significant and has no target. Take method="orwin" or "general".'
+        )
     y, v, k = effects.y, effects.v, len(effects)
     kind = effects.frame_kind
     if method == "rosenthal":
@@ -164,7 +174,7 @@ def fail_safe_n(
         return FailSafeN(method, n, k, float(2 * special.ndtr(-abs(z))), mean, NAN, alpha, frame_kind=kind)
     key = tau2 or (result.tau2_method if isinstance(result, Pooled) else "") or "REML"
     tau2_estimator(key)
-    return _general(y, v, key, alpha, exact, kind)
+    return _general(y, v, key, alpha, target, exact, kind)
 
 
 def _up(x: float) -> int:
@@ -175,27 +185,34 @@ def _no_limit() -> int:
     raise NotEstimableError("no finite number of studies brings the mean to exactly 0. Give a target other than 0.")
 
 
-def _general(y: FloatArray, v: FloatArray, key: str, alpha: float, exact: bool, kind: str) -> FailSafeN:
-    """Find the smallest number by doubling and bisection: p rises with the number of null results."""
+def _general(
+    y: FloatArray, v: FloatArray, key: str, alpha: float, target: float | None, exact: bool, kind: str
+) -> FailSafeN:
+    """Find the smallest number by doubling and bisection: null results raise p and pull the mean to 0."""
     k = len(y)
     fit = fit_normal(y, v, tau2=key, test="z")
     mean, p = float(fit.mu), float(fit.p)
+    goal = NAN if target is None else float(np.copysign(abs(target), mean))
+    if goal == 0:
+        _no_limit()
 
-    def then(n: int) -> tuple[float, float, float]:
-        return with_null_results(y, v, n, key, exact=exact)
+    def remains(n: int) -> bool:
+        m, _, p_then = with_null_results(y, v, n, key, exact=exact)
+        return p_then <= alpha if target is None else abs(m) > abs(goal)
 
     low, high = 0, 0
-    if p <= alpha:
+    if remains(0):
         high = 1
-        while then(high)[2] <= alpha:
+        while remains(high):
             low, high = high, 2 * high
             if high > (5_000 if exact else MOST):
-                raise NotEstimableError(f"more than {low:,} null results would not raise p above {alpha:g}.")
+                what = f"raise p above {alpha:g}" if target is None else f"bring the mean to {goal:.3g}"
+                raise NotEstimableError(f"more than {low:,} null results would not {what}.")
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if then(middle)[2] <= alpha else (low, middle)
-    m, mixed, p_then = then(high)
-    return FailSafeN("general", high, k, p, mean, NAN, alpha, m, mixed, p_then, kind)
+            low, high = (middle, high) if remains(middle) else (low, middle)
+    m, mixed, p_then = with_null_results(y, v, high, key, exact=exact)
+    return FailSafeN("general", high, k, p, mean, goal, alpha, m, mixed, p_then, kind)
 
 
 def with_null_results(y: FloatArray, v: FloatArray, n: int, key: str, *, exact: bool) -> tuple[float, float, float]:

@@ -13,7 +13,7 @@ from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.heterogeneity import dersimonian_laird
 from metaleptic.sensitivity.effects_of import Studies, effects_of
-from metaleptic.sensitivity.words import value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, value_words, with_small_letter
 from metaleptic.types import Effects, Estimate, FloatArray
 
 
@@ -48,7 +48,7 @@ class HenmiCopas:
         m, e = self.effects.measure, self.estimate
         return (
             f"With weights that small studies cannot pull (Henmi-Copas), {with_small_letter(m.label)} is "
-            f"{value_words(m, e.value, e.low, e.high, e.level)}."
+            f"{value_words(m, e.value, e.low, e.high, e.level)}.{few_words(len(self.effects))}"
         )
 
     def to_frame(self) -> Any:
@@ -90,7 +90,7 @@ def henmi_copas(result: Studies, *, level: float = 0.95) -> HenmiCopas:
     --------
     >>> import metaleptic as ml
     >>> ml.henmi_copas(ml.effects([-0.34, -0.05, -0.48, -0.22], [0.03, 0.01, 0.05, 0.01], measure="HR"))
-    With weights that small studies cannot pull (Henmi-Copas), hazard ratio is 0.83 (95% CI 0.69 to 1.00).
+    With weights that small studies cannot pull (Henmi-Copas), hazard ratio is 0.83 (95% CI 0.69 to 1.00). With 4 studies this is a guess.
     """
     effects = effects_of(result, "henmi_copas")
     if len(effects) < 2:

@@ -7,6 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
+from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import NotEstimableError
 from metaleptic.frames import to_frame
@@ -15,9 +16,9 @@ from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.deletion import deletion_diagnostics, reasons_of, say_what_is_essential
 from metaleptic.sensitivity.design_of_fit import settings_of
+from metaleptic.sensitivity.flags import because, influence_sentence, limits_of, rules_of
 from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence, multilevel_influence
 from metaleptic.sensitivity.refit_influence import RefitInfluence, refit_influence
-from metaleptic.sensitivity.words import listed, signed
 from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 
@@ -68,31 +69,18 @@ class Influence:
     @property
     def limits(self) -> dict[str, float]:
         """Values beyond which a diagnostic flags a study (of Cook's distance: the chi-squared median)."""
-        k, p = len(self.hat), len(self.names)
-        from scipy import special
+        return limits_of(len(self.hat), len(self.names))
 
-        return {
-            "dffits": float(3 * np.sqrt(p / (k - p))),
-            "cook": float(special.chdtri(p, 0.5)),
-            "hat": 3 * p / k,
-            "dfbetas": 1.0,
-        }
+    @property
+    def because(self) -> tuple[str, ...]:
+        """Which limits each study crosses, such as "Cook's distance 0.61 > 0.45"; "" for none."""
+        d = {name: getattr(self, name) for name in ("dffits", "cook", "dfbetas", "hat")}
+        return because(rules_of(len(self.hat), self.names, **d))
 
     @property
     def sentence(self) -> str:
         """What the analysis shows, in plain words."""
-        study = self.fit.effects.study
-        names = [s for s, flag in zip(study, self.flagged, strict=True) if flag]
-        away = [f"{s} ({signed(r)})" for s, r in zip(study, self.rstudent, strict=True) if abs(r) > 1.96]
-        if names:
-            text = f"{listed(names)} {'is' if len(names) == 1 else 'are'} influential: without "
-            text += "it the result is another." if len(names) == 1 else "any of them the result is another."
-        else:
-            text = f"No study is influential by the usual limits (largest Cook's distance {np.nanmax(self.cook):.2f}: {study[int(np.nanargmax(self.cook))]})."
-        expected = 0.05 * len(study)
-        if away:
-            text += f" Further from the others than chance would have it (|t| > 1.96): {listed(away)}; about {expected:.1f} of {len(study)} would be so by chance."
-        return text
+        return influence_sentence(self.fit.effects.study, self.because, self.cook, self.rstudent)
 
     def to_frame(self) -> Any:
         """Return a row per study."""
@@ -109,7 +97,7 @@ class Influence:
         }
         for j, name in enumerate(self.names):
             columns["dfbetas" if len(self.names) == 1 else f"dfbetas_{name}"] = self.dfbetas[:, j]
-        columns["influential"] = [bool(f) for f in self.flagged]
+        columns |= {"influential": [bool(f) for f in self.flagged], "because": self.because}
         lost = np.isnan(self.cook)
         if lost.any():
             columns["reason"] = reasons_of(lost)
@@ -122,27 +110,27 @@ class Influence:
 @overload
 def influence(fit: Multilevel) -> MultilevelInfluence: ...
 @overload
-def influence(fit: PooledBayes) -> RefitInfluence: ...
+def influence(fit: PooledBayes | RegressionBayes) -> RefitInfluence: ...
 @overload
 def influence(fit: Regression) -> Influence: ...
 @overload
 def influence(fit: Pooled) -> Influence | RefitInfluence: ...
 def influence(
-    fit: Pooled | PooledBayes | Regression | Multilevel,
+    fit: Pooled | PooledBayes | Regression | RegressionBayes | Multilevel,
 ) -> Influence | RefitInfluence | MultilevelInfluence:
     r"""Find the studies that drive the result: how far each lies from the others, and what would change without it.
 
     Parameters
     ----------
-    fit : Pooled, PooledBayes, Regression or Multilevel
-        From ``ml.pool`` by any model, with moderators by ``model="random"`` or ``"common"``; from ``ml.pool_bayes``; from
-        ``ml.pool_multilevel`` (single effects are left out; ``ml.multilevel_influence`` leaves out clusters).
+    fit : Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
+        From ``ml.pool`` by any model, with moderators by ``model="random"`` or ``"common"``; from ``ml.pool_bayes``, with or
+        without moderators; from ``ml.pool_multilevel`` (single effects are left out; ``ml.multilevel_influence`` leaves out clusters).
 
     Returns
     -------
     Influence, RefitInfluence or MultilevelInfluence
         Analysis scale. Models of counts and posteriors are fitted anew without each study; what has no meaning there
-        (hat values, weights, Q) is left out.
+        (a posterior has no Q) is left out, and ``not_defined`` says why. The column ``because`` names the limits crossed.
 
     Raises
     ------
@@ -166,7 +154,9 @@ def influence(
     """
     if isinstance(fit, Multilevel):
         return multilevel_influence(fit)
-    if isinstance(fit, PooledBayes) or (isinstance(fit, Pooled) and fit.model not in ("random", "common")):
+    if isinstance(fit, PooledBayes | RegressionBayes) or (
+        isinstance(fit, Pooled) and fit.model not in ("random", "common")
+    ):
         return refit_influence(fit)
     s = settings_of(fit, "influence")
     k, p = s.x.shape

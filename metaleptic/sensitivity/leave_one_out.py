@@ -21,7 +21,7 @@ from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes, leave_o
 from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients, leave_out_coefficients
 from metaleptic.sensitivity.multilevel_influence import units_of
 from metaleptic.sensitivity.subset_fits import SubsetFits, fit_subsets, refuse_others
-from metaleptic.sensitivity.words import side, with_small_letter
+from metaleptic.sensitivity.words import one_at_a_time, side, with_small_letter
 from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 MOST_SETS = 200_000
@@ -43,6 +43,10 @@ class LeaveOneOut:
         What was left out.
     fits : SubsetFits
         The same fits on the analysis scale, with tests and Q.
+    by : str
+        Column whose groups were left out; "" for studies.
+    size : int
+        How many were left out at a time.
     """
 
     fit: Pooled
@@ -53,6 +57,8 @@ class LeaveOneOut:
     i2: FloatArray
     left_out: tuple[str, ...]
     fits: SubsetFits
+    by: str = ""
+    size: int = 1
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -74,7 +80,7 @@ class LeaveOneOut:
         least, most = int(np.nanargmin(self.value)), int(np.nanargmax(self.value))
         unit = f" {m.unit}" if m.unit else ""
         text = (
-            f"Leaving out one {self._unit} at a time moves {with_small_letter(m.label)} between "
+            f"Leaving out {one_at_a_time(self.size, self.by)} moves {with_small_letter(m.label)} between "
             f"{m.format(self.value[least])} (without {self.left_out[least]}) and "
             f"{m.format(self.value[most])}{unit} (without {self.left_out[most]})"
         )
@@ -86,18 +92,15 @@ class LeaveOneOut:
         more = f" and {len(changed) - 8} more" if len(changed) > 8 else ""
         return text + f"; the conclusion hangs on {', '.join(changed[:8])}{more}."
 
-    @property
-    def _unit(self) -> str:
-        k = self.fit.k
-        if len(self.left_out) == k and self.left_out == self.fit.effects.study:
-            return "study"
-        return "group" if (self.fits.k < k - 1).any() and len(self.left_out) < k else "set of studies"
-
     def to_frame(self) -> Any:
         """Return a row per study (group, set) left out."""
-        names = ("left_out", "value", "low", "high", "tau2", "i2")
-        values = (self.left_out, self.value, self.low, self.high, self.tau2, self.i2)
+        names = ("left_out", "value", "low", "high", "p", "q", "q_p", "tau2", "i2")
+        f = self.fits
+        values = (self.left_out, self.value, self.low, self.high, f.p, f.q, f.q_p, self.tau2, self.i2)
         columns: dict[str, Any] = dict(zip(names, values, strict=True))
+        for name in ("p", "q", "q_p"):  # a measure without a null has no test, some models no Q
+            if np.isnan(columns[name]).all() or (name == "p" and not self.fit.effects.measure.has_null):
+                del columns[name]
         if self.fits.reason:
             columns["reason"] = self.fits.reason
         return to_frame(columns, self.fit.effects.frame_kind)
@@ -170,13 +173,22 @@ def leave_one_out(
             f"without '{left_out[int(keep.sum(axis=-1).argmin())]}' no two studies are left to pool."
         )
     if isinstance(fit, PooledBayes):
-        return leave_one_out_bayes(fit, left_out, keep)
+        return leave_one_out_bayes(fit, left_out, keep, by or "", size)
     if isinstance(fit, Regression | RegressionBayes | Multilevel):
-        return leave_out_coefficients(fit, left_out, keep)
+        return leave_out_coefficients(fit, left_out, keep, by or "", size)
     fits = fit_subsets(fit, keep)
     value, low, high = fits.printed(fit.effects.measure)
     return LeaveOneOut(
-        fit, frozen_array(value), frozen_array(low), frozen_array(high), fits.tau2, fits.i2, left_out, fits
+        fit,
+        frozen_array(value),
+        frozen_array(low),
+        frozen_array(high),
+        fits.tau2,
+        fits.i2,
+        left_out,
+        fits,
+        by or "",
+        size,
     )
 
 

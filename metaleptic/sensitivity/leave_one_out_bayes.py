@@ -14,7 +14,7 @@ from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.sensitivity.subset_fits import SubsetFits, subset_record
-from metaleptic.sensitivity.words import listed, side, with_small_letter
+from metaleptic.sensitivity.words import listed, one_at_a_time, side, with_small_letter
 from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 
@@ -36,6 +36,10 @@ class LeaveOneOutBayes:
         The studies.
     fits : tuple of PooledBayes
         The whole posteriors.
+    by : str
+        Column whose groups were left out; "" for studies.
+    size : int
+        How many were left out at a time.
     """
 
     fit: PooledBayes
@@ -46,6 +50,8 @@ class LeaveOneOutBayes:
     p_below: FloatArray
     left_out: tuple[str, ...]
     fits: tuple[PooledBayes, ...]
+    by: str = ""
+    size: int = 1
 
     @property
     def changed(self) -> tuple[str, ...]:
@@ -65,7 +71,7 @@ class LeaveOneOutBayes:
         first, last = int(np.argmin(self.value)), int(np.argmax(self.value))
         unit = f" {m.unit}" if m.unit else ""
         text = (
-            f"Leaving out one at a time moves the posterior median of {with_small_letter(m.label)} between "
+            f"Leaving out {one_at_a_time(self.size, self.by)} moves the posterior median of {with_small_letter(m.label)} between "
             f"{m.format(self.value[first])} (without {self.left_out[first]}) and {m.format(self.value[last])}{unit} "
             f"(without {self.left_out[last]}), that of tau between {self.tau.min():.2g} and {self.tau.max():.2g}"
         )
@@ -86,7 +92,9 @@ class LeaveOneOutBayes:
         return self.sentence
 
 
-def leave_one_out_bayes(fit: PooledBayes, left_out: tuple[str, ...], keep: BoolArray) -> LeaveOneOutBayes:
+def leave_one_out_bayes(
+    fit: PooledBayes, left_out: tuple[str, ...], keep: BoolArray, by: str = "", size: int = 1
+) -> LeaveOneOutBayes:
     """Fit the same model to each row of ``keep``; ``ml.leave_one_out`` calls it for Bayesian fits.
 
     Raises
@@ -106,6 +114,8 @@ def leave_one_out_bayes(fit: PooledBayes, left_out: tuple[str, ...], keep: BoolA
         p_below=frozen_array(below),
         left_out=left_out,
         fits=fits,
+        by=by,
+        size=size,
     )
 
 

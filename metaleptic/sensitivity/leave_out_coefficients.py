@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,16 @@ from scipy import special
 from metaleptic.bayes.marginal import Marginal
 from metaleptic.bayes.moderators import exact_regression, marginals
 from metaleptic.bayes.regression_result import RegressionBayes
-from metaleptic.errors import NotEstimableError
+from metaleptic.errors import MetalepticWarning, NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.multilevel.assemble import containment
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
+from metaleptic.pooling.pool import pool
 from metaleptic.pooling.regression import fit_regression
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.sensitivity.multilevel_influence import built_without, without
-from metaleptic.sensitivity.words import listed, side
+from metaleptic.sensitivity.words import listed, one_at_a_time, side
 from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 LOST = "without it a coefficient cannot be estimated"
@@ -44,6 +46,10 @@ class LeaveOneOutCoefficients:
         Coefficients with all studies, and their bounds.
     reason : tuple of str
         Why there is no fit without it; "" where there is one.
+    by : str
+        Column whose groups were left out; "" for studies (effects of a multilevel fit).
+    size : int
+        How many were left out at a time.
     """
 
     fit: Regression | RegressionBayes | Multilevel
@@ -56,6 +62,8 @@ class LeaveOneOutCoefficients:
     p: FloatArray
     whole: FloatArray
     reason: tuple[str, ...]
+    by: str = ""
+    size: int = 1
 
     @property
     def main(self) -> int:
@@ -87,7 +95,8 @@ class LeaveOneOutCoefficients:
             m.format(float(m.to_printed(self.beta[i, j]))) if single else f"{self.beta[i, j]:.3g}".replace("-", "−")
             for i in (least, most)
         )
-        text = f"Leaving out one at a time moves {what} between {a} (without {self.left_out[least]}) and {b} (without {self.left_out[most]})"
+        unit = "effect" if isinstance(self.fit, Multilevel) else "study"
+        text = f"Leaving out {one_at_a_time(self.size, self.by, unit)} moves {what} between {a} (without {self.left_out[least]}) and {b} (without {self.left_out[most]})"
         lost = [name for name, why in zip(self.left_out, self.reason, strict=True) if why]
         left = f" Nothing could be fitted without {listed(lost)}: {LOST.removeprefix('without it ')}." if lost else ""
         if single and not m.has_null:
@@ -125,7 +134,11 @@ def main_coefficient(names: tuple[str, ...]) -> int:
 
 
 def leave_out_coefficients(
-    fit: Regression | RegressionBayes | Multilevel, left_out: tuple[str, ...], keep: BoolArray
+    fit: Regression | RegressionBayes | Multilevel,
+    left_out: tuple[str, ...],
+    keep: BoolArray,
+    by: str = "",
+    size: int = 1,
 ) -> LeaveOneOutCoefficients:
     """Fit again to each row of ``keep`` (True where an effect stays); ``ml.leave_one_out`` calls it."""
     if isinstance(fit, Regression):
@@ -137,7 +150,8 @@ def leave_out_coefficients(
     lost = ~np.isfinite(columns[0]).all(axis=-1)
     beta, se, low, high, p = (frozen_array(c) for c in columns)
     reason = tuple(LOST if x else "" for x in lost.tolist())
-    return LeaveOneOutCoefficients(fit, fit.design.names, left_out, beta, se, low, high, p, frozen_array(whole), reason)
+    names, all_of_them = fit.design.names, frozen_array(whole)
+    return LeaveOneOutCoefficients(fit, names, left_out, beta, se, low, high, p, all_of_them, reason, by, size)
 
 
 def _estimable(x: FloatArray, keep: BoolArray) -> BoolArray:
@@ -160,7 +174,10 @@ def _regression(fit: Regression, keep: BoolArray) -> FloatArray:
     x = np.asarray(fit.design.matrix)
     out = np.full((5, len(keep), x.shape[1]), np.nan)
     rows = np.flatnonzero(_estimable(x, keep))
-    if len(rows):
+    if fit.model not in ("random", "common"):
+        for i in rows.tolist():
+            out[:, i] = _of_counts(fit, np.flatnonzero(keep[i]))
+    elif len(rows):
         f = fit_regression(
             fit.effects.y,
             fit.effects.v,
@@ -173,6 +190,19 @@ def _regression(fit: Regression, keep: BoolArray) -> FloatArray:
         df = np.broadcast_to(f.df, (len(rows),))[:, None]
         out[:, rows] = np.stack([f.beta, se, *_tested(f.beta, se, df, fit.level)])
     return out
+
+
+def _of_counts(fit: Regression, at: Any) -> FloatArray:
+    """Fit a regression of counts to some of the studies; NaN where it has no estimate."""
+    design = replace(fit.design, matrix=frozen_array(np.asarray(fit.design.matrix)[at]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MetalepticWarning)
+        try:
+            f = pool(fit.effects.take(at), model=fit.model, moderators=design, test=fit.test, level=fit.level)
+        except NotEstimableError:
+            return np.full((5, len(fit.beta)), np.nan)
+    assert isinstance(f, Regression)
+    return np.stack([f.beta, f.se, f.low, f.high, f.p])
 
 
 def _numbers_of(parts: tuple[Marginal, ...]) -> FloatArray:

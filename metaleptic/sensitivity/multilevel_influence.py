@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import to_frame
@@ -16,7 +17,9 @@ from metaleptic.pooling.multilevel.likelihood import Problem, Solved, row_of_blo
 from metaleptic.pooling.multilevel.maximise import climb, polish
 from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.multilevel.terms import column_of, number
-from metaleptic.types import FloatArray, frozen_array
+from metaleptic.sensitivity.flags import because, flagged_of, influence_words, limits_of, rules_of
+from metaleptic.sensitivity.words import few_words
+from metaleptic.types import BoolArray, FloatArray, frozen_array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,12 +37,27 @@ class MultilevelInfluence:
     residual, residual_se, rstudent : ndarray of shape (k,)
         Per effect: its distance from what the fit without it (or its cluster) predicts, the standard error of that, and
         their ratio.
+    mahalanobis, mahalanobis_p : ndarray of shape (m,)
+        Per unit: the squared distance of all its effects together from what the fit without it predicts, and its p value
+        (chi-squared, as many degrees of freedom as it has effects); of a single effect the squared ``rstudent``.
+    dffits : ndarray of shape (m,)
+        Change of the fitted value of the unit without it, in standard errors; of its effects the largest change.
+    covariance_ratio : ndarray of shape (m,)
+        Determinant of the coefficients' covariance without the unit over that with it; above 1, it adds precision.
+    hat, weight : ndarray of shape (m,)
+        Hat values and weights (percent) of its effects, summed.
+    q : ndarray of shape (m,)
+        Q of the heterogeneity without the unit.
     cook : ndarray of shape (m,)
         Per unit left out: Cook's distance, the change of all coefficients together.
     beta, dfbetas : ndarray of shape (m, p)
         Coefficients without the unit, and their change in standard errors.
     components : ndarray of shape (m, q)
         Variances and correlations without the unit, in the order of ``fit.variance_components``.
+    because : tuple of str
+        Which limits the unit crosses; "" for none.
+    flagged : ndarray of bool, shape (m,)
+        Whether the unit counts as influential by at least one rule (see ``ml.influence``).
     """
 
     fit: Multilevel
@@ -51,26 +69,51 @@ class MultilevelInfluence:
     beta: FloatArray
     dfbetas: FloatArray
     components: FloatArray
+    mahalanobis: FloatArray
+    mahalanobis_p: FloatArray
+    dffits: FloatArray
+    covariance_ratio: FloatArray
+    hat: FloatArray
+    weight: FloatArray
+    q: FloatArray
+    because: tuple[str, ...]
+    flagged: BoolArray
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Values beyond which a diagnostic flags a unit (of Cook's distance: the chi-squared median)."""
+        return limits_of(len(self.left_out), len(self.fit.names))
 
     @property
     def sentence(self) -> str:
         """What the analysis shows, in plain words."""
         if not np.isfinite(self.cook).any():
             return "No unit can be left out without losing a coefficient."
-        most = int(np.nanargmax(self.cook))
+        unit = "effect" if len(self.left_out) == self.fit.k else "cluster"
         far = int(np.sum(np.abs(self.rstudent) > 1.96))
         return (
-            f"Most would change without {self.left_out[most]} (Cook's distance {self.cook[most]:.2f}). {far} of {self.fit.k} effects lie "
-            f"further from the others than 1.96 standard errors; about {0.05 * self.fit.k:.1f} would do so by chance."
+            f"{influence_words(self.left_out, self.because, self.cook, unit)} {far} of {self.fit.k} effects lie further from "
+            f"the others than 1.96 standard errors; about {0.05 * self.fit.k:.1f} would do so by "
+            f"chance.{few_words(len(self.left_out), unit)}"
         )
 
     def to_frame(self) -> Any:
         """Return a row per unit left out."""
-        columns: dict[str, Any] = {"left_out": self.left_out, "cook": self.cook}
+        columns: dict[str, Any] = {"left_out": self.left_out}
+        if len(self.left_out) == self.fit.k:
+            columns["rstudent"] = self.rstudent
+        else:
+            columns |= {"mahalanobis": self.mahalanobis, "mahalanobis_p": self.mahalanobis_p}
+        columns |= {"dffits": self.dffits, "cook": self.cook, "covariance_ratio": self.covariance_ratio}
+        columns |= {"q_without": self.q, "hat": self.hat, "weight": self.weight}
         for j, name in enumerate(self.fit.names):
             columns |= {f"estimate_{name}": self.beta[:, j], f"dfbetas_{name}": self.dfbetas[:, j]}
         for j, name in enumerate(self.fit.variance_components):
             columns[name] = self.components[:, j]
+        columns |= {"influential": [bool(f) for f in self.flagged], "because": self.because}
+        lost = np.isnan(self.cook)
+        if lost.any():
+            columns["reason"] = ["without it a coefficient cannot be estimated" if x else "" for x in lost.tolist()]
         return to_frame(columns, self.fit.effects.frame_kind)
 
     def __repr__(self) -> str:
@@ -90,7 +133,8 @@ def multilevel_influence(fit: Multilevel, *, cluster: str | Sequence[Any] | None
     Returns
     -------
     MultilevelInfluence
-        Every unit is left out in turn and the model, its variances too, fitted anew.
+        Every unit is left out in turn and the model, its variances too, fitted anew. Units that cross a limit are flagged
+        by the rules of ``ml.influence``, the number of units in place of that of studies.
 
     Raises
     ------
@@ -116,12 +160,12 @@ def multilevel_influence(fit: Multilevel, *, cluster: str | Sequence[Any] | None
         raise OptionError(f"multilevel_influence takes a result of ml.pool_multilevel, not {type(fit).__name__}.")
     code, names = units_of(fit, cluster)
     k, p = fit.k, len(fit.beta)
-    state = fit.state
     y, x = np.asarray(fit.effects.y), np.asarray(fit.design.matrix)
     precision = np.linalg.inv(fit.cov)
     residual, error = np.full(k, np.nan), np.full(k, np.nan)
     beta, dfbetas = np.full((len(names), p), np.nan), np.full((len(names), p), np.nan)
-    cook = np.full(len(names), np.nan)
+    cook, distance, dffits, ratio, q = (np.full(len(names), np.nan) for _ in range(5))
+    whole = np.linalg.det(fit.cov)
     components = np.full((len(names), len(fit.variance_components)), np.nan)
     for i in range(len(names)):
         keep, out = np.flatnonzero(code != i), np.flatnonzero(code == i)
@@ -135,10 +179,60 @@ def multilevel_influence(fit: Multilevel, *, cluster: str | Sequence[Any] | None
         dfbetas[i] = change / np.sqrt(np.diagonal(solved.cov))
         components[i] = _named(fit, theta)
         residual[out] = y[out] - x[out] @ solved.beta
-        total = _total_variance(state.problem, theta)[out]
-        error[out] = np.sqrt(total + np.sum((x[out] @ solved.cov) * x[out], axis=1))
-    arrays = (residual, error, residual / error, cook, beta, dfbetas, components)
-    return MultilevelInfluence(fit, names, *(frozen_array(a) for a in arrays))
+        leverage = x[out] @ solved.cov @ x[out].T
+        total = _marginal(fit, out, theta) + leverage
+        error[out] = np.sqrt(np.diagonal(total))
+        distance[i] = residual[out] @ np.linalg.solve(total, residual[out])
+        moved = x[out] @ change / np.sqrt(np.diagonal(leverage))
+        dffits[i] = moved[int(np.argmax(np.abs(moved)))]
+        ratio[i] = np.linalg.det(solved.cov) / whole
+        q[i] = _q_of(fit, keep)
+    member = np.asarray(code)[None, :] == np.arange(len(names))[:, None]
+    hat, weight = member @ np.asarray(fit.leverage), member @ np.asarray(fit.weights)
+    why = because(rules_of(len(names), fit.names, dffits=dffits, cook=cook, dfbetas=dfbetas, hat=hat))
+    return MultilevelInfluence(
+        fit=fit,
+        left_out=names,
+        residual=frozen_array(residual),
+        residual_se=frozen_array(error),
+        rstudent=frozen_array(residual / error),
+        cook=frozen_array(cook),
+        beta=frozen_array(beta),
+        dfbetas=frozen_array(dfbetas),
+        components=frozen_array(components),
+        mahalanobis=frozen_array(distance),
+        mahalanobis_p=frozen_array(special.chdtrc(member.sum(axis=-1), distance)),
+        dffits=frozen_array(dffits),
+        covariance_ratio=frozen_array(ratio),
+        hat=frozen_array(hat),
+        weight=frozen_array(weight),
+        q=frozen_array(q),
+        because=why,
+        flagged=flagged_of(why),
+    )
+
+
+def _marginal(fit: Multilevel, out: IntArray, theta: FloatArray) -> FloatArray:
+    """Return the covariance matrix of some of the effects at these parameters: sampling errors plus every random term."""
+    state, x = fit.state, np.asarray(fit.design.matrix)
+    v = state.v[out] if state.v.ndim == 1 else state.v[np.ix_(out, out)]
+    problem = make_problem(
+        np.asarray(fit.effects.y)[out], x[out], v, [built_without(b, out) for b in state.built], False
+    )
+    matrices = [c.matrix(t) for c, t in zip(problem.covariances, problem.split(theta), strict=True)]
+    whole = np.zeros((len(out), len(out)))
+    for batch in problem.batches:
+        for rows, real, block in zip(batch.rows, batch.real, spread(problem, batch, matrices), strict=True):
+            whole[np.ix_(rows[real], rows[real])] = block[np.ix_(real, real)]
+    return whole
+
+
+def _q_of(fit: Multilevel, keep: IntArray) -> float:
+    """Return the weighted residual sum of squares without random effects of some of the effects."""
+    state, x = fit.state, np.asarray(fit.design.matrix)
+    v = state.v[keep] if state.v.ndim == 1 else state.v[np.ix_(keep, keep)]
+    alone = solve(make_problem(np.asarray(fit.effects.y)[keep], x[keep], v, (), False), np.empty(0))
+    return float("nan") if alone is None else float(alone.rss)
 
 
 def units_of(fit: Multilevel, cluster: Any) -> tuple[IntArray, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -19,8 +19,9 @@ from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.multiverse_choices import MAKER_CHOICES, Name, makers_of, rules_of, versions_of
 from metaleptic.sensitivity.multiverse_fits import WANTED, aligned, fit_all
 from metaleptic.sensitivity.overlap import Overlaps
-from metaleptic.sensitivity.words import listed, with_small_letter
-from metaleptic.types import Effects, FloatArray, frozen_array
+from metaleptic.sensitivity.subset_fits import why_not
+from metaleptic.sensitivity.words import either_label, listed, studies, with_small_letter
+from metaleptic.types import Effects, FloatArray, Measure, frozen_array
 
 MOST = 200_000
 DEFAULT_TAU2 = ("REML", "DL", "PM", "ML", "SJ")
@@ -53,6 +54,10 @@ class Multiverse:
         Combinations that could not be analysed, and why.
     level : float
         Level of the intervals.
+    labels : tuple of str
+        Names of the measures that were pooled, that of the main version first.
+    measured : ndarray of int, shape (m,)
+        Which of them an analysis pools.
     """
 
     effects: Effects
@@ -70,6 +75,13 @@ class Multiverse:
     k: FloatArray
     skipped: tuple[str, ...]
     level: float
+    labels: tuple[str, ...]
+    measured: np.ndarray[Any, np.dtype[np.intp]]
+
+    @property
+    def measure(self) -> Measure:
+        """The measure of the main version, named for all that were pooled ("Odds or risk ratio")."""
+        return replace(self.effects.measure, label=either_label(self.labels))
 
     @property
     def conclusion(self) -> np.ndarray[Any, np.dtype[np.intp]]:
@@ -115,11 +127,7 @@ class Multiverse:
         if not self.dimensions:
             what = f"{m.format(self.value[0])} ({100 * self.level:g}% interval {m.format_interval(self.low[0], self.high[0])})"
             return f"There is no choice to be made but one: {with_small_letter(m.label)} {what}."
-        unit = f" {m.unit}" if m.unit else ""
-        text = (
-            f"In {len(self.value):,} analyses, {with_small_letter(m.label)} lies between {m.format(self.value.min())} and "
-            f"{m.format(self.value.max())}{unit} (median {m.format(float(np.median(self.value)))})"
-        )
+        text = f"In {len(self.value):,} analyses, {self._ranges}"
         left_out = f" {self.skipped_words}" if self.skipped else ""
         most = next(iter(self.influence))
         if not m.has_null:
@@ -134,6 +142,21 @@ class Multiverse:
             f"{text}; {words}. The choice of {name} moves the conclusion most: the usual one is reached in "
             f"{100 * low:.0f}% of analyses with {a}, in {100 * high:.0f}% with {b}.{left_out}"
         )
+
+    @property
+    def _ranges(self) -> str:
+        """Where the results lie, each measure by itself."""
+        m = self.effects.measure
+        parts: list[str] = []
+        unit = f" {m.unit}" if m.unit else ""
+        for i, label in enumerate(self.labels):
+            of_it = self.value[self.measured == i]
+            if len(of_it):
+                parts.append(
+                    f"{with_small_letter(label)}{'' if parts else ' lies'} between {m.format(of_it.min())} and "
+                    f"{m.format(of_it.max())}{unit} (median {m.format(float(np.median(of_it)))})"
+                )
+        return ", ".join(parts)
 
     @property
     def skipped_words(self) -> str:
@@ -251,7 +274,7 @@ def multiverse(
     if isinstance(effects, Pooled | PooledBayes):
         effects = effects.effects
     if not isinstance(effects, Effects):
-        raise OptionError(f"multiverse takes effects, not {type(effects).__name__}.")
+        raise OptionError(why_not(effects, "multiverse", "effects or a pooled result"))
     if not 0 < level < 1:
         raise OptionError(f"level {level:g} is not between 0 and 1. Write 0.95 for 95%.")
     behind, offered = versions_of(effects, versions, version_of, main, measures)
@@ -273,7 +296,11 @@ def multiverse(
     few = np.setdiff1d(np.arange(len(keep)), enough)
     skipped = [f"{_named(labels[i])}: fewer than two studies" for i in few.tolist()]
     if len(enough) == 0:
-        raise NotEstimableError("no combination of inclusion rules leaves two studies.")
+        if len(effects) < 2:
+            raise NotEstimableError("there is 1 study: nothing can be pooled, and no choice can move it.")
+        raise NotEstimableError(
+            f"no combination of inclusion rules leaves two of the {studies(len(effects))}. Offer rules that keep more."
+        )
     blocks, rows = [], []
     for maker in makers:
         found, reasons = fit_all(maker, versions_in_order, which[enough], keep[enough], effects.study, level)
@@ -289,9 +316,12 @@ def multiverse(
         raise NotEstimableError(f"no combination can be analysed: {listed(list(dict.fromkeys(skipped)), 2)}.")
     columns = dict(zip((*WANTED, "version", "k"), np.hstack(blocks), strict=True))
     value, low, high = (np.empty(len(rows)) for _ in range(3))
+    named = tuple(dict.fromkeys(v.measure.label for v in (effects, *versions_in_order)))
+    measured = np.zeros(len(rows), dtype=np.intp)
     for i, version in enumerate(versions_in_order):
         at = columns["version"] == i
         m = version.measure
+        measured[at] = named.index(m.label)
         value[at] = m.to_printed(columns["beta"][at])
         low[at], high[at] = m.printed_bounds(columns["low"][at], columns["high"][at])
     dimensions = (*behind, *MAKER_CHOICES, *rules)
@@ -314,6 +344,8 @@ def multiverse(
         k=frozen_array(columns["k"]),
         skipped=tuple(skipped),
         level=level,
+        labels=named,
+        measured=measured,
     )
 
 

@@ -11,7 +11,7 @@ from scipy import optimize, special
 from metaleptic.errors import DataError, NotEstimableError
 from metaleptic.frames import to_frame
 from metaleptic.sensitivity.effects_of import Studies, effects_of
-from metaleptic.sensitivity.words import p_words, studies
+from metaleptic.sensitivity.words import few_words, p_words, studies
 from metaleptic.types import BoolArray, Effects, FloatArray, frozen_array
 
 ALPHA = 0.05
@@ -19,7 +19,6 @@ HALF = 0.025
 FLAT_POWER = 1 / 3
 BINS = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.05])
 LEAST, MOST = 0.05, 0.99  # powers between which the estimate is sought
-FEW = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +82,7 @@ class PCurve:
         else:
             text += f"their p values neither show evidence ({p_words(self.p_right)}) nor rule it out ({p_words(self.p_flat)})"
         text += f". Average power {100 * self.power:.0f}% (90% CI {100 * self.power_low:.0f} to {100 * self.power_high:.0f})."
-        return text + (" So few p values say little." if k < FEW else "")
+        return text + few_words(k, "p value")
 
     def to_frame(self) -> Any:
         """Return a row per study."""
@@ -125,7 +124,7 @@ def p_curve(data: Studies) -> PCurve:
     --------
     >>> import metaleptic as ml
     >>> ml.p_curve(ml.effects([0.5, 0.6, 0.4, 0.7, 0.1], [0.02, 0.03, 0.02, 0.05, 0.04]))
-    4 of 5 studies are significant; their p values are right-skewed (p < 0.001), as true effects make them. Average power 86% (90% CI 50 to 98).
+    4 of 5 studies are significant; their p values are right-skewed (p < 0.001), as true effects make them. Average power 86% (90% CI 50 to 98). With 4 p values this is a guess.
     """
     effects = effects_of(data, "p_curve")
     m = effects.measure

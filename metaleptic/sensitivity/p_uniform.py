@@ -13,6 +13,7 @@ from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.result import Pooled
+from metaleptic.sensitivity.subset_fits import why_not
 from metaleptic.sensitivity.sums_of_uniforms import sum_cdf, sum_quantile
 from metaleptic.sensitivity.words import few_words, p_words, studies, value_words, with_small_letter
 from metaleptic.types import BoolArray, Estimate, FloatArray
@@ -157,7 +158,7 @@ def p_uniform(fit: Pooled, *, method: str = "star", favoured: str | None = None,
     0.41
     """
     if not isinstance(fit, Pooled):
-        raise OptionError(f"p_uniform takes a pooled result, not {type(fit).__name__}. Make it with ml.pool(effects).")
+        raise OptionError(why_not(fit, "p_uniform"))
     m = fit.effects.measure
     if method not in METHODS:
         raise OptionError(f'method {method!r} is unknown. Choose "star" or "original".')

@@ -11,11 +11,12 @@ from scipy import special
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
 from metaleptic.sensitivity.asymmetry import Asymmetry, mixed_regression, weighted_regression
-from metaleptic.sensitivity.effects_of import Studies, effects_of
 from metaleptic.sensitivity.null import need_null
-from metaleptic.sensitivity.words import few_words, value_words, with_small_letter
+from metaleptic.sensitivity.size_in_fits import WithSize, beside, multilevel_regression
+from metaleptic.sensitivity.words import few_words, listed, value_words, with_small_letter
 from metaleptic.types import Effects, Estimate
 
 
@@ -28,7 +29,8 @@ class PetPeese:
     effects : Effects
         What was analysed.
     pet, peese : Estimate
-        Intercepts of the regression on the standard error and on the variance, printed scale.
+        Intercepts of the regression on the standard error and on the variance, printed scale; with moderators the effect at
+        their means.
     pet_beta, pet_se, pet_p, peese_beta, peese_se, peese_p : float
         The same on the analysis scale, with two-sided p.
     estimate : Estimate
@@ -36,7 +38,11 @@ class PetPeese:
     chosen : {"PET", "PEESE"}
         Which it is.
     model : str
-        "dispersion" or "random".
+        "dispersion", "random" or "multilevel".
+    pet_slope, peese_slope : float
+        Slopes on the standard error and on the variance, analysis scale.
+    moderators : tuple of str
+        Moderators of the fit, which stay in the regressions.
     """
 
     effects: Effects
@@ -51,14 +57,18 @@ class PetPeese:
     estimate: Estimate
     chosen: str
     model: str
+    pet_slope: float
+    peese_slope: float
+    moderators: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """What the analysis shows, in plain words."""
         m, e = self.effects.measure, self.estimate
+        mean = f" and average {listed(self.moderators)}" if self.moderators else ""
         rule = "an effect remains in PET" if self.chosen == "PEESE" else "no effect remains in PET"
         return (
-            f"Extrapolated to a study without sampling error, {with_small_letter(m.label)} is "
+            f"Extrapolated to a study without sampling error{mean}, {with_small_letter(m.label)} is "
             f"{value_words(m, e.value, e.low, e.high, e.level)} ({self.chosen}, because {rule}).{few_words(len(self.effects))}"
         )
 
@@ -81,15 +91,18 @@ class PetPeese:
         return self.sentence
 
 
-def pet_peese(result: Studies, *, model: str = "dispersion", alpha: float = 0.10, level: float = 0.95) -> PetPeese:
+def pet_peese(
+    result: WithSize | Multilevel, *, model: str | None = None, alpha: float = 0.10, level: float = 0.95
+) -> PetPeese:
     """Extrapolate to a study without sampling error, by the regression on the standard error or on the variance.
 
     Parameters
     ----------
-    result : Effects, Pooled or PooledBayes
-        A fit or the effects themselves.
-    model : {"dispersion", "random"}, default "dispersion"
-        Weighted regression with estimated dispersion (the original), or meta-regression with REML.
+    result : Effects, Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
+        A fit or the effects themselves. Moderators of a fit stay in the regressions, and the effect is that at their means.
+    model : {"dispersion", "random", "multilevel"}, optional
+        Weighted regression with estimated dispersion (the original, and the default), or meta-regression with REML; of a
+        multilevel fit its own model, and no other.
     alpha : float, default 0.10
         PEESE is chosen if the intercept of PET has a two-sided p below this.
     level : float, default 0.95
@@ -109,7 +122,8 @@ def pet_peese(result: Studies, *, model: str = "dispersion", alpha: float = 0.10
     Notes
     -----
     With few or heterogeneous studies the method is unreliable (Stanley TD. Soc Psychol Personal Sci 2017;8:581-591).
-    Source: Stanley TD, Doucouliagos H. Res Synth Methods 2014;5:60-78.
+    Sources: Stanley TD, Doucouliagos H. Res Synth Methods 2014;5:60-78; of dependent effects Rodgers MA, Pustejovsky JE.
+    Psychol Methods 2021;26:141-160.
 
     Examples
     --------
@@ -118,18 +132,27 @@ def pet_peese(result: Studies, *, model: str = "dispersion", alpha: float = 0.10
     >>> ml.pet_peese(e).chosen
     'PEESE'
     """
-    effects = effects_of(result, "pet_peese")
+    multilevel = isinstance(result, Multilevel)
+    effects, design, moderators = (
+        (result.effects, None, tuple(n for n in result.names if n != "intercept"))
+        if isinstance(result, Multilevel)
+        else beside(result, "pet_peese")
+    )
     need_null(effects, "pet_peese")
-    if model not in ("dispersion", "random"):
-        raise OptionError(f"model {model!r} is unknown. Choose one of: dispersion, random.")
+    allowed = ("multilevel",) if multilevel else ("dispersion", "random")
+    model = allowed[0] if model is None else model
+    if model not in allowed:
+        raise OptionError(f"model {model!r} is unknown here. Choose one of: {', '.join(allowed)}.")
     if len(effects) < 3:
         raise NotEstimableError(f"pet_peese needs at least 3 studies; there are {len(effects)}.")
     fits = []
-    for x in (np.sqrt(effects.v), effects.v):
-        if model == "dispersion":
-            fits.append(weighted_regression(effects.y, x, 1 / effects.v))
+    for name, x in (("standard error", np.sqrt(effects.v)), ("variance", effects.v)):
+        if isinstance(result, Multilevel):
+            fits.append(multilevel_regression(result, x, name))
+        elif model == "dispersion":
+            fits.append(weighted_regression(effects.y, x, 1 / effects.v, beside=design))
         else:
-            fits.append(mixed_regression(effects.y, effects.v, x, tau2="REML", test="t"))
+            fits.append(mixed_regression(effects.y, effects.v, x, tau2="REML", test="t", beside=design))
     pet, peese = fits
     p = [_p(f) for f in fits]
     chosen = "PEESE" if p[0] < alpha else "PET"
@@ -147,6 +170,9 @@ def pet_peese(result: Studies, *, model: str = "dispersion", alpha: float = 0.10
         estimate=printed[1] if chosen == "PEESE" else printed[0],
         chosen=chosen,
         model=model,
+        pet_slope=pet.bias,
+        peese_slope=peese.bias,
+        moderators=moderators,
     )
 
 

@@ -18,6 +18,7 @@ from metaleptic.pooling.pool import pool
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.baujat import baujat
+from metaleptic.sensitivity.clusters import average_clusters
 from metaleptic.sensitivity.confounding import e_value
 from metaleptic.sensitivity.copas import copas
 from metaleptic.sensitivity.excess import excess_significance
@@ -28,6 +29,7 @@ from metaleptic.sensitivity.leave_one_out import leave_one_out
 from metaleptic.sensitivity.limit import limit_meta_analysis
 from metaleptic.sensitivity.multiverse import multiverse
 from metaleptic.sensitivity.new_study import proportion_beyond
+from metaleptic.sensitivity.overlap_choices import COLUMN, overlap_choices, sharing
 from metaleptic.sensitivity.p_uniform import p_uniform
 from metaleptic.sensitivity.selection_model import selection_model
 from metaleptic.sensitivity.small_study import small_study
@@ -86,7 +88,7 @@ AnyFit = Pooled | PooledBayes | Regression | RegressionBayes | Multilevel
 def _choices(fit: AnyFit) -> Any:
     if not isinstance(fit, Pooled | PooledBayes):
         raise OptionError(
-            "a multiverse is made of pooled means, not of coefficients. Make one of the same effects by ml.multiverse(fit.effects)."
+            "a multiverse is made of pooled means of independent effects. Make one of the same effects by ml.multiverse(fit.effects)."
         )
     return multiverse(fit, level=fit.level)
 
@@ -111,6 +113,19 @@ CHECKS: tuple[tuple[str, Callable[[Any], Any], bool], ...] = (
 )
 
 
+OVERLAP = "Does it hang on which of overlapping cohorts is used?"
+
+
+def _asked(fit: AnyFit) -> tuple[tuple[str, Callable[[Any], Any], bool], ...]:
+    """Return the questions that suit a fit; that of overlap where a column tells which cohorts share patients."""
+    if not np.isfinite(fit.effects.y).all():
+        return CHECKS[:1]  # a median that was not reached can only be refitted without
+    pooled = isinstance(fit, Pooled | PooledBayes) and COLUMN in fit.effects.columns
+    if not (pooled and sharing(fit.effects)):
+        return CHECKS
+    return (*CHECKS[:4], (OVERLAP, overlap_choices, False), *CHECKS[4:])
+
+
 def _first_sentence(text: str) -> str:
     """Return why, without what to do instead: the other checks are that."""
     return text.split(". ")[0].removesuffix(".") + "."
@@ -131,7 +146,8 @@ def robustness(fit: AnyFit) -> Robustness:
 
     Notes
     -----
-    Questions about "no effect" are left out for measures without a null (medians, proportions).
+    Questions about "no effect" are left out for measures without a null (medians, proportions). Where the effects have a
+    column ``overlap_group``, the result is also asked with each choice of one cohort per group (``ml.overlap_choices``).
 
     Examples
     --------
@@ -143,15 +159,16 @@ def robustness(fit: AnyFit) -> Robustness:
     if not isinstance(fit, PooledBayes | Regression | RegressionBayes | Multilevel):
         fit = refuse_others(fit, "robustness")
     checks = []
-    finite = bool(np.isfinite(fit.effects.y).all())  # a median that was not reached can only be refitted without
-    for question, function, needs_null in CHECKS if finite else CHECKS[:1]:
+    for question, function, needs_null in _asked(fit):
         if needs_null and not fit.effects.measure.has_null:
             continue
         record, sentence = _answer(function, fit)
         if record is None and (other := _random_effects(fit)) is not None:
             record, again = _answer(function, other)
+            if record is None and isinstance(fit, Multilevel):
+                sentence = again
             if record is not None:
-                sentence = f"{again} This is said by the random-effects model of the same studies."
+                sentence = f"{again} This is said by the random-effects model of {_of_what(fit, other)}."
         checks.append(Check(question, record, sentence))
     return Robustness(fit, tuple(checks))
 
@@ -168,11 +185,19 @@ def _answer(function: Callable[[Any], Any], fit: AnyFit) -> tuple[Any, str]:
 
 
 def _random_effects(fit: AnyFit) -> Pooled | None:
-    """Return the random-effects fit that answers for a posterior or a model of counts; None for others."""
+    """Return the random-effects fit that answers for a posterior, a model of counts or a multilevel mean; None for others."""
     stands_in = isinstance(fit, PooledBayes) or (isinstance(fit, Pooled) and fit.model not in ("random", "common"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MetalepticWarning)
         try:
+            if isinstance(fit, Multilevel):
+                return pool(average_clusters(fit), level=fit.level)
             return pool(fit.effects, level=fit.level) if stands_in else None
         except MetalepticError:
             return None
+
+
+def _of_what(fit: AnyFit, other: Pooled) -> str:
+    if not isinstance(fit, Multilevel) or other.k == fit.k:
+        return "the same studies"
+    return f"the {other.k} averages of effects that hang together (ml.average_clusters)"

@@ -11,8 +11,8 @@ from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.multilevel.result import Multilevel
-from metaleptic.pooling.multilevel.verb import pool_multilevel
 from metaleptic.pooling.normal import quantile
+from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.asymmetry import (
     PREDICTORS,
@@ -24,9 +24,9 @@ from metaleptic.sensitivity.asymmetry import (
     mixed_regression,
     weighted_regression,
 )
-from metaleptic.sensitivity.effects_of import Studies, effects_of
+from metaleptic.sensitivity.size_in_fits import WithSize, beside, multilevel_regression
 from metaleptic.sensitivity.subset_fits import BROADCAST
-from metaleptic.sensitivity.words import p_words, value_words
+from metaleptic.sensitivity.words import listed, p_words, value_words
 from metaleptic.types import Effects, Estimate, FloatArray, frozen_array
 from metaleptic.warn import warn
 
@@ -61,6 +61,8 @@ class SmallStudy:
         Points and weights of the regression (rank tests: what was ranked, no weights).
     level : float
         Level of ``limit``.
+    moderators : tuple of str
+        Moderators of the fit, beside which the predictor stands; ``limit`` is that of their means.
     """
 
     effects: Effects
@@ -78,13 +80,15 @@ class SmallStudy:
     y: FloatArray
     w: FloatArray
     level: float
+    moderators: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """What the test shows, in plain words."""
         k, m = len(self.effects), self.effects.measure
         statistic = f"{'z' if np.isinf(self.df) else f't({self.df:.4g})'} = {self.statistic:.2f}".replace("-", "−")
-        text = f"{self.name}: {statistic}, {p_words(self.p)}. "
+        given = f", given {listed(self.moderators)}" if self.moderators else ""
+        text = f"{self.name}{given}: {statistic}, {p_words(self.p)}. "
         if self.p < 0.10:
             text += "Small studies show other effects than large ones: publication bias is one explanation, true differences are another."
             if m.key in _SE_FOLLOWS and self.predictor == "standard error":
@@ -95,9 +99,8 @@ class SmallStudy:
             text += "No sign that small studies show other effects than large ones, which does not exclude it."
         if self.limit is not None:
             lim = self.limit
-            text += (
-                f" Effect of a study without sampling error: {value_words(m, lim.value, lim.low, lim.high, lim.level)}."
-            )
+            mean = f" and average {listed(self.moderators)}" if self.moderators else ""
+            text += f" Effect of a study without sampling error{mean}: {value_words(m, lim.value, lim.low, lim.high, lim.level)}."
         return text
 
     def to_frame(self) -> Any:
@@ -120,14 +123,14 @@ class SmallStudy:
         return self.sentence
 
 
-def small_study(result: Studies | Multilevel, *, test: str | None = None, level: float = 0.95) -> SmallStudy:
+def small_study(result: WithSize | Multilevel, *, test: str | None = None, level: float = 0.95) -> SmallStudy:
     """Test whether small studies show other effects than large ones (funnel plot asymmetry).
 
     Parameters
     ----------
-    result : Effects, Pooled, PooledBayes or Multilevel
-        A fit or the effects themselves. Of a multilevel fit without moderators Egger's regression is fitted in the same
-        model, so that effects of one study do not count as independent.
+    result : Effects, Pooled, PooledBayes, Regression, RegressionBayes or Multilevel
+        A fit or the effects themselves. Moderators of a fit stay in the regression. Of a multilevel fit Egger's regression
+        is fitted in the same model, so that effects of one study do not count as independent.
     test : str, optional
         ``"egger"``, ``"thompson-sharp"``, ``"begg"`` and ``"macaskill"`` (needs n) for any effects; ``"harbord"``,
         ``"peters"``, ``"deeks"`` and ``"schwarzer"`` for two-by-two tables; ``"debray"`` and ``"debray-additive"`` for
@@ -170,7 +173,7 @@ def small_study(result: Studies | Multilevel, *, test: str | None = None, level:
     """
     if isinstance(result, Multilevel):
         return _multilevel(result, test, level)
-    effects = effects_of(result, "small_study")
+    effects, design, moderators = beside(result, "small_study")
     key = _default(effects) if test is None else test
     if key not in SMALL_STUDY:
         raise OptionError(f"test {key!r} is unknown. Choose one of: {', '.join(SMALL_STUDY)}.")
@@ -180,46 +183,35 @@ def small_study(result: Studies | Multilevel, *, test: str | None = None, level:
         raise OptionError(
             f'{chosen.name} is made for {" and ".join(chosen.measures)}, not {effects.measure.key}. Use test="egger".'
         )
-    return _record(effects, chosen, chosen.function(effects), level)
+    return _record(effects, chosen, chosen.function(effects, design), level, moderators)
 
 
 def _multilevel(fit: Multilevel, test: str | None, level: float) -> SmallStudy:
     """Fit the model again with the standard error as moderator."""
     if test not in (None, "egger"):
         raise OptionError(f'of a multilevel fit there is test="egger" alone, not {test!r}.')
-    if fit.design.matrix.shape[1] > 1:
-        raise OptionError("small_study takes a multilevel fit without moderators: the standard error becomes the one.")
     _check(fit.effects, "Egger's regression")
-    se = np.sqrt(fit.effects.v)
-    again = pool_multilevel(fit.effects, moderators={"standard error": se}, **{**fit.state.asked, "level": level})
-    found = Asymmetry(
-        statistic=float(again.statistic[1]),
-        df=float(again.df[1]),
-        p=float(again.p[1]),
-        bias=float(again.beta[1]),
-        bias_se=float(again.se[1]),
-        spread=float(again.tau.value),
-        limit=float(again.beta[0]),
-        limit_se=float(again.se[0]),
-        x=se,
-        y=fit.effects.y,
-        w=fit.weights,
-    )
+    found = multilevel_regression(fit, np.sqrt(fit.effects.v), "standard error")
     entry = AsymmetryTest(
         "egger", "Egger's test in the multilevel model", SMALL_STUDY["egger"].function, (), "standard error", ""
     )
-    return _record(fit.effects, entry, found, level)
+    return _record(fit.effects, entry, found, level, _moderators(fit))
+
+
+def _moderators(fit: Regression | Multilevel) -> tuple[str, ...]:
+    return tuple(n for n in fit.design.names if n != "intercept")
 
 
 def regression_test(
-    fit: Pooled, *, predictor: str = "se", model: str = "random", level: float | None = None
+    fit: Pooled | Regression | Multilevel, *, predictor: str = "se", model: str = "random", level: float | None = None
 ) -> SmallStudy:
     """Regress the effects on a measure of study size, in the model of the fit or with a multiplicative dispersion.
 
     Parameters
     ----------
-    fit : Pooled
-        From ``ml.pool``; its estimator of tau2 and its test are used (``model="common"`` gives no tau2).
+    fit : Pooled, Regression or Multilevel
+        From ``ml.pool`` or ``ml.pool_multilevel``; its estimator of tau2 and its test are used (``model="common"`` gives no
+        tau2). Moderators stay in the model, beside the predictor.
     predictor : {"se", "v", "n", "1/n", "sqrt(n)", "1/sqrt(n)"}, default "se"
         What the effects are regressed on; those of patients need n.
     model : {"random", "dispersion"}, default "random"
@@ -231,7 +223,7 @@ def regression_test(
     Returns
     -------
     SmallStudy
-        ``limit`` is the intercept where the predictor vanishes for an infinitely large study.
+        ``limit`` is the intercept where the predictor vanishes for an infinitely large study (moderators at their means).
 
     Raises
     ------
@@ -258,13 +250,15 @@ def regression_test(
     >>> round(ml.regression_test(ml.pool(ml.effects(y, v, measure="HR"))).limit.value, 3)
     1.004
     """
-    effects = effects_of(fit, "regression_test")
-    if not isinstance(fit, Pooled):
-        raise OptionError("regression_test takes a result of ml.pool, because it uses its model.")
+    if not isinstance(fit, Pooled | Regression | Multilevel):
+        raise OptionError("regression_test takes a result of ml.pool or ml.pool_multilevel, because it uses its model.")
     if predictor not in PREDICTORS:
         raise OptionError(f"predictor {predictor!r} is unknown. Choose one of: {', '.join(PREDICTORS)}.")
     if model not in ("random", "dispersion"):
         raise OptionError(f"model {model!r} is unknown. Choose one of: random, dispersion.")
+    if isinstance(fit, Multilevel):
+        return _multilevel_test(fit, predictor, model, level)
+    effects, design, moderators = beside(fit, "regression_test")
     if fit.model not in ("random", "common"):
         raise OptionError(
             f'the model "{fit.model}" has no regression test. Pool with model="random", or use small_study.'
@@ -273,22 +267,34 @@ def regression_test(
     values, at_zero, words = PREDICTORS[predictor]
     x = values(effects)
     if model == "dispersion":
-        found = weighted_regression(effects.y, x, 1 / effects.v, at_zero=at_zero)
+        found = weighted_regression(effects.y, x, 1 / effects.v, at_zero=at_zero, beside=design)
     else:
         test = fit.test if fit.test in BROADCAST else "z"
-        found = mixed_regression(effects.y, effects.v, x, tau2=fit.tau2_method or None, test=test, at_zero=at_zero)
+        tau2 = fit.tau2_method or None
+        found = mixed_regression(effects.y, effects.v, x, tau2=tau2, test=test, at_zero=at_zero, beside=design)
     how = "Regression test" if model == "random" else "Regression test with multiplicative dispersion"
     entry = AsymmetryTest("regression", f"{how} on the {words}", SMALL_STUDY["egger"].function, (), words, "")
-    return _record(effects, entry, found, fit.level if level is None else level)
+    return _record(effects, entry, found, fit.level if level is None else level, moderators)
 
 
-def rank_test(result: Studies, *, exact: bool = True) -> SmallStudy:
+def _multilevel_test(fit: Multilevel, predictor: str, model: str, level: float | None) -> SmallStudy:
+    if model != "random":
+        raise OptionError('of a multilevel fit there is model="random" alone: its own.')
+    _check(fit.effects, "the regression test")
+    values, at_zero, words = PREDICTORS[predictor]
+    found = multilevel_regression(fit, values(fit.effects), words, at_zero=at_zero)
+    name = f"Regression test in the multilevel model on the {words}"
+    entry = AsymmetryTest("regression", name, SMALL_STUDY["egger"].function, (), words, "")
+    return _record(fit.effects, entry, found, fit.level if level is None else level, _moderators(fit))
+
+
+def rank_test(result: WithSize, *, exact: bool = True) -> SmallStudy:
     """Correlate the ranks of effects and variances, with the exact p value where there are no ties.
 
     Parameters
     ----------
-    result : Effects, Pooled or PooledBayes
-        A fit or the effects themselves.
+    result : Effects, Pooled, PooledBayes, Regression or RegressionBayes
+        A fit or the effects themselves; of a fit with moderators their residuals in the common-effect regression are ranked.
     exact : bool, default True
         Whether p comes from the permutation distribution (fewer than 50 studies, no ties) or the normal.
 
@@ -314,9 +320,9 @@ def rank_test(result: Studies, *, exact: bool = True) -> SmallStudy:
     >>> round(ml.rank_test(ml.effects(y, v)).p, 4)
     0.0726
     """
-    effects = effects_of(result, "rank_test")
+    effects, design, moderators = beside(result, "rank_test")
     _check(effects, "the rank test")
-    return _record(effects, SMALL_STUDY["begg"], begg(effects, exact=exact), 0.95)
+    return _record(effects, SMALL_STUDY["begg"], begg(effects, design, exact=exact), 0.95, moderators)
 
 
 def _default(effects: Effects) -> str:
@@ -340,7 +346,9 @@ def _check(effects: Effects, name: str) -> None:
         )
 
 
-def _record(effects: Effects, test: AsymmetryTest, found: Asymmetry, level: float) -> SmallStudy:
+def _record(
+    effects: Effects, test: AsymmetryTest, found: Asymmetry, level: float, moderators: tuple[str, ...] = ()
+) -> SmallStudy:
     limit = None
     if np.isfinite(found.limit):
         half = float(quantile(np.float64(found.df), level)) * found.limit_se
@@ -361,4 +369,5 @@ def _record(effects: Effects, test: AsymmetryTest, found: Asymmetry, level: floa
         y=frozen_array(found.y),
         w=frozen_array(found.w),
         level=level,
+        moderators=moderators,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -56,14 +57,38 @@ class SubsetFits:
         return measure.to_printed(self.beta), low, high
 
 
+ASKED_OF_ONE = "is asked of one pooled effect"
+NAMES = MappingProxyType(
+    {
+        "Effects": "effects",
+        "Regression": "a meta-regression",
+        "RegressionBayes": "a Bayesian meta-regression",
+        "SampledRegression": "a Bayesian meta-regression",
+        "Multilevel": "a multilevel fit",
+        "PooledBayes": "a posterior",
+        "Subgroups": "subgroups",
+        "Robust": "a fit with robust errors",
+        "LocationScale": "a location-scale model",
+    }
+)
+
+
+def kind_of(fit: object) -> str:
+    """Name a kind of result in words; others by their class."""
+    return next((NAMES[kind.__name__] for kind in type(fit).__mro__ if kind.__name__ in NAMES), type(fit).__name__)
+
+
 def what_to_do(fit: object) -> str:
     """Say which analyses there are for a result that an analysis does not take."""
-    pooled = "pool the same effects without moderators and grouping: ml.pool(fit.effects)"
+    pooled = "pool the same effects without moderators: ml.pool(fit.effects)"
     said = {
         "Effects": "Make it first with ml.pool(effects).",
-        "Regression": f"ml.leave_one_out, ml.cumulative, ml.influence, ml.residuals and ml.baujat take fits with moderators; for this one {pooled}.",
-        "RegressionBayes": f"ml.leave_one_out and ml.cumulative take Bayesian fits with moderators; for this one {pooled}.",
-        "Multilevel": f"ml.leave_one_out, ml.cumulative, ml.all_subsets, ml.influence and ml.multilevel_influence take multilevel fits; for this one {pooled}.",
+        "Regression": "ml.leave_one_out, ml.cumulative, ml.influence, ml.residuals, ml.baujat, ml.all_subsets, ml.small_study and "
+        f"ml.pet_peese take fits with moderators; for this one {pooled}.",
+        "RegressionBayes": "ml.leave_one_out, ml.cumulative, ml.influence and ml.all_subsets take Bayesian fits with moderators; "
+        f"for this one {pooled}.",
+        "Multilevel": "ml.leave_one_out, ml.cumulative, ml.all_subsets, ml.influence, ml.multilevel_influence, ml.small_study, ml.pet_peese and "
+        "ml.proportion_beyond take multilevel fits; for this one average each cluster first: ml.pool(ml.average_clusters(fit)).",
         "PooledBayes": "ml.leave_one_out, ml.influence, ml.cumulative, ml.multiverse(fit.effects), ml.prior_sensitivity and ml.loo say how robust "
         "a Bayesian fit is; for this one pool the same effects by ml.pool(fit.effects).",
         "Subgroups": "Take the pooled result inside it: .overall, or one of .groups.",
@@ -76,10 +101,19 @@ def what_to_do(fit: object) -> str:
     return "Make one with ml.pool(effects)."
 
 
+def why_not(fit: object, verb: str, wanted: str = "a pooled result") -> str:
+    """Say why an analysis does not take a result, and what to do."""
+    if type(fit).__name__ == "Multilevel":
+        return f"{verb} needs independent effects, and those of one cluster hang together. {what_to_do(fit)}"
+    if type(fit).__name__ in ("Regression", "RegressionBayes", "SampledRegression"):
+        return f"{verb} {ASKED_OF_ONE}, and with moderators there is none. {what_to_do(fit)}"
+    return f"{verb} takes {wanted}, not {kind_of(fit)}. {what_to_do(fit)}"
+
+
 def refuse_others(fit: object, verb: str) -> Pooled:
     """Return the fit if it is one of ``ml.pool``; say what to do if not."""
     if not isinstance(fit, Pooled):
-        raise OptionError(f"{verb} takes a pooled result, not {type(fit).__name__}. {what_to_do(fit)}")
+        raise OptionError(why_not(fit, verb))
     return fit
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from metaleptic.pooling.heterogeneity import likelihood_slope, log_likelihood
+from metaleptic.pooling.heterogeneity import log_likelihood
 from metaleptic.types import FloatArray
 
 MOST_STEPS = 60
@@ -74,12 +74,11 @@ def _climb(y: FloatArray, v: FloatArray, keep: FloatArray, t: FloatArray, *, res
     """
     t = t.copy()
     low, high = np.full_like(t, -np.inf), np.full_like(t, np.inf)
+    powers = np.stack([np.ones_like(y), y, y * y], axis=-1)
     going, nearly = np.arange(len(t)), 1e-3 * float(v.min())
     for _ in range(MOST_STEPS):
         rows, now = keep[going], t[going]
-        slope, curvature = likelihood_slope(y, v, rows, now, restricted=restricted)
-        w = rows / (v + now[:, None])
-        information = np.add.reduce(w * w, axis=-1)
+        slope, curvature, information = _slope(powers, v, rows, now, restricted=restricted)
         up = slope > 0
         below, above = np.where(up, now, low[going]), np.where(up, high[going], now)
         moved = now + slope / np.where(curvature < 0, -curvature, information)
@@ -93,6 +92,31 @@ def _climb(y: FloatArray, v: FloatArray, keep: FloatArray, t: FloatArray, *, res
         if len(going) == 0:
             break
     return t
+
+
+def _slope(
+    powers: FloatArray, v: FloatArray, rows: FloatArray, t: FloatArray, *, restricted: bool
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return twice the derivative of the log-likelihood in tau2, the slope of that, and the sum of squared weights.
+
+    ``powers`` are 1, y and y^2, y centred: sums over studies are then products of matrices. The derivatives are those of
+    ``metaleptic.pooling.heterogeneity.likelihood_slope``.
+    """
+    w = v + t[:, None]
+    np.divide(rows, w, out=w)
+    s1, y1 = (w @ powers[:, :2]).T
+    w2 = w * w
+    s2, y2, yy2 = (w2 @ powers).T
+    np.multiply(w2, w, out=w2)
+    s3, y3, yy3 = (w2 @ powers).T
+    mu = y1 / s1
+    value = yy2 - mu * (2 * y2 - mu * s2) - s1
+    off = y2 - mu * s2
+    slope = 2 * (off * off / s1 - (yy3 - mu * (2 * y3 - mu * s3))) + s2
+    if restricted:
+        value = value + s2 / s1
+        slope = slope - 2 * s3 / s1 + (s2 / s1) ** 2
+    return value, slope, s2
 
 
 def masks_of(codes: Any, k: int) -> FloatArray:

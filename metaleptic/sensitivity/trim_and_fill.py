@@ -15,7 +15,7 @@ from metaleptic.pooling.normal import fit_normal
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.asymmetry import mixed_regression
 from metaleptic.sensitivity.subset_fits import BROADCAST, refuse_others
-from metaleptic.sensitivity.words import studies, value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, studies, value_words, with_small_letter
 from metaleptic.types import Effects, FloatArray, frozen_array
 
 ESTIMATORS = ("L0", "R0", "Q0")
@@ -59,11 +59,11 @@ class TrimAndFill:
         """What the method shows, in plain words."""
         m, was, now = self.fit.effects.measure, self.fit.estimate, self.filled.estimate
         if self.missing == 0:
-            return f"Trim and fill ({self.estimator}) finds no studies missing on the {self.side} of the funnel."
+            return f"Trim and fill ({self.estimator}) finds no studies missing on the {self.side} of the funnel.{few_words(self.fit.k)}"
         return (
             f"A symmetric funnel would have {studies(self.missing)} more on the {self.side} ({self.estimator}); with {'it' if self.missing == 1 else 'them'}, "
             f"{with_small_letter(m.label)} would be {value_words(m, now.value, now.low, now.high, now.level)} instead of "
-            f"{m.format(was.value)}. This is a what-if, not a correction."
+            f"{m.format(was.value)}. This is a what-if, not a correction.{few_words(self.fit.k)}"
         )
 
     def to_frame(self) -> Any:

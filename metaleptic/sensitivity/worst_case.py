@@ -13,7 +13,7 @@ from metaleptic.frames import to_frame
 from metaleptic.pooling.build import printed_estimate
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.subset_fits import refuse_others
-from metaleptic.sensitivity.words import value_words, with_small_letter
+from metaleptic.sensitivity.words import few_words, value_words, with_small_letter
 from metaleptic.types import BoolArray, Estimate, FloatArray, frozen_array
 
 FAR = 1e6
@@ -59,13 +59,17 @@ class WorstCase:
             text += "However much more often affirmative studies were published, the effect would not be explained away"
         else:
             text += f"To explain the effect away, they would have to be published {self.to_null:.1f} times as often"
+        return text + self._of_interval + few_words(self.fit.k)
+
+    @property
+    def _of_interval(self) -> str:
         if self.interval_to_null == 1:
-            return text + "; the interval holds the null as it is."
+            return "; the interval holds the null as it is."
         if np.isinf(self.interval_to_null):
-            return text + ", nor would its interval reach the null."
+            return ", nor would its interval reach the null."
         if np.isinf(self.to_null):
-            return text + f"; for its interval to reach the null, {self.interval_to_null:.1f} times as often would do."
-        return text + f", for its interval to reach the null {self.interval_to_null:.1f} times."
+            return f"; for its interval to reach the null, {self.interval_to_null:.1f} times as often would do."
+        return f", for its interval to reach the null {self.interval_to_null:.1f} times."
 
     def to_frame(self) -> Any:
         """Return a row per selection ratio."""

@@ -9,7 +9,7 @@ import pytest
 from sensitivity_golden import NAMES, cases, differing, effects_of, fit_of, load, method_of
 
 import metaleptic as ml
-from metaleptic.errors import NotEstimableError
+from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.sensitivity.fail_safe import with_null_results
 
 SIDE = {"left": "left", "right": "right"}
@@ -223,6 +223,32 @@ def test_sentences_of_few_studies_say_that_they_are_few() -> None:
     v = [0.2, 0.4, 0.1, 0.1, 0.15, 0.1, 0.05, 0.03, 0.02, 0.01]
     for k in (6, 10):
         fit = ml.pool(ml.effects(y[:k], v[:k], measure="HR"))
-        for verb in (ml.pet_peese, ml.limit_meta_analysis, ml.p_uniform):
+        corrected = (
+            ml.pet_peese,
+            ml.limit_meta_analysis,
+            ml.p_uniform,
+            ml.trim_and_fill,
+            ml.worst_case,
+            ml.henmi_copas,
+        )
+        for verb in (*corrected, ml.fail_safe_n, lambda f: ml.fail_safe_n(f, method="general")):
             assert ("With 6 studies this is a guess." in verb(fit).sentence) == (k == 6)
         assert ("6 studies could hardly show one" in ml.excess_significance(fit).sentence) == (k == 6)
+
+
+def test_the_general_fail_safe_n_brings_the_mean_to_a_target() -> None:
+    """The number is the smallest that does so, with the model fitted again too; other methods refuse a target."""
+    e = effects_of("bcg_RR")
+    for exact in (False, True):
+        found = ml.fail_safe_n(e, method="general", target=0.3, exact=exact)
+        means = [abs(with_null_results(e.y, e.v, n, "REML", exact=exact)[0]) for n in (found.n - 1, found.n)]
+        assert means[0] > 0.3 >= means[1]
+        assert found.target == pytest.approx(-0.3)
+        assert found.mean_then == pytest.approx(-means[1])
+    assert "bring the mean effect to -0.3" in found.sentence
+    assert ml.fail_safe_n(e, method="general", target=0.9).n == 0
+    with pytest.raises(NotEstimableError, match="exactly 0"):
+        ml.fail_safe_n(e, method="general", target=0)
+    for method in ("rosenthal", "rosenberg"):
+        with pytest.raises(OptionError, match="has no target"):
+            ml.fail_safe_n(e, method=method, target=0.3)

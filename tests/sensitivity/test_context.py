@@ -11,6 +11,7 @@ from sensitivity_golden import effects_of, fit_of
 
 import metaleptic as ml
 from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.sensitivity.new_study import total_variance_se
 
 
 def test_every_analysis_of_a_multiverse_is_the_one_pool_gives() -> None:
@@ -60,8 +61,10 @@ def test_the_multiverse_names_the_choice_that_matters() -> None:
     assert "choice of" in found.sentence
     with pytest.raises(OptionError, match="no study 'X'"):
         ml.multiverse(e, one_of={"cohort": ["D", "X"]})
-    with pytest.raises(NotEstimableError, match="two studies"):
+    with pytest.raises(NotEstimableError, match="two of the 5 studies"):
         ml.multiverse(e, include={"none": {"nothing": [False] * 5}})
+    with pytest.raises(NotEstimableError, match="there is 1 study"):
+        ml.multiverse(e.take([0]))
 
 
 def test_measures_and_routes_are_choices() -> None:
@@ -79,6 +82,11 @@ def test_measures_and_routes_are_choices() -> None:
     risk, odds = (ml.two_by_two(table, **names, measure=m) for m in ("RR", "OR"))
     found = ml.multiverse(risk, measures=["OR"], priors=())
     assert found.dimensions[0] == "measure"
+    ranges = [found.value[found.measured == i] for i in (0, 1)]
+    words = [f"between {v.min():.2f} and {v.max():.2f} (median {np.median(v):.2f})" for v in ranges]
+    assert f"analyses, risk ratio lies {words[0]}, odds ratio {words[1]}; " in found.sentence
+    assert found.measure.label == "Risk or odds ratio"
+    assert ml.multiverse(risk).measure.label == "Risk ratio"
     rows = found.to_frame()
     row = rows[(rows["measure"] == "OR") & (rows["tau2 estimator"] == "DL") & (rows["interval"] == "z")]
     assert row["value"].item() == pytest.approx(ml.pool(odds, tau2="DL", test="z").estimate.value, rel=1e-10)
@@ -142,6 +150,54 @@ def test_a_thousand_analyses_take_less_than_a_second() -> None:
         if seconds[-1] < 0.8:
             break
     assert min(seconds) < 1.0
+
+
+def test_settings_of_counts_and_multilevel_fits() -> None:
+    """The normal share with the fit's own mean, tau and errors; prediction intervals with the fit's own standard error."""
+    tables = {"study": list("ABCDEFGH"), "x": [4, 9, 3, 15, 10, 2, 12, 7], "n": [20, 22, 31, 35, 20, 18, 25, 40]}
+    counts = ml.pool(ml.proportions(tables, events="x", n="n"), model="binomial-normal")
+    mu, tau = float(counts.beta[0]), float(np.sqrt(counts.tau2))
+    found = ml.proportion_beyond(counts, 0.25)
+    assert found.method == "normal"
+    z = (mu - np.log(1 / 3)) / tau
+    assert found.value == pytest.approx(stats.norm.cdf(z), rel=1e-9)
+    assert found.new_study == pytest.approx(stats.norm.cdf(z * tau / np.hypot(tau, counts.se[0])), rel=1e-9)
+    # The curvature of the likelihood by differences of tau2, the mean profiled out.
+    from metaleptic.pooling.binomial import binomial_normal_loglik
+
+    x, n = np.array(tables["x"], float), np.array(tables["n"], float)
+    grid = mu + np.linspace(-0.4, 0.4, 4001)
+    at = counts.tau2 * np.array([0.98, 1.0, 1.02])
+    profile = [float(binomial_normal_loglik(grid, np.full(4001, t**0.5), x, n).max()) for t in at]
+    bend = -(profile[0] - 2 * profile[1] + profile[2]) / (0.02 * counts.tau2) ** 2
+    assert counts.tau2_se == pytest.approx(bend**-0.5, rel=0.02)
+    assert ml.plot(found).layout is not None
+    with pytest.raises(OptionError, match='method="normal"'):
+        ml.proportion_beyond(counts, 0.25, method="calibrated")
+    wide = ml.prediction_interval(counts, method="V")
+    half = stats.t.ppf(0.975, 7) * np.hypot(tau, counts.se[0])
+    assert wide.low == pytest.approx(1 / (1 + np.exp(half - mu)), rel=1e-9)
+    assert wide.to_frame()["low"].tolist() == [wide.low]
+    with pytest.raises(OptionError, match="known variances"):
+        ml.prediction_interval(counts, method="HK")
+
+    schools = ml.datasets.load("school_calendars").table()
+    e = ml.effects(schools["smd"], schools["v"], measure="SMD", study=schools["study"])
+    fit = ml.pool_multilevel(e, random="~ 1 | district/school", data=schools)
+    # rma.mv(yi, vi, random = ~ 1 | district/school, cvvc = TRUE): vvc 1.260976e-03, 1.230361e-04, -4.629648e-05
+    assert total_variance_se(fit) == pytest.approx(0.03593632, rel=1e-4)
+    share = ml.proportion_beyond(fit, 0.1)
+    assert share.value == pytest.approx(stats.norm.cdf((fit.beta[0] - 0.1) / fit.tau.value), rel=1e-9)
+    assert share.low < share.value < share.high
+    assert ml.plot(share).layout is not None
+    assert ml.prediction_interval(fit) == fit.prediction
+    assert ml.prediction_interval(fit, method="simple").high == pytest.approx(fit.beta[0] + 1.959964 * fit.tau.value)
+    varied = ml.pool_multilevel(e, random="~ 1 | district/school", data=schools, moderators="~ year")
+    for verb in (ml.proportion_beyond, ml.prediction_interval):
+        with pytest.raises(OptionError, match="several kinds"):
+            verb(varied)
+    with pytest.raises(OptionError, match="true effects that differ"):
+        ml.proportion_beyond(ml.pool(e, model="common"))
 
 
 def test_proportion_beyond_by_hand() -> None:

@@ -102,8 +102,11 @@ def test_what_is_refused_says_what_to_do():
     multilevel = ml.pool_multilevel(effects, random="~ 1 | study")
     with pytest.raises(OptionError, match=r"ml\.cumulative"):
         ml.trim_and_fill(multilevel)
-    with pytest.raises(OptionError, match="p_curve takes effects or a pooled result"):
-        ml.p_curve(multilevel)
+    for ask in (ml.p_curve, ml.p_uniform, ml.copas, ml.multiverse):
+        with pytest.raises(OptionError, match=r"needs independent effects.*average each cluster first"):
+            ask(multilevel)
+        with pytest.raises(OptionError, match="asked of one pooled effect"):
+            ask(ml.pool(effects, moderators=_latitude(effects)))
     for ask in (ml.small_study, ml.rank_test, ml.henmi_copas, ml.fail_safe_n, ml.pet_peese):
         assert ask(ml.pool_bayes(effects)).sentence == ask(effects).sentence
     assert ml.p_curve(ml.pool_bayes(effects)).used.tolist() == ml.p_curve(effects).used.tolist()
@@ -125,8 +128,6 @@ def test_small_studies_of_a_multilevel_fit_are_asked_in_its_model():
     assert ml.plot(found).layout is not None
     with pytest.raises(OptionError, match='there is test="egger" alone'):
         ml.small_study(fit, test="begg")
-    with pytest.raises(OptionError, match="without moderators"):
-        ml.small_study(ml.pool_multilevel(e, random="~ 1 | district", data=schools, moderators="~ year"))
 
 
 def test_e_value_of_a_multilevel_ratio():
@@ -181,3 +182,32 @@ def test_subsets_of_a_multilevel_fit_are_its_model_fitted_to_them():
     moderated = ml.all_subsets(ml.pool_multilevel(e, random="~ 1 | study", moderators="~ x"), most=40)
     assert moderated.term == "x"
     assert ml.plot(moderated).layout is not None
+
+
+def test_subsets_of_a_bayesian_regression_are_its_model_fitted_to_them():
+    """The median of the coefficient in a subset; subsets that cannot tell it are skipped; how many of how many is said."""
+    effects, x = _bcg().take(range(8)), {"ablat": _latitude(_bcg())["ablat"][:8]}
+    fit = ml.pool_bayes(effects, moderators=x)
+    found = ml.all_subsets(fit, most=40)
+    assert found.term == "ablat"
+    for row in (3, 11):
+        at = [i for i in range(8) if found.code[row] >> (7 - i) & 1]
+        again = ml.pool_bayes(effects.take(at), moderators={"ablat": [x["ablat"][i] for i in at]}, tau=fit.prior)
+        assert found.estimate[row] == pytest.approx(again.beta[1].median, rel=1e-7)
+        assert found.tau2[row] == pytest.approx(again.tau.median**2, rel=1e-6)
+    assert "random subsets" in found.sentence
+    assert "(of 255)" in found.sentence
+    assert ml.plot(found).alt == found.sentence
+
+
+def test_slow_models_take_as_many_subsets_as_fit_in_half_a_minute(monkeypatch):
+    """The number follows from the time of a fit, within bounds; fast kernels keep theirs."""
+    from metaleptic.sensitivity import subset_models
+
+    fit = ml.pool_bayes(_bcg())
+    for seconds, expected in ((0.1, 250), (10.0, 50), (1e-4, 1000)):
+        monkeypatch.setattr(subset_models, "_cost", lambda _, s=seconds: s)
+        assert subset_models.most_by_default(fit) == expected
+    assert subset_models.most_by_default(ml.pool(_bcg())) == 1 << 20
+    monkeypatch.undo()
+    assert 0 < subset_models._cost(fit) < 5

@@ -86,3 +86,42 @@ def test_cumulative_by_a_column() -> None:
     assert ml.cumulative(ml.pool(e), by="year").settled == "d"  # across the null again with the last
     with pytest.raises(ml.errors.OptionError, match="no column"):
         ml.cumulative(ml.pool(e), by="yaer")
+
+
+def test_sentences_say_what_was_left_out_at_a_time() -> None:
+    """Studies, pairs, groups, of every kind of record; the frame has p and Q."""
+    columns = {"lab": ["u", "u", "v", "v", "w"], "x": [1.0, 2.0, 4.0, 3.0, 6.0]}
+    e = ml.effects([0.1, 0.5, 0.2, 0.4, 0.3], [0.02, 0.03, 0.04, 0.02, 0.03], columns=columns, measure="HR")
+    prior = ml.priors.half_normal(0.5)
+    fits = (ml.pool(e), ml.pool_bayes(e, tau=prior), ml.pool(e, moderators="~ x"))
+    for fit in fits:
+        assert ml.leave_one_out(fit).sentence.startswith("Leaving out one study at a time moves")
+        assert ml.leave_one_out(fit, by="lab").sentence.startswith("Leaving out one group of lab at a time moves")
+        assert ml.leave_one_out(fit, size=2).sentence.startswith("Leaving out every pair of studies moves")
+    levels = ml.pool_multilevel(e, random="~ 1 | lab")
+    assert ml.leave_one_out(levels).sentence.startswith("Leaving out one effect at a time moves")
+    triples = ml.leave_one_out(fits[0], size=3)
+    assert triples.sentence.startswith("Leaving out every set of 3 studies moves")
+    frame = ml.leave_one_out(fits[0]).to_frame()
+    again = ml.pool(e.take([1, 2, 3, 4]))
+    assert frame["p"][0] == pytest.approx(again.p, rel=1e-9)
+    assert (frame["q"][0], frame["q_p"][0]) == pytest.approx((again.q, again.q_p), rel=1e-9)
+    medians = ml.effects([2.1, 2.2, 2.6], [0.02] * 3, measure="MEDIAN")
+    assert "p" not in ml.leave_one_out(ml.pool(medians)).to_frame()
+
+
+def test_a_regression_of_counts_is_fitted_anew_as_one_of_counts() -> None:
+    """Not as a regression of its effects: the coefficients are those of the same model without the study."""
+    table = {
+        "study": list("abcdef"),
+        "e1": [4, 9, 6, 12, 8, 15],
+        "n1": [40, 52, 45, 60, 41, 80],
+        "e2": [8, 12, 9, 13, 14, 16],
+        "n2": [42, 50, 44, 61, 43, 78],
+        "x": [1.0, 2.0, 4.0, 3.0, 6.0, 5.0],
+    }
+    e = ml.two_by_two(table, events1="e1", n1="n1", events2="e2", n2="n2", measure="OR")
+    found = ml.leave_one_out(ml.pool(e, model="conditional-approximate", moderators="x"))
+    again = ml.pool(e.take([1, 2, 3, 4, 5]), model="conditional-approximate", moderators="x")
+    assert found.beta[0] == pytest.approx(again.beta, rel=1e-6)
+    assert found.low[0] == pytest.approx(again.low, rel=1e-6)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import metaleptic as ml
 from metaleptic.errors import DataError, OptionError
@@ -82,3 +83,35 @@ def test_what_is_no_multilevel_fit_is_refused() -> None:
         ml.multilevel_influence(ml.pool(e))  # type: ignore[arg-type]
     with pytest.raises(DataError, match="cluster has 1 values for 3 effects"):
         ml.multilevel_influence(ml.pool_multilevel(e, random="~ 1 | s"), cluster=["a"])
+
+
+def test_clusters_have_every_diagnostic_and_say_which_limit_they_cross() -> None:
+    """By hand: Mahalanobis distance, DFFITS, covariance ratio, Q, sums of hat values and weights; rules in words."""
+    random = np.random.default_rng(4)
+    lab = [str(i // 3) for i in range(18)]
+    y = random.normal(0, 0.2, 18) + np.repeat([0.0, 0.1, -0.1, 0.05, 0.0, 2.5], 3)
+    e = ml.effects(y, random.uniform(0.01, 0.05, 18), columns={"lab": lab, "i": list(range(18))})
+    fit = ml.pool_multilevel(e, random="~ 1 | lab/i")
+    found = ml.multilevel_influence(fit, cluster="lab")
+    keep = [j for j in range(18) if j // 3 != 5]
+    rest = ml.pool_multilevel(e.take(keep), random="~ 1 | lab/i")
+    outer, inner = rest.sigma2.values()
+    cov = np.diag(e.v[15:] + inner) + outer + float(rest.se[0]) ** 2
+    off = y[15:] - rest.beta[0]
+    assert found.mahalanobis[5] == pytest.approx(off @ np.linalg.solve(cov, off), rel=1e-4)
+    assert found.mahalanobis_p[5] == pytest.approx(stats.chi2.sf(found.mahalanobis[5], 3))
+    assert found.dffits[5] == pytest.approx((fit.beta[0] - rest.beta[0]) / rest.se[0], rel=1e-4)
+    assert found.covariance_ratio[5] == pytest.approx((rest.se[0] / fit.se[0]) ** 2, rel=1e-4)
+    assert found.q[5] == pytest.approx(rest.q, rel=1e-9)
+    assert found.weight.sum() == pytest.approx(100)
+    assert found.hat.sum() == pytest.approx(1)
+    assert found.flagged.tolist() == [False] * 5 + [True]
+    assert "|DFFITS|" in found.because[5]
+    assert f"Cook's distance {found.cook[5]:.2f} > 0.45" in found.sentence
+    assert found.sentence.endswith("With 6 clusters this is a guess.")
+    frame = found.to_frame()
+    assert frame["influential"].tolist() == found.flagged.tolist()
+    assert not frame.isna().any().any()
+    single = ml.multilevel_influence(fit)
+    assert single.mahalanobis == pytest.approx(single.rstudent**2, rel=1e-9)
+    assert single.to_frame()["rstudent"].tolist() == single.rstudent.tolist()

@@ -83,3 +83,58 @@ def test_what_cannot_be_computed_has_its_reason():
     )
     with pytest.raises(OptionError, match="influence is defined for"):
         ml.influence(counts)
+
+
+def test_a_bayesian_regression_is_made_anew_without_each_study():
+    """Flat priors on coefficients: their means, covariances and Cook's distance are those of the posterior of the others."""
+    e = effects_of("bcg_OR")
+    x = np.linspace(10, 55, e.y.size)
+    fit = ml.pool_bayes(e, moderators={"x": x})
+    found = ml.influence(fit)
+    assert found.names == ("intercept", "x")
+    at = np.arange(1, fit.k)
+    rest = ml.pool_bayes(e.take(at), moderators={"x": x[1:]}, tau=fit.prior)
+    np.testing.assert_allclose(found.se[0], [b.sd for b in rest.beta], rtol=1e-6)
+    np.testing.assert_allclose(found.beta[0], [b.mean for b in rest.beta], rtol=1e-6)
+    np.testing.assert_allclose(
+        found.dfbetas[0], (np.array([b.mean for b in fit.beta]) - found.beta[0]) / found.se[0], rtol=1e-5
+    )
+    assert found.tau2[0] == pytest.approx(rest.tau.median**2, rel=1e-6)
+    closed = ml.influence(ml.pool(e, moderators={"x": x}, test="z"))
+    assert np.corrcoef(found.cook, closed.cook)[0, 1] > 0.98
+    assert np.corrcoef(found.rstudent, closed.rstudent)[0, 1] > 0.98
+    assert found.not_defined["q"] == "a posterior has no Q"
+    assert ml.plot(found).alt == found.sentence
+    alone = ml.influence(ml.pool_bayes(e, moderators={"g": [1.0] + [0.0] * (e.y.size - 1)}))
+    assert alone.to_frame()["reason"][0] == "it alone determines a coefficient"
+    assert np.isfinite(alone.cook[1:]).all()
+
+
+def test_what_a_model_has_is_in_its_frame_and_what_it_lacks_has_a_reason():
+    effects = ml.two_by_two(TABLE, measure="OR", **COLUMNS)
+    counts = ml.influence(ml.pool(effects, model="unconditional-fixed"))
+    for column in ("hat", "weight", "q_without", "dfbetas", "because"):
+        assert column in counts.to_frame()
+    assert counts.not_defined == {}
+    post = ml.influence(ml.pool_bayes(effects_of("bcg_OR")))
+    assert list(post.not_defined) == ["q"]
+    np.testing.assert_allclose(post.hat, post.weight / 100)
+
+
+def test_the_sentence_names_the_rule_and_counts_right():
+    """One, two and several influential studies; below ten a caution."""
+    lone = ml.influence(ml.pool(ml.effects([0.1, 0.2, 0.15, 0.12, 2.0], [0.02] * 5, study=list("ABCDE"))))
+    assert lone.sentence.startswith("E is influential (|DFFITS| ")
+    assert f"Cook's distance {lone.cook[4]:.2f} > 0.45" in lone.because[4]
+    assert lone.sentence.endswith("With 5 studies this is a guess.")
+    assert lone.to_frame()["because"].tolist() == list(lone.because)
+    from metaleptic.sensitivity.flags import influence_words
+
+    cook = np.array([0.1, 0.2, 0.3])
+    assert influence_words("ABC", ("x", "y", ""), cook) == (
+        "A (x), B (y) are influential: leaving out either of them by itself makes the result another."
+    )
+    assert "any one of them by itself" in influence_words("ABC", ("x", "y", "z"), cook)
+    assert influence_words("ABC", ("", "", ""), cook) == (
+        "No study is influential by the usual limits (largest Cook's distance 0.30: C)."
+    )
