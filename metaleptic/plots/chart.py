@@ -6,7 +6,7 @@ Places are fractions of the frame, across from the left and up from the bottom. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,8 @@ class Chart:
         Height of the frame over its width.
     style : Style
         Colours and sizes.
+    table : mapping of str to a column
+        The numbers behind the chart of a fit; charts of records leave it to the record.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Chart:
     alt: str = ""
     height: float = 0.72
     style: Style = field(default_factory=lambda: style_named("plain"))
+    table: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plain_axis(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -143,7 +144,8 @@ def plot(
     Returns
     -------
     Plot
-        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+        With ``.layout`` (plain data), ``.to_frame()`` (the table behind it), ``.alt`` (the plot in words), ``.figure``,
+        ``.save(path)`` and ``.svg()``.
 
     Raises
     ------
@@ -158,7 +160,8 @@ def plot(
     'E adds most to the heterogeneity (80% of it) and moves the result most.'
     """
     if isinstance(record, FORESTS):
-        return forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
+        drawn = forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
+        return replace(drawn, table=record.to_frame)
     lay_out = CHARTS.get(type(record))
     if lay_out is None:
         names = ", ".join(sorted(t.__name__ for t in (*CHARTS, *FORESTS)))
@@ -170,4 +173,5 @@ def plot(
     page = 72 * (PAGE if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")
-    return finish(chart.name, chart, chart.alt, partial(chart_scene, chart), page, fixed=True, ax=ax, path=path)
+    build = partial(chart_scene, chart)
+    return finish(chart.name, chart, chart.alt, build, page, record.to_frame, fixed=True, ax=ax, path=path)

@@ -1,11 +1,11 @@
-"""What ``forest`` and ``funnel`` return: the plot as data, as a figure, in words, and as files."""
+"""What ``forest``, ``funnel`` and ``plot`` return: the plot as data, as a table, as a figure, in words, and as files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from metaleptic.errors import OptionError
 from metaleptic.files import write_all
@@ -32,7 +32,7 @@ class Plot(Generic[L]):
     ----------
     name : str
         What it is, in a few words.
-    layout : ForestLayout or FunnelLayout
+    layout : ForestLayout, FunnelLayout, Chart or another layout
         The plain data behind it: rows, axis, footnotes.
     scene : Scene
         Its marks in points.
@@ -40,6 +40,8 @@ class Plot(Generic[L]):
         The plot in words, with the numbers.
     figure : matplotlib.figure.Figure
         The figure it was drawn on: its own, or the caller's where ``ax`` was given.
+    table : callable
+        Makes the table behind it; ``to_frame`` calls it.
     """
 
     name: str
@@ -47,6 +49,11 @@ class Plot(Generic[L]):
     scene: Scene
     alt: str
     figure: Figure
+    table: Callable[[], Any]
+
+    def to_frame(self) -> Any:
+        """Return the table behind the plot, a dataframe of the kind that was read."""
+        return self.table()
 
     def svg(self) -> str:
         """Return SVG to be placed in a page of HTML: as wide as its container, with the plot in words."""
@@ -87,6 +94,7 @@ def finish(
     alt: str,
     build: Callable[[float, TextWidth], Scene],
     page: float,
+    table: Callable[[], Any],
     *,
     fixed: bool,
     ax: Axes | None,
@@ -109,7 +117,7 @@ def finish(
         scene = fitted(build, across, down, width)
         draw(scene, ax, across, down)
         figure = ax.figure.canvas.figure
-    plot = Plot(name, layout, scene, alt, figure)
+    plot = Plot(name, layout, scene, alt, figure, table)
     if path is not None:
         plot.save(path)
     return plot
