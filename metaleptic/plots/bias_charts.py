@@ -220,6 +220,6 @@ def excess_chart(record: ExcessSignificance, style: Style) -> Chart:
         tuple(bars),
         legend=legend,
         alt=record.sentence,
-        height=max(0.25, 0.035 * k + 0.05),
+        rows=True,
         style=style,
     )

@@ -96,6 +96,10 @@ class Chart:
         Height of the frame over its width.
     style : Style
         Colours and sizes.
+    rows : bool
+        Whether the vertical axis is a list of names, each row as high as its name needs; ``height`` does not count then.
+    below : Chart or None
+        Another chart that stands below this one.
     table : mapping of str to a column
         The numbers behind the chart of a fit; charts of records leave it to the record.
     """
@@ -112,6 +116,8 @@ class Chart:
     alt: str = ""
     height: float = 0.72
     style: Style = field(default_factory=lambda: style_named("plain"))
+    rows: bool = False
+    below: Chart | None = None
     table: Mapping[str, Any] = field(default_factory=dict)
 
 

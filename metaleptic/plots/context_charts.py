@@ -71,7 +71,7 @@ def proportion_beyond_chart(record: ProportionBeyond, style: Style) -> Chart:
         tuple(dots),
         legend=legend,
         alt=record.sentence,
-        height=max(0.25, 0.033 * k + 0.08),
+        rows=True,
         style=style,
     )
 
@@ -175,7 +175,7 @@ def multilevel_influence_chart(record: MultilevelInfluence, style: Style) -> Cha
         tuple(words),
         legend=(("main", "dot", "left out"), ("alarm", "dot", f"above {limit:.2f}: influential")),
         alt=record.sentence,
-        height=max(0.25, 0.033 * m + 0.08),
+        rows=True,
         style=style,
     )
 
@@ -202,6 +202,6 @@ def overlaps_chart(record: Overlaps, style: Style) -> Chart:
         tuple(areas),
         legend=legend,
         alt=record.sentence,
-        height=max(0.3, min(1.0, 0.06 * k + 0.1)),
+        rows=True,
         style=style,
     )

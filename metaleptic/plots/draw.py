@@ -32,11 +32,13 @@ from metaleptic.plots.context_charts import (
 from metaleptic.plots.forest import forest
 from metaleptic.plots.influence_charts import (
     baujat_chart,
-    influence_chart,
     radial_chart,
     residuals_chart,
     shrinkage_chart,
 )
+from metaleptic.plots.influence_panels import influence_panels
+from metaleptic.plots.panel_scene import panel_scene
+from metaleptic.plots.panels import PanelChart
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.refits import as_result
 from metaleptic.plots.selection_charts import copas_chart, fragility_chart, p_curve_chart, p_uniform_chart
@@ -77,8 +79,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PAGE = 5.4  # inches
+WIDE = 7.2  # of panels side by side
 
-CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType(
+CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart | PanelChart]] = MappingProxyType(
     {
         AllSubsets: all_subsets_chart,
         Baujat: baujat_chart,
@@ -90,8 +93,8 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
         MultilevelInfluence: multilevel_influence_chart,
         Overlaps: overlaps_chart,
         ProportionBeyond: proportion_beyond_chart,
-        Influence: influence_chart,
-        RefitInfluence: influence_chart,
+        Influence: influence_panels,
+        RefitInfluence: influence_panels,
         LimitMetaAnalysis: limit_chart,
         Multiverse: multiverse_chart,
         PCurve: p_curve_chart,
@@ -135,7 +138,7 @@ def plot(
     style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
         House style of a journal.
     width : float, optional
-        Width in inches.
+        Width in inches: 5.4 by default, 7.2 for forests and for panels side by side.
     ax : matplotlib.axes.Axes, optional
         Draw in the area of these axes instead of on a new figure.
     path : str or Path, optional
@@ -170,8 +173,9 @@ def plot(
             "a pooled result is drawn by ml.forest and ml.funnel."
         )
     chart = lay_out(record, style_named(style))
-    page = 72 * (PAGE if width is None else width)
+    usual = WIDE if isinstance(chart, PanelChart) else PAGE
+    page = 72 * (usual if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")
-    build = partial(chart_scene, chart)
+    build = partial(panel_scene, chart) if isinstance(chart, PanelChart) else partial(chart_scene, chart)
     return finish(chart.name, chart, chart.alt, build, page, record.to_frame, fixed=True, ax=ax, path=path)

@@ -245,7 +245,19 @@ def orchard_chart(fits: dict[str, Pooled], style: Style) -> Chart:
     )
     height = min(1.0, 0.16 + 0.22 * n)
     return Chart(
-        "Orchard plot", x, y, (), tuple(paths), tuple(dots), tuple(words), legend, (), alt, height, style, _groups(fits)
+        "Orchard plot",
+        x,
+        y,
+        (),
+        tuple(paths),
+        tuple(dots),
+        tuple(words),
+        legend,
+        (),
+        alt,
+        height,
+        style,
+        table=_groups(fits),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 import metaleptic as ml
 from metaleptic.plots.chart import Chart, effect_axis, plain_axis
 from metaleptic.plots.draw import CHARTS
+from metaleptic.plots.panels import PanelChart
 
 RNG = np.random.default_rng(11)
 K = 14
@@ -64,8 +65,15 @@ def test_everything_lies_within_the_frame_and_is_said(name: str) -> None:
     """Places between 0 and 1 (a line may end at the frame), ticks too, and the sentence as description."""
     plot = ml.plot(RECORDS[name])
     chart = plot.layout
-    assert isinstance(chart, Chart)
     assert chart.alt == RECORDS[name].sentence
+    assert plot.to_frame().equals(RECORDS[name].to_frame())
+    assert plot.svg().startswith("<svg")
+    assert plot.to_bytes("png")[:4] == b"\x89PNG"
+    if isinstance(chart, PanelChart):
+        places = [x for p in chart.panels for x in (*p.places, *p.lines, *p.ticks) if np.isfinite(x)]
+        assert all(0 <= x <= 1 for x in places)
+        return
+    assert isinstance(chart, Chart)
     for dot in chart.dots:
         assert -0.001 <= dot.at[0] <= 1.001
         assert -0.001 <= dot.at[1] <= 1.001
@@ -74,20 +82,14 @@ def test_everything_lies_within_the_frame_and_is_said(name: str) -> None:
         assert all(-0.001 <= t <= 1.001 for t in axis.ticks)
     for path in chart.paths:
         assert np.isfinite(np.array(path.points)).all()
-    assert plot.svg().startswith("<svg")
-    assert plot.to_bytes("png")[:4] == b"\x89PNG"
 
 
 def test_dots_lie_where_their_numbers_are() -> None:
-    """Baujat: position is the number on the axis; influence: flagged studies have another colour."""
+    """Baujat: position is the number on the axis."""
     record = RECORDS["Baujat"]
     chart = ml.plot(record).layout
     for i, dot in enumerate(chart.dots):
         assert chart.x.low + dot.at[0] * (chart.x.high - chart.x.low) == pytest.approx(record.heterogeneity[i])
-    far = ml.effects([0.1, 0.2, 0.15, 0.12, 0.1, 2.0], [0.02] * 6)
-    dots = ml.plot(ml.influence(ml.pool(far))).layout.dots
-    assert {d.role for d in dots[5::6]} == {"alarm"}
-    assert {d.role for d in dots[0::6]} == {"main"}
 
 
 def test_trim_and_fill_marks_what_was_filled() -> None:
