@@ -1,7 +1,7 @@
 """A chart as plain data: dots, lines, areas and words in a frame with two axes, before it is drawn.
 
 Places are fractions of the frame, across from the left and up from the bottom. Colours are named by their role ("main",
-"pale", "alarm", "muted", "ink", "line"), or given as "#rrggbb".
+"pale", "band", "stripe", "alarm", "muted", "ink", "line"), or given as "#rrggbb".
 """
 
 from __future__ import annotations

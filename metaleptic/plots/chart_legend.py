@@ -22,12 +22,21 @@ def colour_of(role: str, style: Style) -> str:
         "main": style.square,
         "pale": style.bar,
         "stripe": style.stripe or "#f2f4f6",
+        "band": _paler(style.bar),
         "alarm": ALARM,
         "muted": style.muted,
         "ink": style.ink,
         "line": style.line,
     }
     return roles[role]
+
+
+def _paler(colour: str) -> str:
+    """Mix a colour with white, for the bands behind lines; colours with names stay."""
+    if len(colour) != 7 or not colour.startswith("#"):
+        return colour
+    mixed = (int(255 - 0.36 * (255 - int(colour[i : i + 2], 16))) for i in (1, 3, 5))
+    return "#" + "".join(f"{c:02x}" for c in mixed)
 
 
 def write_legend(
@@ -55,11 +64,8 @@ def _swatch(role: str, kind: str, x: float, centre: float, style: Style, marks: 
     if kind in ("dot", "ring"):
         fill, edge = (colour, "#ffffff") if kind == "dot" else ("#ffffff", colour)
         marks.append(Dot((x + SWATCH / 2, centre), 2.7, fill, edge, 0.9))
-    elif kind == "area" and role != "stripe":
+    elif kind == "area":
         marks.append(rectangle(x, centre - 3.5, x + SWATCH, centre + 3.5, colour, "swatch"))
-    elif kind == "area":  # so pale that it needs an outline on white paper
-        marks.append(rectangle(x, centre - 3.5, x + SWATCH, centre + 3.5, style.muted, "swatch"))
-        marks.append(rectangle(x + 0.5, centre - 3.0, x + SWATCH - 0.5, centre + 3.0, colour, "swatch"))
     else:
         dash = (3.0, 2.4) if kind == "dash" else (0.0, 0.0)
         marks.append(Line((x, centre), (x + SWATCH, centre), colour, 1.0, dash))

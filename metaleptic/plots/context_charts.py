@@ -47,7 +47,7 @@ def proportion_beyond_chart(record: ProportionBeyond, style: Style) -> Chart:
     rises = float(m.to_analysis(record.threshold * 1.001 + 1e-9)) > at
     below = (record.side == "below") == rises
     edge = float(x.at(at))
-    area = Area(strip(*((0.0, edge) if below else (edge, 1.0)), 0.0, 1.0), "stripe")
+    area = Area(strip(*((0.0, edge) if below else (edge, 1.0)), 0.0, 1.0), "band")
     inside = effects[order] < at if below else effects[order] > at
     dots = [
         Dots((float(x.at(v)), r), role="main" if f else "muted")

@@ -14,7 +14,6 @@ from metaleptic.plots.bias_charts import (
     excess_chart,
     limit_chart,
     pet_peese_chart,
-    selection_chart,
     small_study_chart,
     trim_and_fill_chart,
     worst_case_chart,
@@ -41,7 +40,13 @@ from metaleptic.plots.panel_scene import panel_scene
 from metaleptic.plots.panels import PanelChart
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.refits import as_result
-from metaleptic.plots.selection_charts import copas_chart, fragility_chart, p_curve_chart, p_uniform_chart
+from metaleptic.plots.selection_charts import (
+    copas_chart,
+    fragility_chart,
+    p_curve_chart,
+    p_uniform_chart,
+    selection_chart,
+)
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.baujat import Baujat

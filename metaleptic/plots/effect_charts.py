@@ -155,10 +155,10 @@ def bubble_chart(fit: Regression, moderator: str | None, style: Style) -> Chart:
         for a, b, r in zip(values, e.y, radius, strict=True)
     ]
     level = f"{100 * fit.level:g}%"
-    legend = (("line", "line", "fitted"), ("pale", "area", f"{level} CI"), ("stripe", "area", f"{level} prediction"))
+    legend = (("line", "line", "fitted"), ("pale", "area", f"{level} CI"), ("band", "area", f"{level} prediction"))
     slope = f"{fit.beta[j]:.3g} ({fit.low[j]:.3g} to {fit.high[j]:.3g})"
     alt = f"Bubble plot of {len(e)} studies: slope on {fit.names[j]} {slope}."
-    areas = (band(wide, "stripe"), band(crit * se, "pale"))
+    areas = (band(wide, "band"), band(crit * se, "pale"))
     table = _bubbles(fit, fit.names[j], values, grid, mean, crit * se, wide)
     return Chart(
         "Bubble plot",

@@ -53,7 +53,7 @@ def radial_chart(record: Radial, style: Style) -> Chart:
     def line(shift: float) -> tuple[tuple[float, float], ...]:
         return spots(x.at(along), y.at(mu * along + shift))
 
-    band = Area((*line(-z), *line(z)[::-1]), "stripe")
+    band = Area((*line(-z), *line(z)[::-1]), "band")
     paths = [Path(line(0.0)), Path(line(-z), dashed=True), Path(line(z), dashed=True)]
     outside = set(record.outside)
     dots = [
@@ -86,7 +86,7 @@ def residuals_chart(record: Residuals, style: Style) -> Chart:
     low, high = (special.ndtri(special.betaincinv(rank, k + 1 - rank, q)) for q in (0.025, 0.975))
     y = upright_axis(np.r_[found, low, high], "Studentised deleted residual")
     place = x.at(expected[order])
-    band = Area((*spots(place, y.at(low)), *spots(place, y.at(high))[::-1]), "stripe")
+    band = Area((*spots(place, y.at(low)), *spots(place, y.at(high))[::-1]), "band")
     ends = np.array([float(expected.min()), float(expected.max())])
     away = np.abs(found) > 1.96
     dots = [
@@ -100,7 +100,7 @@ def residuals_chart(record: Residuals, style: Style) -> Chart:
         (band,),
         (Path(spots(x.at(ends), y.at(ends))),),
         tuple(dots),
-        legend=(("stripe", "area", "95% of each rank under normality"), ("alarm", "dot", "|t| > 1.96")),
+        legend=(("band", "area", "95% of each rank under normality"), ("alarm", "dot", "|t| > 1.96")),
         alt=record.sentence,
         style=style,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import metaleptic as ml
 from metaleptic.plots.chart import Chart, effect_axis, plain_axis
+from metaleptic.plots.cloud_charts import RAMP, WITH
 from metaleptic.plots.draw import CHARTS
 from metaleptic.plots.panels import PanelChart
 
@@ -98,6 +100,67 @@ def test_trim_and_fill_marks_what_was_filled() -> None:
     chart = ml.plot(record).layout
     assert sum(d.hollow for d in chart.dots) == record.missing
     assert len(chart.dots) == K + record.missing
+
+
+def test_a_study_that_splits_the_cloud_has_its_own_colour() -> None:
+    """Cells of subsets with it and without it are told apart; a cloud that is one has one colour."""
+    y = [1.4, -0.2, -0.35, -0.3, -0.25, -0.4, -0.28, -0.33, -0.22, -0.31]
+    record = ml.all_subsets(ml.pool(ml.effects(y, [0.02] * 10, study=[f"T{i}" for i in range(10)], measure="OR")))
+    assert record.splitting == ("T0",)
+    chart = ml.plot(record).layout
+    assert "mostly with T0 (darker: more subsets)" in [words for *_, words in chart.legend]
+    assert {a.role for a in chart.areas} & set(WITH)
+    assert {a.role for a in chart.areas} & set(RAMP)
+    holds, usable = record.contains("T0"), (record.k >= 2) & np.isfinite(record.spread)
+    for path, part in zip(chart.paths, (holds, ~holds), strict=True):
+        middle = chart.x.low + path.points[0][0] * (chart.x.high - chart.x.low)
+        assert middle == pytest.approx(np.median(record.estimate[usable & part]))
+    whole = ml.plot(RECORDS["AllSubsets"]).layout
+    assert not {a.role for a in whole.areas} & set(WITH)
+
+
+def test_a_selection_model_that_cannot_be_relied_on_shows_its_profile() -> None:
+    """Below the selection function stand the likelihood and the effect along its first parameter."""
+    found = ml.selection_model(ml.pool(E.take(range(6)), tau2="ML", test="z"), function="negative-exponential-power")
+    assert not found.converged
+    upper = ml.plot(found).layout.below
+    assert upper is not None
+    assert upper.below is not None
+    held, height, effect = found.profile
+    for chart, values in ((upper, height - height.max()), (upper.below, np.log(effect))):
+        drawn = np.array([d.at for d in chart.dots])
+        assert np.exp(chart.x.low + drawn[:, 0] * (chart.x.high - chart.x.low)) == pytest.approx(held)
+        shown = np.maximum(values, -7.7) if chart is upper else values
+        assert chart.y.low + drawn[:, 1] * (chart.y.high - chart.y.low) == pytest.approx(shown, abs=0.02)
+        assert [d.hollow for d in chart.dots] == (height < height.max() - 1.921).tolist()
+    relied = ml.selection_model(FIT)
+    assert ml.plot(relied).layout.below is None
+    assert ml.plot(ml.selection_model(FIT, profile=True)).layout.below is not None
+
+
+def test_copas_shows_a_profile_for_each_fit_that_cannot_be_relied_on() -> None:
+    """One line per strength of selection; none where all fits can be relied on."""
+    record = RECORDS["Copas"]
+    assert ml.plot(replace(record, converged=np.ones(3, bool), profiles={})).layout.below is None
+    rho = np.linspace(-0.99, 0.99, 5)
+    lost = (rho, np.array([-3.0, -2.0, -1.0, -2.0, -6.0]), np.exp(-0.2 - 0.1 * rho))
+    poor = replace(record, converged=np.array([True, False, False]), profiles={1: lost, 2: lost})
+    upper = ml.plot(poor).layout.below
+    assert len(upper.below.paths) == 2
+    assert [w for _, kind, w in upper.below.legend if kind == "line"] == ["70% published", "40% published"]
+    assert [d.hollow for d in upper.dots[:5]] == [True, False, False, False, True]
+    nothing = replace(poor, converged=np.zeros(3, bool))
+    assert ml.plot(nothing).to_bytes("png")[:4] == b"\x89PNG"
+
+
+def test_steps_of_a_selection_function_have_their_interval() -> None:
+    """The band runs between the ends of the interval of the weight; functions of two parameters have none."""
+    record = ml.selection_model(FIT)
+    chart = ml.plot(record).layout
+    ends = np.array(chart.areas[0].points)[:, 1] * (chart.y.high - chart.y.low) + chart.y.low
+    assert ends.min() == pytest.approx(min(record.delta_low[1], 1.0))
+    assert ends.max() == pytest.approx(min(max(record.delta_high[1], 1.0), chart.y.high))
+    assert ml.plot(ml.selection_model(FIT, function="beta")).layout.areas == ()
 
 
 @pytest.mark.parametrize("method", ["rosenthal", "orwin", "rosenberg", "general"])
