@@ -22,58 +22,14 @@ from metaleptic.plots.chart import (
 from metaleptic.plots.styles import Style
 from metaleptic.sensitivity.excess import ExcessSignificance
 from metaleptic.sensitivity.limit import LimitMetaAnalysis
-from metaleptic.sensitivity.pet_peese import PetPeese
-from metaleptic.sensitivity.small_study import SmallStudy
 from metaleptic.sensitivity.trim_and_fill import TrimAndFill
 from metaleptic.sensitivity.worst_case import WorstCase
 from metaleptic.types import Measure
 
 
-def small_study_chart(record: SmallStudy, style: Style) -> Chart:
-    """Show what was regressed (or ranked), and the line."""
-    x = plain_axis(record.x, record.predictor[:1].upper() + record.predictor[1:], zero=record.limit is not None)
-    weighted = len(record.w) == len(record.x)
-    own = weighted and np.allclose(record.y, record.effects.y)
-    line_ends = np.array([x.low, x.high])
-    line = np.empty(0)
-    if weighted:
-        start = float(np.average(record.y, weights=record.w) - record.bias * np.average(record.x, weights=record.w))
-        line = start + record.bias * line_ends
-    y = (
-        _upright(record.effects.measure, np.r_[record.y, line])
-        if own
-        else upright_axis(
-            np.r_[record.y, line], "Score over its variance" if weighted else "Rank of the standardised effect"
-        )
-    )
-    size = 1.8 + 3.2 * np.sqrt(record.w / record.w.max()) if weighted else np.full(len(record.x), 2.7)
-    dots = [Dots((float(x.at(a)), float(y.at(b))), float(r)) for a, b, r in zip(record.x, record.y, size, strict=True)]
-    paths = (Path(spots(x.at(line_ends), y.at(line))),) if weighted else ()
-    return Chart(f"{record.name}", x, y, (), paths, tuple(dots), alt=record.sentence, style=style)
-
-
 def _upright(measure: Measure, values: Any) -> ChartAxis:
     """Lay out a vertical axis of effects with printed labels."""
     return effect_axis(measure, values, room=60.0)
-
-
-def pet_peese_chart(record: PetPeese, style: Style) -> Chart:
-    """Effects against standard errors with both regressions, which meet the axis at the corrected effects."""
-    e = record.effects
-    se = np.sqrt(e.v)
-    x = plain_axis(np.r_[0.0, se], "Standard error", zero=True)
-    along = np.linspace(0, float(se.max()) * 1.04, 60)
-    w = 1 / e.v
-    curves = []
-    for power, beta in ((1, record.pet_beta), (2, record.peese_beta)):
-        slope = float((np.average(e.y, weights=w) - beta) / np.average(se**power, weights=w))
-        curves.append(beta + slope * along**power)
-    y = _upright(e.measure, np.r_[e.y, *curves])
-    radius = 1.8 + 3.2 * np.sqrt(w / w.max())
-    dots = [Dots((float(x.at(a)), float(y.at(b))), float(r)) for a, b, r in zip(se, e.y, radius, strict=True)]
-    paths = tuple(Path(spots(x.at(along), y.at(c)), dashed=i == 1, width=1.2) for i, c in enumerate(curves))
-    legend = (("line", "line", "PET: on the standard error"), ("line", "dash", "PEESE: on the variance"))
-    return Chart("PET-PEESE plot", x, y, (), paths, tuple(dots), legend=legend, alt=record.sentence, style=style)
 
 
 def _funnel(measure: Measure, y: Any, se: Any, mu: float, level: float) -> tuple[ChartAxis, ChartAxis, list[Path]]:

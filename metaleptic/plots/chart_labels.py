@@ -51,8 +51,10 @@ def write_name(
     return [Text(x, middle(first + n * step, size), t, size, colour, anchor, bold) for n, t in enumerate(lines)]
 
 
-def dot_names(chart: Chart, places: list[Spot], frame: Box, width: TextWidth) -> tuple[list[Mark], int]:
-    """Write the names of dots inside the frame where they overlap neither dots nor each other; count those left out.
+def dot_names(
+    chart: Chart, places: list[Spot], written: list[Box], frame: Box, width: TextWidth
+) -> tuple[list[Mark], int]:
+    """Write the names of dots inside the frame where they overlap no dots, words or each other; count those left out.
 
     Lonely dots get theirs first: around them there is room.
     """
@@ -61,6 +63,7 @@ def dot_names(chart: Chart, places: list[Spot], frame: Box, width: TextWidth) ->
     taken: list[Box] = [
         (x - d.radius, y - d.radius, x + d.radius, y + d.radius) for d, (x, y) in zip(chart.dots, places, strict=True)
     ]
+    taken += list(written)
     marks: list[Mark] = []
     lost = 0
     for i in _lonely_first(chart, places):

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from metaleptic.plots.chart import Chart, Spot
-from metaleptic.plots.chart_labels import dot_names, row_edges, row_names, write_name
+from metaleptic.plots.chart_labels import Box, dot_names, row_edges, row_names, write_name
 from metaleptic.plots.chart_legend import colour_of, write_legend, write_notes
 from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text, middle
 from metaleptic.plots.wrap import TextWidth, widest, wrap
@@ -74,18 +74,27 @@ def _one(chart: Chart, page: float, left: float, y: float, marks: list[Mark], wi
     top, right = y + MARGIN + 6.0, page - MARGIN - 8.0
     frame = Frame(left, top, right, top + (edges[-1] if edges else chart.height * (right - left)), edges)
     _marks(chart, frame, marks)
+    words, boxes = _words(chart, frame, width)
     places = [frame.at(d.at) for d in chart.dots]
-    texts, lost = dot_names(chart, places, (left, top, right, frame.bottom), width)
-    marks += texts
-    for words in chart.words:
-        x, y = frame.at(words.at)
-        marks.append(
-            Text(x, middle(y, style.small), words.text, style.small, colour_of(words.role, style), words.anchor)
-        )
+    names_of_dots, lost = dot_names(chart, places, boxes, (left, top, right, frame.bottom), width)
+    marks += [*names_of_dots, *words]
     y = _axes(chart, frame, names, page, marks, width)
     y = write_legend(chart.legend, style, left, right, y, marks, width)
     notes = [*chart.footnotes, *([_left_out(lost)] if lost else [])]
     return write_notes(notes, style, MARGIN, page - MARGIN, y, marks, width)
+
+
+def _words(chart: Chart, frame: Frame, width: TextWidth) -> tuple[list[Mark], list[Box]]:
+    """Write the words of a chart; return their boxes too."""
+    size = chart.style.small
+    marks: list[Mark] = []
+    boxes = []
+    for words in chart.words:
+        (x, y), wide = frame.at(words.at), width(words.text, size, False)
+        marks.append(Text(x, middle(y, size), words.text, size, colour_of(words.role, chart.style), words.anchor))
+        left = {"start": x, "middle": x - wide / 2}.get(words.anchor, x - wide)
+        boxes.append((left, y - size / 2, left + wide, y + size / 2))
+    return marks, boxes
 
 
 def _left_out(count: int) -> str:

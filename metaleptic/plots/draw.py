@@ -13,8 +13,6 @@ from metaleptic.errors import OptionError
 from metaleptic.plots.bias_charts import (
     excess_chart,
     limit_chart,
-    pet_peese_chart,
-    small_study_chart,
     trim_and_fill_chart,
     worst_case_chart,
 )
@@ -31,7 +29,6 @@ from metaleptic.plots.context_charts import (
 from metaleptic.plots.forest import forest
 from metaleptic.plots.influence_charts import (
     baujat_chart,
-    radial_chart,
     residuals_chart,
     shrinkage_chart,
 )
@@ -39,7 +36,9 @@ from metaleptic.plots.influence_panels import influence_panels
 from metaleptic.plots.panel_scene import panel_scene
 from metaleptic.plots.panels import PanelChart
 from metaleptic.plots.plot import Plot, finish
+from metaleptic.plots.radial_chart import radial_chart
 from metaleptic.plots.refits import as_result
+from metaleptic.plots.regression_charts import pet_peese_chart, small_study_chart
 from metaleptic.plots.selection_charts import (
     copas_chart,
     fragility_chart,

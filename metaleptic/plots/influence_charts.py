@@ -1,4 +1,4 @@
-"""Charts of who drives the result: influence, Baujat, radial, quantiles of residuals."""
+"""Charts of who drives the result: Baujat, quantiles of residuals, shrinkage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from metaleptic.plots.chart import (
 )
 from metaleptic.plots.styles import Style
 from metaleptic.sensitivity.baujat import Baujat
-from metaleptic.sensitivity.radial import Radial
 from metaleptic.sensitivity.residuals import Residuals
 from metaleptic.sensitivity.shrinkage import Shrinkage
 
@@ -39,39 +38,6 @@ def baujat_chart(record: Baujat, style: Style) -> Chart:
         if np.isfinite(a) and np.isfinite(b)
     ]
     return Chart("Baujat plot", x, y, dots=tuple(dots), alt=record.sentence, style=style)
-
-
-def radial_chart(record: Radial, style: Style) -> Chart:
-    """Standardised effect against precision, the pooled effect as a slope with its band."""
-    z = float(special.ndtri(0.5 + record.fit.level / 2))
-    mu, far = float(record.fit.beta[0]), 1.05 * float(record.precision.max())
-    x = plain_axis(np.r_[0.0, far], "Precision, 1 / √(v + τ²)", zero=True)
-    ends = np.r_[record.z, -z, z, mu * far - z, mu * far + z]
-    y = upright_axis(ends, "Standardised effect, z")
-    along = np.array([0.0, far])
-
-    def line(shift: float) -> tuple[tuple[float, float], ...]:
-        return spots(x.at(along), y.at(mu * along + shift))
-
-    band = Area((*line(-z), *line(z)[::-1]), "band")
-    paths = [Path(line(0.0)), Path(line(-z), dashed=True), Path(line(z), dashed=True)]
-    outside = set(record.outside)
-    dots = [
-        Dots(
-            (float(x.at(p)), float(y.at(v))), role="alarm" if s in outside else "main", label=s if s in outside else ""
-        )
-        for p, v, s in zip(record.precision, record.z, record.fit.effects.study, strict=True)
-    ]
-    m, e = record.fit.effects.measure, record.fit.estimate
-    level = f"{100 * record.fit.level:g}%"
-    legend = (
-        ("line", "line", f"pooled {m.format(e.value)}"),
-        ("line", "dash", f"{level} band"),
-        ("alarm", "dot", "outside"),
-    )
-    return Chart(
-        "Radial plot", x, y, (band,), tuple(paths), tuple(dots), legend=legend, alt=record.sentence, style=style
-    )
 
 
 def residuals_chart(record: Residuals, style: Style) -> Chart:
