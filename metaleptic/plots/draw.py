@@ -46,6 +46,7 @@ from metaleptic.plots.selection_charts import (
     p_uniform_chart,
     selection_chart,
 )
+from metaleptic.plots.side_by_side import side_by_side
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.baujat import Baujat
@@ -167,7 +168,8 @@ def plot(
     'E adds most to the heterogeneity (80% of it) and moves the result most.'
     """
     if isinstance(record, FORESTS):
-        drawn = forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
+        rows = side_by_side(record) if isinstance(record, Robustness) else as_result(record)
+        drawn = forest(rows, columns=[], style=style, width=width, ax=ax, path=path)
         return replace(drawn, table=record.to_frame)
     lay_out = CHARTS.get(type(record))
     if lay_out is None:

@@ -188,14 +188,28 @@ def test_confounders_of_equal_strength_are_the_e_value() -> None:
 
 
 def test_checks_side_by_side() -> None:
-    """All pooled effects of a robustness check in one forest; coefficients have none."""
+    """All pooled effects of a robustness check in one forest."""
     rows = ml.plot(ml.robustness(FIT)).layout.rows
     assert rows[-1].value == pytest.approx(FIT.estimate.value)
     filled = next(r for r in rows if r.label == "Trim and fill")
     assert filled.value == pytest.approx(ml.trim_and_fill(FIT).filled.estimate.value)
     assert ml.plot(ml.henmi_copas(FIT)).layout.rows[-1].value == pytest.approx(ml.henmi_copas(FIT).estimate.value)
-    with pytest.raises(ml.errors.OptionError, match="one by one"):
-        ml.plot(ml.robustness(ml.pool(E, moderators="~ year")))
+
+
+def test_checks_of_multilevel_fits_and_regressions_side_by_side() -> None:
+    """A multilevel fit has its pooled effect and that without sampling error, a regression its coefficient."""
+    fit = ml.pool_multilevel(E, random="~ 1 | site")
+    rows = ml.plot(ml.robustness(fit)).layout.rows
+    assert rows[-1].value == pytest.approx(fit.estimate.value)
+    limit = ml.small_study(fit).limit
+    assert limit is not None
+    assert next(r for r in rows if r.label.startswith("Without sampling error")).low == pytest.approx(limit.low)
+    without = ml.leave_one_out(fit)
+    assert rows[0].value == pytest.approx(np.exp(without.beta[:, 0].min()))
+    regression = ml.pool(E, moderators="~ year")
+    rows = ml.plot(ml.robustness(regression)).layout.rows
+    assert rows[-1].value == pytest.approx(regression.beta[1])
+    assert [r.label.split(" (")[-1] for r in rows[:2]] == ["lowest)", "highest)"]
 
 
 def test_leave_one_out_and_cumulative_are_forests() -> None:
