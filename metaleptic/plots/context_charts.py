@@ -146,7 +146,9 @@ def fail_safe_chart(record: FailSafeN, style: Style) -> Chart:
     words = (
         Words((at + (-0.02 if right else 0.03), level - 0.045), f"N = {record.n}", "ink", "end" if right else "start"),
     )
-    return Chart("Fail-safe N", x, y, (), paths, dots, words, alt=record.sentence, style=style)
+    what = "mean effect" if record.method == "orwin" else "p value"
+    legend = (("main", "line", f"{what} with so many more studies"), ("ink", "dash", f"limit {limit:g}"))
+    return Chart("Fail-safe N", x, y, (), paths, dots, words, legend, alt=record.sentence, style=style)
 
 
 def multilevel_influence_chart(record: MultilevelInfluence, style: Style) -> Chart:

@@ -96,7 +96,11 @@ def labbe_chart(fit: Pooled, style: Style) -> Chart:
         Dots((float(x.at(p)), float(base.at(q))), float(r), hollow=True)
         for p, q, r in zip(control, risk, radius, strict=True)
     ]
-    legend = (("ink", "line", "same risk"), ("line", "dash", f"pooled {e.measure.format(fit.estimate.value)}"))
+    legend = (
+        ("main", "ring", "study, as large as its weight"),
+        ("ink", "line", "same risk"),
+        ("line", "dash", f"pooled {e.measure.format(fit.estimate.value)}"),
+    )
     alt = f"L'Abbe plot of {len(e)} studies; {int((risk < control).sum())} have the lower risk in the arm of interest."
     table = {"study": e.study, "risk": risk, "control_risk": control, "weight": fit.weights}
     return Chart(
@@ -155,7 +159,12 @@ def bubble_chart(fit: Regression, moderator: str | None, style: Style) -> Chart:
         for a, b, r in zip(values, e.y, radius, strict=True)
     ]
     level = f"{100 * fit.level:g}%"
-    legend = (("line", "line", "fitted"), ("pale", "area", f"{level} CI"), ("band", "area", f"{level} prediction"))
+    legend = (
+        ("main", "ring", "study, as large as its weight"),
+        ("line", "line", "fitted"),
+        ("pale", "area", f"{level} CI"),
+        ("band", "area", f"{level} prediction"),
+    )
     slope = f"{fit.beta[j]:.3g} ({fit.low[j]:.3g} to {fit.high[j]:.3g})"
     alt = f"Bubble plot of {len(e)} studies: slope on {fit.names[j]} {slope}."
     areas = (band(wide, "band"), band(crit * se, "pale"))

@@ -10,7 +10,9 @@ import numpy as np
 
 from metaleptic.errors import NotEstimableError
 from metaleptic.measures import same
+from metaleptic.plots.study_values import told_apart
 from metaleptic.provenance import provenance
+from metaleptic.sensitivity.columns import order_of
 from metaleptic.sensitivity.cumulative import Cumulative
 from metaleptic.sensitivity.cumulative_coefficients import CumulativeCoefficients
 from metaleptic.sensitivity.henmi_copas import HenmiCopas
@@ -46,9 +48,12 @@ def as_result(record: Forests) -> Refits:
     measure = fit.effects.measure
     whole: Estimate = getattr(fit, "estimate", Estimate(np.nan, np.nan, np.nan))
     if isinstance(record, Cumulative | CumulativeCoefficients):
-        names = [record.added[0], *(f"+ {s}" for s in record.added[1:])]
+        order = order_of(fit.effects, record.by) if record.by else range(fit.k)
+        added = [told_apart(fit.effects)[i] for i in order]
+        names = [added[0], *(f"+ {s}" for s in added[1:])]
     else:
-        names = [f"Without {s}" for s in record.left_out]
+        single = record.left_out == fit.effects.study
+        names = [f"Without {s}" for s in (told_apart(fit.effects) if single else record.left_out)]
     if isinstance(record, LeaveOneOutBayes):
         low, high = measure.to_analysis(record.low), measure.to_analysis(record.high)
         beta, se = measure.to_analysis(record.value), np.array([one.mu.sd for one in record.fits])
@@ -98,7 +103,7 @@ def refits(
         how=("",) * m,
         low=frozen_array(low),
         high=frozen_array(high),
-        row=tuple(range(1, m + 1)),
+        row=(0,) * m,
         excluded=(),
         level=fit.level,
         cells=frozen_array(np.empty((0, 4))),

@@ -50,7 +50,7 @@ def small_study_chart(record: SmallStudy, style: Style) -> Chart:
 def _ranks(record: SmallStudy, title: str, style: Style) -> Chart:
     x, y = plain_axis(record.x, title), plain_axis(record.y, "Rank of the standardised effect")
     dots = tuple(Dots(spot) for spot in spots(x.at(record.x), y.at(record.y)))
-    legend = (("main", "dot", "study; without bias the ranks would have nothing to do with each other"),)
+    legend = (("main", "dot", "study; without bias no pattern is expected"),)
     return Chart(record.name, x, y, dots=dots, legend=legend, alt=record.sentence, style=style)
 
 

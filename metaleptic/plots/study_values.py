@@ -38,13 +38,13 @@ def study_values(result: Result) -> StudyValues:
     weight = np.asarray(result.weights, dtype=np.float64)
     if len(weight) != len(e):
         weight = np.full(len(e), np.nan)
-    return StudyValues(_told_apart(e), e.printed, np.asarray(printed_low), np.asarray(printed_high), weight)
+    return StudyValues(told_apart(e), e.printed, np.asarray(printed_low), np.asarray(printed_high), weight)
 
 
-def _told_apart(e: Effects) -> tuple[str, ...]:
-    """Return the names of the studies, those of several effects with their rows in the input."""
+def told_apart(e: Effects) -> tuple[str, ...]:
+    """Return the names of the studies, those of several effects with their rows in the input (0: no row of it)."""
     count = Counter(e.study)
-    return tuple(f"{s} (row {row})" if count[s] > 1 else s for s, row in zip(e.study, e.row, strict=True))
+    return tuple(f"{s} (row {row})" if row and count[s] > 1 else s for s, row in zip(e.study, e.row, strict=True))
 
 
 def group_members(result: Subgroups) -> Mapping[str, list[int]]:

@@ -223,6 +223,17 @@ def test_leave_one_out_and_cumulative_are_forests() -> None:
     assert steps[1].label == "+ Study 13"
 
 
+def test_effects_of_one_study_keep_the_rows_of_the_input() -> None:
+    """In whatever order they are added or left out."""
+    with pytest.warns(ml.errors.SuspiciousDataWarning):
+        e = ml.effects([0.1, 0.4, 0.2, 0.3], [0.02] * 4, study=["A", "B", "A", "C"], columns={"year": [4, 3, 2, 1]})
+    fit = ml.pool(e)
+    steps = ml.plot(ml.cumulative(fit, by="year")).layout.rows
+    assert [r.label for r in steps[:4]] == ["C", "+ A (row 3)", "+ B", "+ A (row 1)"]
+    without = ml.plot(ml.leave_one_out(fit)).layout.rows
+    assert [r.label for r in without[:4]] == ["Without A (row 1)", "Without B", "Without A (row 3)", "Without C"]
+
+
 def test_axes() -> None:
     """Printed labels at analysis places; zero kept."""
     axis = effect_axis(E.measure, np.log([0.5, 1.4]))
