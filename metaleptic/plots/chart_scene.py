@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from metaleptic.plots.chart import Chart, Spot
 from metaleptic.plots.chart_labels import Box, dot_names, row_edges, row_names, write_name
 from metaleptic.plots.chart_legend import colour_of, write_legend, write_notes
-from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text, middle
+from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text, Trace, middle
 from metaleptic.plots.wrap import TextWidth, widest, wrap
 
 MARGIN = 6.0
+DASH = (3.0, 2.4)
 BETWEEN = 12.0  # points between a chart and the one below it
 
 
@@ -107,10 +106,8 @@ def _marks(chart: Chart, frame: Frame, marks: list[Mark]) -> None:
     for area in chart.areas:
         marks.append(Shape(tuple(frame.at(p) for p in area.points), colour_of(area.role, style), "shade"))
     for path in chart.paths:
-        colour = colour_of(path.role, style)
-        points = [frame.at(p) for p in path.points]
-        pieces = dashes(points) if path.dashed else list(pairwise(points))
-        marks += [Line(a, b, colour, path.width) for a, b in pieces]
+        points = tuple(frame.at(p) for p in path.points)
+        marks.append(Trace(points, colour_of(path.role, style), path.width, DASH if path.dashed else (0.0, 0.0)))
     for dot in chart.dots:
         colour = colour_of(dot.role, style)
         fill, edge = ("#ffffff", colour) if dot.hollow else (colour, "#ffffff")
@@ -148,22 +145,3 @@ def _axes(
         y += style.size * 1.25 + 2.0
         marks.append(Text((left + right) / 2, y, line, style.size, style.ink, "middle"))
     return y
-
-
-def dashes(points: list[Spot], on: float = 3.0, off: float = 2.4) -> list[tuple[Spot, Spot]]:
-    """Cut a line into dashes that run on around its corners."""
-    pieces: list[tuple[Spot, Spot]] = []
-    left, drawn = on, True
-    for (x0, y0), (x1, y1) in pairwise(points):
-        length = math.hypot(x1 - x0, y1 - y0)
-        gone = 0.0
-        while length - gone > 1e-9:
-            step = min(left, length - gone)
-            if drawn:
-                a, b = gone / length, (gone + step) / length
-                pieces.append(((x0 + a * (x1 - x0), y0 + a * (y1 - y0)), (x0 + b * (x1 - x0), y0 + b * (y1 - y0))))
-            gone, left = gone + step, left - step
-            if left <= 1e-9:
-                drawn = not drawn
-                left = on if drawn else off
-    return pieces

@@ -9,7 +9,7 @@ import numpy as np
 from metaleptic.plots.chart_labels import LEADING, NAMES, edges_of, write_name
 from metaleptic.plots.chart_legend import colour_of, write_legend, write_notes
 from metaleptic.plots.panels import Panel, PanelChart
-from metaleptic.plots.scene import Dot, Line, Mark, Scene, Text, rectangle
+from metaleptic.plots.scene import Dot, Line, Mark, Scene, Text, Trace, rectangle
 from metaleptic.plots.wrap import TextWidth, widest, wrap
 
 MARGIN = 6.0
@@ -84,7 +84,7 @@ def _panel(
         x = left + place * wide
         marks.append(Line((x, top), (x, bottom), style.muted, 0.8, (3.0, 2.4)))
     spots = [(left + p * wide, c) for p, c in zip(panel.places, centres, strict=True)]
-    marks += [Line(a, b, colour_of("pale", style), 0.7) for a, b in pairwise([s for s in spots if np.isfinite(s[0])])]
+    marks.append(Trace(tuple(s for s in spots if np.isfinite(s[0])), colour_of("pale", style), 0.7))
     for spot, flag in zip(spots, chart.flagged, strict=True):
         if np.isfinite(spot[0]):
             radius, role = (3.1, "alarm") if flag else (2.2, "main")
