@@ -94,6 +94,8 @@ class Chart:
         The chart in words.
     height : float
         Height of the frame over its width.
+    points : float
+        Height of the frame in points whatever its width, where lines of text stand in it; 0: ``height`` counts.
     style : Style
         Colours and sizes.
     rows : bool
@@ -116,6 +118,7 @@ class Chart:
     alt: str = ""
     height: float = 0.72
     style: Style = field(default_factory=lambda: style_named("plain"))
+    points: float = 0.0
     rows: bool = False
     below: Chart | None = None
     table: Mapping[str, Any] = field(default_factory=dict)

@@ -9,7 +9,7 @@ import numpy as np
 from metaleptic.plots.chart import Chart, Spot
 from metaleptic.plots.scene import Mark, Text, middle
 from metaleptic.plots.styles import Style
-from metaleptic.plots.wrap import TextWidth, widest, wrap
+from metaleptic.plots.wrap import TextWidth, shorten, widest, wrap
 
 ROW = 11.5  # points: height of a row with a name of one line
 LEADING = 1.2
@@ -22,9 +22,11 @@ Box = tuple[float, float, float, float]
 
 
 def row_names(chart: Chart, page: float, width: TextWidth) -> tuple[tuple[str, ...], ...]:
-    """Wrap the labels of the vertical axis; one tuple of lines per tick."""
-    limit = NAMES * page
-    return tuple(tuple(wrap(t, limit, chart.style.small, False, width)) if t else ("",) for t in chart.y.labels)
+    """Wrap the labels of the vertical axis, or shorten them where lines are fixed; one tuple of lines per tick."""
+    limit, size = NAMES * page, chart.style.small
+    if chart.points:
+        return tuple((shorten(t, limit, size, False, width),) for t in chart.y.labels)
+    return tuple(tuple(wrap(t, limit, size, False, width)) if t else ("",) for t in chart.y.labels)
 
 
 def row_edges(chart: Chart, names: tuple[tuple[str, ...], ...]) -> tuple[float, ...]:

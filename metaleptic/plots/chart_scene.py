@@ -71,7 +71,8 @@ def _one(chart: Chart, page: float, left: float, y: float, marks: list[Mark], wi
     names = row_names(chart, page, width)
     edges = row_edges(chart, names)
     top, right = y + MARGIN + 6.0, page - MARGIN - 8.0
-    frame = Frame(left, top, right, top + (edges[-1] if edges else chart.height * (right - left)), edges)
+    tall = edges[-1] if edges else chart.points or chart.height * (right - left)
+    frame = Frame(left, top, right, top + tall, edges)
     _marks(chart, frame, marks)
     words, boxes = _words(chart, frame, width)
     places = [frame.at(d.at) for d in chart.dots]

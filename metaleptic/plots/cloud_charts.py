@@ -16,6 +16,7 @@ from metaleptic.types import BoolArray, FloatArray
 CELLS = 60
 RAMP = ("#e3ebf2", "#bfd2e3", "#93b4d1", "#6493bc", "#3b72a1", "#1f4e79", "#12304c")
 WITH = ("#fbe8cc", "#f7d298", "#f0b95c", "#e69f00", "#c28500", "#946600", "#634400")  # Okabe and Ito's orange
+LINE, CURVE = 10.0, 124.0  # points: height of a line of choices, and of the curve above them
 MOST_SHOWN = 600
 
 
@@ -116,10 +117,9 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     across = (np.arange(n) + 0.5) / n
     lines = sum(len(o) for o in record.options) + len(record.options)
     rows = lines + 0.6
-    per = 0.034  # height of a line of choices over the width of the frame: room for a small letter
-    height = 0.40 + per * rows
-    share = per * rows / height  # part of the frame that the choices take
-    top = 1 - 0.03 / height  # the title stands above the highest line
+    points = CURVE + LINE * rows
+    share = LINE * rows / points  # part of the frame that the choices take
+    top = 1 - LINE / points  # the title stands above the highest line
     low, high = (np.asarray(m.to_analysis(v)) for v in (record.low[shown], record.high[shown]))
     bounds = np.sort(np.stack([low, high]), axis=0)
     # A few huge intervals are cut, so that the curve stays readable.
@@ -149,7 +149,7 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
         for i, option in enumerate(record.options[j]):
             at -= step
             ticks.append(at)
-            labels.append(option if len(option) <= 26 else option[:25] + "…")
+            labels.append(option)
             for t in np.flatnonzero(record.chosen[shown, j] == i).tolist():
                 role = "main" if conclusion[t] else "muted"
                 place = float(across[t])
@@ -171,6 +171,6 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
         tuple(words),
         legend=legend,
         alt=record.sentence,
-        height=height,
+        points=points,
         style=style,
     )

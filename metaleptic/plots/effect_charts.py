@@ -38,7 +38,7 @@ def drapery_chart(fit: Pooled, style: Style) -> Chart:
     x = effect_axis(m, np.r_[np.quantile(e.y, [0.05, 0.95]), mu - spread, mu + spread])
     grid = np.linspace(x.low, x.high, 241)
     y = ChartAxis(
-        0.0, 1.0, (0.0, 0.05, 0.25, 0.5, 0.75, 1.0), ("0", "0.05", "0.25", "0.5", "0.75", "1"), "p value (two-sided)"
+        0.0, 1.0, (0.0, 0.05, 0.25, 0.5, 0.75, 1.0), ("", "0.05", "0.25", "0.5", "0.75", "1"), "p value (two-sided)"
     )
 
     def p_of(spread: float) -> FloatArray:

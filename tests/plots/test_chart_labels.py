@@ -44,6 +44,7 @@ def boxes(scene: Scene) -> list[tuple[float, float, float, float]]:
         ml.shrinkage,
         ml.radial,
         ml.residuals,
+        lambda fit: ml.multiverse(fit.effects.take(range(12)), leave_out=True),
     ],
 )
 def test_long_names_stay_on_the_page_and_off_each_other(make: Callable[[Any], Any], width: float) -> None:
