@@ -89,7 +89,7 @@ def panel(title: str, values: Any, lines: Sequence[float] = ()) -> Panel:
     Examples
     --------
     >>> panel("Cook's distance", [0.1, 0.4, 0.9]).labels
-    ('0.25', '0.75')
+    ('0.1', '0.5', '0.9')
     """
     v = np.asarray(values, dtype=np.float64)
     known = v[np.isfinite(v)]
