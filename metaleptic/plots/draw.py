@@ -22,7 +22,6 @@ from metaleptic.plots.cloud_charts import all_subsets_chart, multiverse_chart
 from metaleptic.plots.context_charts import (
     e_value_chart,
     fail_safe_chart,
-    multilevel_influence_chart,
     overlaps_chart,
     proportion_beyond_chart,
 )
@@ -32,7 +31,7 @@ from metaleptic.plots.influence_charts import (
     residuals_chart,
     shrinkage_chart,
 )
-from metaleptic.plots.influence_panels import influence_panels
+from metaleptic.plots.influence_panels import influence_panels, multilevel_panels
 from metaleptic.plots.panel_scene import panel_scene
 from metaleptic.plots.panels import PanelChart
 from metaleptic.plots.plot import Plot, finish
@@ -84,7 +83,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PAGE = 5.4  # inches
-WIDE = 7.2  # of panels side by side
+WIDE = 7.2  # of more panels side by side than
+FEW = 5
 
 CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart | PanelChart]] = MappingProxyType(
     {
@@ -95,7 +95,7 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart | PanelChart]] = Map
         Fragility: fragility_chart,
         EValue: e_value_chart,
         FailSafeN: fail_safe_chart,
-        MultilevelInfluence: multilevel_influence_chart,
+        MultilevelInfluence: multilevel_panels,
         Overlaps: overlaps_chart,
         ProportionBeyond: proportion_beyond_chart,
         Influence: influence_panels,
@@ -143,7 +143,7 @@ def plot(
     style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
         House style of a journal.
     width : float, optional
-        Width in inches: 5.4 by default, 7.2 for forests and for panels side by side.
+        Width in inches: 5.4 by default, 7.2 for forests and for more than five panels.
     ax : matplotlib.axes.Axes, optional
         Draw in the area of these axes instead of on a new figure.
     path : str or Path, optional
@@ -179,7 +179,7 @@ def plot(
             "a pooled result is drawn by ml.forest and ml.funnel."
         )
     chart = lay_out(record, style_named(style))
-    usual = WIDE if isinstance(chart, PanelChart) else PAGE
+    usual = WIDE if isinstance(chart, PanelChart) and len(chart.panels) > FEW else PAGE
     page = 72 * (usual if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")

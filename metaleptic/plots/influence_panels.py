@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.panels import Panel, PanelChart, panel
 from metaleptic.plots.styles import Style
 from metaleptic.sensitivity.influence import Influence
+from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
 from metaleptic.sensitivity.refit_influence import RefitInfluence
+from metaleptic.types import FloatArray
 
 
 def influence_panels(record: Influence | RefitInfluence, style: Style) -> PanelChart:
@@ -51,3 +54,30 @@ def _panels(record: Influence | RefitInfluence) -> tuple[Panel, ...]:
             title = "DFBETAS" if one else f"DFBETAS {name}"
             offers.append((title, record.dfbetas[:, j], (-limits["dfbetas"], limits["dfbetas"])))
     return tuple(panel(title, values, lines) for title, values, lines in offers if np.isfinite(values).any())
+
+
+def multilevel_panels(record: MultilevelInfluence, style: Style) -> PanelChart:
+    """One row per effect or cluster left out: Cook's distance, the change of each coefficient, residuals of effects."""
+    names = record.fit.design.names
+    limit = float(special.chdtri(len(names), 0.5))
+    offers: list[tuple[str, FloatArray, tuple[float, ...]]] = [("Cook's distance", record.cook, (limit,))]
+    if len(record.rstudent) == len(record.left_out):
+        offers.insert(0, ("Residual, t", record.rstudent, (-1.96, 1.96)))
+    for j, name in enumerate(names):
+        title = "DFBETAS" if len(names) == 1 else f"DFBETAS {name}"
+        offers.append((title, record.dfbetas[:, j], (-1.0, 1.0)))
+    lost = [s for s, c in zip(record.left_out, record.cook, strict=True) if not np.isfinite(c)]
+    return PanelChart(
+        "Influence in a multilevel model",
+        tuple(str(s) for s in record.left_out),
+        tuple(bool(c > limit) for c in record.cook),
+        tuple(panel(title, values, lines) for title, values, lines in offers if np.isfinite(values).any()),
+        legend=(
+            ("main", "dot", "left out"),
+            ("alarm", "dot", f"Cook's distance above {limit:.2f}: influential (larger)"),
+            ("muted", "dash", "limit"),
+        ),
+        footnotes=(f"Cannot be left out without losing a coefficient: {', '.join(lost)}.",) if lost else (),
+        alt=record.sentence,
+        style=style,
+    )

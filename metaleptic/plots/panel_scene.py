@@ -28,8 +28,8 @@ def panel_scene(chart: PanelChart, page: float, width: TextWidth) -> Scene:
     left = MARGIN + max(widest(list(n), small, False, width) for n in names) + 9.0
     free = page - MARGIN - left
     most = max(1, int((free + GAP) // (need + GAP)))
-    blocks = -(-len(chart.panels) // most)
-    each = -(-len(chart.panels) // blocks)
+    blocks = max(1, -(-len(chart.panels) // most))
+    each = max(1, -(-len(chart.panels) // blocks))
     wide = (free + GAP) / each - GAP
     marks: list[Mark] = []
     y = 0.0

@@ -66,6 +66,23 @@ def test_influence_has_a_panel_per_diagnostic() -> None:
     assert drawn.low + np.array(drawn.places) * (drawn.high - drawn.low) == pytest.approx(record.dfbetas[:, 1])
 
 
+def test_influence_in_a_multilevel_model_has_a_panel_per_coefficient() -> None:
+    """Effects with residuals; clusters, whose effects have many, without; what cannot be left out is named below."""
+    y = [0.1, 0.4, 0.2, 0.3, 0.9, 0.25, 0.15, 0.35]
+    e = ml.effects(y, [0.02] * 8, study=list("ABCDEFGH"), columns={"site": list("ppqqrrss"), "x": [1] + [0] * 7})
+    fit = ml.pool_multilevel(e, random="~ 1 | site/study")
+    chart = ml.plot(ml.influence(fit)).layout
+    assert [p.title for p in chart.panels] == ["Residual, t", "Cook's distance", "DFBETAS"]
+    record = ml.multilevel_influence(fit, cluster="site")
+    panels = ml.plot(record).layout.panels
+    assert [p.title for p in panels] == ["Cook's distance", "DFBETAS"]
+    drawn = panels[0].low + np.array(panels[0].places) * (panels[0].high - panels[0].low)
+    assert drawn == pytest.approx(record.cook)
+    lost = ml.plot(ml.influence(ml.pool_multilevel(e, random="~ 1 | site", moderators="~ x"))).layout
+    assert lost.footnotes == ("Cannot be left out without losing a coefficient: A.",)
+    assert [p.title for p in lost.panels][-1] == "DFBETAS x"
+
+
 @pytest.mark.parametrize("page", [230.0, 518.0])
 def test_names_and_headings_stay_on_the_page_and_apart(page: float) -> None:
     """Long names are wrapped in rows that are high enough; on a narrow page the panels stand in several rows."""
