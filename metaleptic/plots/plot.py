@@ -124,12 +124,19 @@ def finish(
 
 
 def fitted(build: Callable[[float, TextWidth], Scene], across: float, down: float, width: TextWidth) -> Scene:
-    """Build a scene that fits an area (points): if it needs more it is built larger and shrunk as a whole."""
-    page = across
+    """Build a scene that fits an area (points): if it needs more it is built larger and shrunk as a whole.
+
+    A chart whose height grows with its width never fits in this way: of it the scene that is shrunk least is taken.
+    """
+    page, least = across, 0.0
+    best = scene = build(page, width)
     for _ in range(12):
-        scene = build(page, width)
+        factor = min(1.0, across / scene.width, down / scene.height)
         excess = max(scene.width / page, scene.height / down * across / page)
-        if excess <= 1.0005:
+        if factor > least or excess <= 1.0005:
+            best, least = scene, factor
+        if excess <= 1.0005 or factor < 0.2 * least:
             break
         page *= excess
-    return scaled(scene, min(1.0, across / scene.width, down / scene.height))
+        scene = build(page, width)
+    return scaled(best, least)

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 import metaleptic as ml
 from metaleptic.plots.chart import Chart, effect_axis, plain_axis
 from metaleptic.plots.cloud_charts import RAMP, WITH
 from metaleptic.plots.draw import CHARTS
 from metaleptic.plots.panels import PanelChart
+from metaleptic.plots.scene import Text
 
 RNG = np.random.default_rng(11)
 K = 14
@@ -262,3 +265,16 @@ def test_what_has_no_plot_says_what_has() -> None:
     """The message lists the records."""
     with pytest.raises(ml.errors.OptionError, match=r"ml\.forest"):
         ml.plot(FIT)
+
+
+@pytest.mark.parametrize("name", ["SelectionModel", "Copas", "Radial", "Influence"])
+def test_charts_in_axes_that_are_too_low_stay_readable(name: str) -> None:
+    """Text is shrunk as far as the height demands, and no further."""
+    figure = Figure(figsize=(6, 2.5))
+    FigureCanvasAgg(figure)
+    plot = ml.plot(RECORDS[name], ax=figure.add_axes((0, 0, 1, 1)))
+    assert plot.scene.height <= 180.5
+    assert plot.scene.width <= 432.5
+    full = ml.plot(RECORDS[name], width=6).scene
+    texts = [m for m in plot.scene.marks if isinstance(m, Text)]
+    assert min(t.size for t in texts) >= 0.9 * 6.9 * min(1.0, 180 / full.height)
