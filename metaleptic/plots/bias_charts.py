@@ -22,58 +22,14 @@ from metaleptic.plots.chart import (
 from metaleptic.plots.styles import Style
 from metaleptic.sensitivity.excess import ExcessSignificance
 from metaleptic.sensitivity.limit import LimitMetaAnalysis
-from metaleptic.sensitivity.pet_peese import PetPeese
-from metaleptic.sensitivity.selection_model import SelectionModel
-from metaleptic.sensitivity.small_study import SmallStudy
 from metaleptic.sensitivity.trim_and_fill import TrimAndFill
 from metaleptic.sensitivity.worst_case import WorstCase
 from metaleptic.types import Measure
 
 
-def small_study_chart(record: SmallStudy, style: Style) -> Chart:
-    """Show what was regressed (or ranked), and the line."""
-    x = plain_axis(record.x, record.predictor[:1].upper() + record.predictor[1:], zero=record.limit is not None)
-    weighted = len(record.w) == len(record.x)
-    own = weighted and np.allclose(record.y, record.effects.y)
-    line_ends = np.array([x.low, x.high])
-    line = np.empty(0)
-    if weighted:
-        start = float(np.average(record.y, weights=record.w) - record.bias * np.average(record.x, weights=record.w))
-        line = start + record.bias * line_ends
-    y = (
-        _upright(record.effects.measure, np.r_[record.y, line])
-        if own
-        else upright_axis(
-            np.r_[record.y, line], "Score over its variance" if weighted else "Rank of the standardised effect"
-        )
-    )
-    size = 1.8 + 3.2 * np.sqrt(record.w / record.w.max()) if weighted else np.full(len(record.x), 2.7)
-    dots = [Dots((float(x.at(a)), float(y.at(b))), float(r)) for a, b, r in zip(record.x, record.y, size, strict=True)]
-    paths = (Path(spots(x.at(line_ends), y.at(line))),) if weighted else ()
-    return Chart(f"{record.name}", x, y, (), paths, tuple(dots), alt=record.sentence, style=style)
-
-
 def _upright(measure: Measure, values: Any) -> ChartAxis:
     """Lay out a vertical axis of effects with printed labels."""
     return effect_axis(measure, values, room=60.0)
-
-
-def pet_peese_chart(record: PetPeese, style: Style) -> Chart:
-    """Effects against standard errors with both regressions, which meet the axis at the corrected effects."""
-    e = record.effects
-    se = np.sqrt(e.v)
-    x = plain_axis(np.r_[0.0, se], "Standard error", zero=True)
-    along = np.linspace(0, float(se.max()) * 1.04, 60)
-    w = 1 / e.v
-    curves = []
-    for power, beta, slope in ((1, record.pet_beta, record.pet_slope), (2, record.peese_beta, record.peese_slope)):
-        curves.append(beta + slope * along**power)
-    y = _upright(e.measure, np.r_[e.y, *curves])
-    radius = 1.8 + 3.2 * np.sqrt(w / w.max())
-    dots = [Dots((float(x.at(a)), float(y.at(b))), float(r)) for a, b, r in zip(se, e.y, radius, strict=True)]
-    paths = tuple(Path(spots(x.at(along), y.at(c)), dashed=i == 1, width=1.2) for i, c in enumerate(curves))
-    legend = (("line", "line", "PET: on the standard error"), ("line", "dash", "PEESE: on the variance"))
-    return Chart("PET-PEESE plot", x, y, (), paths, tuple(dots), legend=legend, alt=record.sentence, style=style)
 
 
 def _funnel(measure: Measure, y: Any, se: Any, mu: float, level: float) -> tuple[ChartAxis, ChartAxis, list[Path]]:
@@ -137,40 +93,6 @@ def limit_chart(record: LimitMetaAnalysis, style: Style) -> Chart:
     )
 
 
-def selection_chart(record: SelectionModel, style: Style) -> Chart:
-    """Show the relative probability of publication over the p value, and where the studies' p values lie."""
-    p = np.linspace(0.0005, 0.9995, 400)
-    edges = [s for s in record.steps if s < 1]
-    p = np.sort(np.r_[p, edges, [s + 1e-9 for s in edges]])
-    w = np.asarray(record.weight(p), dtype=np.float64)
-    top = float(np.quantile(w[np.isfinite(w)], 0.995))
-    x = plain_axis(
-        np.r_[0.0, 1.0], f"p value ({'two-sided' if record.favoured == 'two-sided' else 'one-sided'})", zero=True
-    )
-    y = upright_axis(
-        np.r_[0.0, min(top, 1.5 * max(1.0, float(np.median(w))) + 0.5)],
-        "Relative probability of publication",
-        zero=True,
-    )
-    inside = np.clip(y.at(w), 0.0, 1.0)
-    z = record.fit.effects.y / np.sqrt(record.fit.effects.v) * (-1 if record.favoured == "less" else 1)
-    own = 2 * special.ndtr(-np.abs(z)) if record.favoured == "two-sided" else special.ndtr(-z)
-    rug = [Path(((float(x.at(v)), 0.0), (float(x.at(v)), 0.035)), "muted", 0.8) for v in own]
-    note = () if record.converged else (f"Not to be relied on: {record.trouble}.",)
-    return Chart(
-        "Selection function",
-        x,
-        y,
-        (),
-        (Path(spots(x.at(p), inside), width=1.4), *rug),
-        legend=(("line", "line", "selection function"), ("muted", "line", "p values of the studies")),
-        footnotes=note,
-        alt=record.sentence,
-        height=0.6,
-        style=style,
-    )
-
-
 def worst_case_chart(record: WorstCase, style: Style) -> Chart:
     """Show the corrected effect as affirmative studies are published ever more often."""
     m = record.fit.effects.measure
@@ -186,14 +108,14 @@ def worst_case_chart(record: WorstCase, style: Style) -> Chart:
     low, mid, high = (np.asarray(m.to_analysis(v)) for v in (record.low, record.value, record.high))
     y = _upright(m, np.r_[low, high, m.to_analysis(record.worst.value)])
     place = x.at(np.log10(record.ratio))
-    band = Area((*spots(place, y.at(low)), *spots(place, y.at(high))[::-1]), "stripe")
+    band = Area((*spots(place, y.at(low)), *spots(place, y.at(high))[::-1]), "band")
     paths = [Path(spots(place, y.at(mid)), width=1.3)]
     null = float(y.at(m.to_analysis(m.null)))
     if 0 <= null <= 1:
         paths.append(Path(((0.0, null), (1.0, null)), "ink", 0.8))
     worst = float(y.at(m.to_analysis(record.worst.value)))
     paths.append(Path(((0.0, worst), (1.0, worst)), "alarm", 0.9, dashed=True))
-    legend = (("line", "line", "corrected effect"), ("stripe", "area", "its interval"), ("alarm", "dash", "worst case"))
+    legend = (("line", "line", "corrected effect"), ("band", "area", "its interval"), ("alarm", "dash", "worst case"))
     return Chart("Worst-case bias", x, y, (band,), tuple(paths), legend=legend, alt=record.sentence, style=style)
 
 
@@ -219,6 +141,6 @@ def excess_chart(record: ExcessSignificance, style: Style) -> Chart:
         tuple(bars),
         legend=legend,
         alt=record.sentence,
-        height=max(0.25, 0.035 * k + 0.05),
+        rows=True,
         style=style,
     )

@@ -1,12 +1,12 @@
 """A chart as plain data: dots, lines, areas and words in a frame with two axes, before it is drawn.
 
 Places are fractions of the frame, across from the left and up from the bottom. Colours are named by their role ("main",
-"pale", "alarm", "muted", "ink", "line"), or given as "#rrggbb".
+"pale", "band", "stripe", "alarm", "muted", "ink", "line"), or given as "#rrggbb".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,8 +94,16 @@ class Chart:
         The chart in words.
     height : float
         Height of the frame over its width.
+    points : float
+        Height of the frame in points whatever its width, where lines of text stand in it; 0: ``height`` counts.
     style : Style
         Colours and sizes.
+    rows : bool
+        Whether the vertical axis is a list of names, each row as high as its name needs; ``height`` does not count then.
+    below : Chart or None
+        Another chart that stands below this one.
+    table : mapping of str to a column
+        The numbers behind the chart of a fit; charts of records leave it to the record.
     """
 
     name: str
@@ -110,6 +118,10 @@ class Chart:
     alt: str = ""
     height: float = 0.72
     style: Style = field(default_factory=lambda: style_named("plain"))
+    points: float = 0.0
+    rows: bool = False
+    below: Chart | None = None
+    table: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plain_axis(

@@ -48,7 +48,8 @@ def plot_check(
     Returns
     -------
     Plot
-        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+        With ``.layout`` (plain data), ``.to_frame()`` (the table behind it), ``.alt`` (the plot in words), ``.figure``,
+        ``.save(path)`` and ``.svg()``.
 
     Raises
     ------
@@ -73,7 +74,8 @@ def plot_check(
         raise OptionError(f"width {width:g} is in inches: give at least 1.")
     layout = check_layout(check, style=style, room=40.0 if page >= 290 else 22.0)
     build = partial(check_scene, layout)
-    return finish("Predictive check", layout, layout.alt, build, page, fixed=width is not None, ax=ax, path=path)
+    fixed = width is not None
+    return finish("Predictive check", layout, layout.alt, build, page, check.to_frame, fixed=fixed, ax=ax, path=path)
 
 
 def check_scene(layout: CheckLayout, page: float, width: TextWidth) -> Scene:

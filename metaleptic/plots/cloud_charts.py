@@ -12,14 +12,20 @@ from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.multiverse import Multiverse
+from metaleptic.types import BoolArray, FloatArray
 
 CELLS = 60
 RAMP = ("#e3ebf2", "#bfd2e3", "#93b4d1", "#6493bc", "#3b72a1", "#1f4e79", "#12304c")
+WITH = ("#fbe8cc", "#f7d298", "#f0b95c", "#e69f00", "#c28500", "#946600", "#634400")  # Okabe and Ito's orange
+LINE, CURVE = 10.0, 124.0  # points: height of a line of choices, and of the curve above them
 MOST_SHOWN = 600
 
 
 def all_subsets_chart(record: AllSubsets, style: Style) -> Chart:
-    """Density of effects against I2, one cell for all subsets that fall into it."""
+    """Density of effects against I2, one cell for all subsets that fall into it.
+
+    Where a study splits the cloud, cells have another colour by whether most of their subsets hold it.
+    """
     m, (value, height) = record.measure, _of_all(record)
     usable = (record.k >= 2) & np.isfinite(record.spread)
     effect, i2 = record.estimate[usable], record.spread[usable]
@@ -28,26 +34,67 @@ def all_subsets_chart(record: AllSubsets, style: Style) -> Chart:
     percent = record.spread is record.i2
     top = max(float(i2.max()), 1.0 if percent else 1e-6)
     y = upright_axis(np.r_[0.0, top], "I², %" if percent else "Heterogeneity τ", zero=True, pad=0.04)
-    counts, xs, ys = np.histogram2d(effect, i2, bins=CELLS, range=[[x.low, x.high], [0.0, y.high]])
+    split = record.splitting[:1]
+    holds = record.contains(split[0])[usable] if split else np.zeros(len(effect), bool)
+    whole = Dots((float(x.at(value)), float(y.at(height))), 3.6, "alarm")
+    if split:
+        paths, words, legend = _parts(x, effect, holds, split[0])
+    else:
+        middle = float(x.at(np.median(effect)))
+        paths, words = (Path(((middle, 0.0), (middle, 1.0)), "muted", 0.8, dashed=True),), ()
+        legend = ((RAMP[1], "area", "few subsets"), (RAMP[5], "area", "many"), ("muted", "dash", "median"))
+    return Chart(
+        "All subsets",
+        x,
+        y,
+        tuple(_cells(x, y, effect, i2, holds)),
+        paths,
+        (whole,),
+        words,
+        legend=(*legend, ("alarm", "dot", "all studies")),
+        alt=record.sentence,
+        style=style,
+    )
+
+
+def _cells(x: ChartAxis, y: ChartAxis, effect: FloatArray, i2: FloatArray, holds: BoolArray) -> list[Area]:
+    """Return the cells, the darker the more subsets; of another colour where most hold the study that splits the cloud."""
+    edges = [[x.low, x.high], [0.0, y.high]]
+    counts, xs, ys = np.histogram2d(effect, i2, bins=CELLS, range=edges)
+    held = np.histogram2d(effect[holds], i2[holds], bins=CELLS, range=edges)[0]
     with np.errstate(divide="ignore"):
         depth = np.log1p(counts) / np.log1p(counts.max())
     areas = []
-    for i in range(CELLS):
-        for j in range(CELLS):
-            if counts[i, j] > 0:
-                colour = RAMP[min(len(RAMP) - 1, int(depth[i, j] * len(RAMP)))]
-                cell = strip(*(float(v) for v in (x.at(xs[i]), x.at(xs[i + 1]), y.at(ys[j]), y.at(ys[j + 1]))))
-                areas.append(Area(cell, colour))
-    whole = Dots((float(x.at(value)), float(y.at(height))), 3.6, "alarm")
-    middle = float(x.at(np.median(effect)))
-    paths = (Path(((middle, 0.0), (middle, 1.0)), "muted", 0.8, dashed=True),)
-    legend = (
-        (RAMP[1], "area", "few subsets"),
-        (RAMP[5], "area", "many"),
-        ("alarm", "dot", "all studies"),
-        ("muted", "dash", "median"),
+    for i, j in np.argwhere(counts > 0).tolist():
+        ramp = WITH if 2 * held[i, j] > counts[i, j] else RAMP
+        colour = ramp[min(len(ramp) - 1, int(depth[i, j] * len(ramp)))]
+        cell = strip(*(float(v) for v in (x.at(xs[i]), x.at(xs[i + 1]), y.at(ys[j]), y.at(ys[j + 1]))))
+        areas.append(Area(cell, colour))
+    return areas
+
+
+def _parts(
+    x: ChartAxis, effect: FloatArray, holds: BoolArray, study: str
+) -> tuple[tuple[Path, ...], tuple[Words, ...], tuple[tuple[str, str, str], ...]]:
+    """Mark the two parts of a cloud: a line at the median of each, the word beside it, and the legend."""
+    places = [float(np.clip(x.at(np.median(effect[part])), 0, 1)) for part in (holds, ~holds)]
+    paths = tuple(
+        Path(((p, 0.0), (p, 1.0)), ramp[5], 1.0, dashed)
+        for p, ramp, dashed in zip(places, (WITH, RAMP), (False, True), strict=True)
     )
-    return Chart("All subsets", x, y, tuple(areas), paths, (whole,), legend=legend, alt=record.sentence, style=style)
+    left = int(np.argmin(places))
+    words = tuple(
+        Words((p + (-0.01 if aside else 0.01), 0.56 if i == left else 0.5), text, "ink", "end" if aside else "start")
+        for i, (p, text) in enumerate(zip(places, ("with", "without"), strict=True))
+        for aside in [i == left and p > 0.12]
+    )
+    legend = (
+        (WITH[3], "area", f"mostly with {study} (darker: more subsets)"),
+        (RAMP[3], "area", "mostly without it"),
+        (WITH[5], "line", "median with it"),
+        (RAMP[5], "dash", "median without it"),
+    )
+    return paths, words, legend
 
 
 def _of_all(record: AllSubsets) -> tuple[float, float]:
@@ -73,10 +120,9 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
     across = (np.arange(n) + 0.5) / n
     lines = sum(len(o) for o in record.options) + len(record.options)
     rows = lines + 0.6
-    per = 0.034  # height of a line of choices over the width of the frame: room for a small letter
-    height = 0.40 + per * rows
-    share = per * rows / height  # part of the frame that the choices take
-    top = 1 - 0.03 / height  # the title stands above the highest line
+    points = CURVE + LINE * rows
+    share = LINE * rows / points  # part of the frame that the choices take
+    top = 1 - LINE / points  # the title stands above the highest line
     low, high = (np.asarray(m.to_analysis(v)) for v in (record.low[shown], record.high[shown]))
     bounds = np.sort(np.stack([low, high]), axis=0)
     # A few huge intervals are cut, so that the curve stays readable.
@@ -106,7 +152,7 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
         for i, option in enumerate(record.options[j]):
             at -= step
             ticks.append(at)
-            labels.append(option if len(option) <= 26 else option[:25] + "…")
+            labels.append(option)
             for t in np.flatnonzero(record.chosen[shown, j] == i).tolist():
                 role = "main" if conclusion[t] else "muted"
                 place = float(across[t])
@@ -128,6 +174,6 @@ def multiverse_chart(record: Multiverse, style: Style) -> Chart:
         tuple(words),
         legend=legend,
         alt=record.sentence,
-        height=height,
+        points=points,
         style=style,
     )

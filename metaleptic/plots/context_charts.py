@@ -24,7 +24,6 @@ from metaleptic.plots.styles import Style
 from metaleptic.plots.ticks import round_ticks
 from metaleptic.sensitivity.confounding import EValue
 from metaleptic.sensitivity.fail_safe import FailSafeN
-from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
 from metaleptic.sensitivity.new_study import ProportionBeyond, calibrated_of
 from metaleptic.sensitivity.overlap import Overlaps
 from metaleptic.types import FloatArray
@@ -47,7 +46,7 @@ def proportion_beyond_chart(record: ProportionBeyond, style: Style) -> Chart:
     rises = float(m.to_analysis(record.threshold * 1.001 + 1e-9)) > at
     below = (record.side == "below") == rises
     edge = float(x.at(at))
-    area = Area(strip(*((0.0, edge) if below else (edge, 1.0)), 0.0, 1.0), "stripe")
+    area = Area(strip(*((0.0, edge) if below else (edge, 1.0)), 0.0, 1.0), "band")
     inside = effects[order] < at if below else effects[order] > at
     dots = [
         Dots((float(x.at(v)), r), role="main" if f else "muted")
@@ -71,7 +70,7 @@ def proportion_beyond_chart(record: ProportionBeyond, style: Style) -> Chart:
         tuple(dots),
         legend=legend,
         alt=record.sentence,
-        height=max(0.25, 0.033 * k + 0.08),
+        rows=True,
         style=style,
     )
 
@@ -146,38 +145,9 @@ def fail_safe_chart(record: FailSafeN, style: Style) -> Chart:
     words = (
         Words((at + (-0.02 if right else 0.03), level - 0.045), f"N = {record.n}", "ink", "end" if right else "start"),
     )
-    return Chart("Fail-safe N", x, y, (), paths, dots, words, alt=record.sentence, style=style)
-
-
-def multilevel_influence_chart(record: MultilevelInfluence, style: Style) -> Chart:
-    """Show Cook's distance of every unit left out."""
-    m = len(record.left_out)
-    x = plain_axis(record.cook, "Cook's distance", zero=True, pad=0.08)
-    rows = [1 - (i + 0.5) / m for i in range(m)]
-    y = ChartAxis(0.0, 1.0, tuple(rows), tuple(str(s) for s in record.left_out), "")
-    stripes = tuple(Area(strip(0.0, 1.0, 1 - (i + 1) / m, 1 - i / m), "stripe") for i in range(0, m, 2))
-    limit = float(special.chdtri(record.beta.shape[1], 0.5))
-    known = [(float(x.at(c)), r, float(c)) for c, r in zip(record.cook, rows, strict=True) if np.isfinite(c)]
-    paths = [Path(((0.0, r), (a, r)), "main", 1.0) for a, r, _ in known]
-    dots = [Dots((a, r), role="alarm" if c > limit else "main") for a, r, c in known]
-    words = [
-        Words((0.01, r - 0.2 / m), "cannot be left out: it alone determines a coefficient")
-        for c, r in zip(record.cook, rows, strict=True)
-        if not np.isfinite(c)
-    ]
-    return Chart(
-        "Influence in a multilevel model",
-        x,
-        y,
-        stripes,
-        tuple(paths),
-        tuple(dots),
-        tuple(words),
-        legend=(("main", "dot", "left out"), ("alarm", "dot", f"above {limit:.2f}: influential")),
-        alt=record.sentence,
-        height=max(0.25, 0.033 * m + 0.08),
-        style=style,
-    )
+    what = "mean effect" if record.method == "orwin" else "p value"
+    legend = (("main", "line", f"{what} with so many more studies"), ("ink", "dash", f"limit {limit:g}"))
+    return Chart("Fail-safe N", x, y, (), paths, dots, words, legend, alt=record.sentence, style=style)
 
 
 def overlaps_chart(record: Overlaps, style: Style) -> Chart:
@@ -202,6 +172,6 @@ def overlaps_chart(record: Overlaps, style: Style) -> Chart:
         tuple(areas),
         legend=legend,
         alt=record.sentence,
-        height=max(0.3, min(1.0, 0.06 * k + 0.1)),
+        rows=True,
         style=style,
     )

@@ -15,6 +15,7 @@ from metaleptic.plots.density_layout import DensityLayout, prior_posterior_layou
 from metaleptic.plots.density_scene import density_scene
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.styles import Style
+from metaleptic.plots.tables import density_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,8 @@ def prior_posterior(
     Returns
     -------
     Plot
-        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+        With ``.layout`` (plain data), ``.to_frame()`` (the table behind it), ``.alt`` (the plot in words), ``.figure``,
+        ``.save(path)`` and ``.svg()``.
 
     Raises
     ------
@@ -79,8 +81,10 @@ def prior_posterior(
         raise OptionError(f"prior_posterior takes a result of ml.pool_bayes, not {type(post).__name__}.")
     page = _points(width)
     layout = prior_posterior_layout(post, what=what, style=style, title=title, room=ROOM * page / 360)
-    build = partial(density_scene, layout)
-    return finish("Prior and posterior", layout, layout.alt, build, page, fixed=width is not None, ax=ax, path=path)
+    build, table = partial(density_scene, layout), partial(density_table, layout, post.effects.frame_kind)
+    return finish(
+        "Prior and posterior", layout, layout.alt, build, page, table, fixed=width is not None, ax=ax, path=path
+    )
 
 
 def plot_priors(
@@ -125,8 +129,8 @@ def plot_priors(
     """
     page = _points(width)
     layout = priors_layout(priors, v=v, upper=upper, style=style, title=title, room=ROOM * page / 360)
-    build = partial(density_scene, layout)
-    return finish("Priors", layout, layout.alt, build, page, fixed=width is not None, ax=ax, path=path)
+    build, table = partial(density_scene, layout), partial(density_table, layout)
+    return finish("Priors", layout, layout.alt, build, page, table, fixed=width is not None, ax=ax, path=path)
 
 
 def _points(width: float | None) -> float:

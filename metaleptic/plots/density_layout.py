@@ -46,6 +46,8 @@ class DensityCurve:
         Whether it is a belief before the studies.
     colour : str
         Of the line.
+    values : tuple of (float, float)
+        The same points in numbers: place along the axis and density.
     """
 
     label: str
@@ -53,6 +55,7 @@ class DensityCurve:
     between: tuple[float, float]
     dashed: bool
     colour: str
+    values: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,4 +343,5 @@ def _curve(
     ]
     points = sorted(p for p in points if -1e-9 <= p[0] <= 1 + 1e-9)
     ends = tuple(float(np.clip(axis.position(b), 0, 1)) if np.isfinite(b) else NAN for b in between)
-    return DensityCurve(label, tuple(points), (ends[0], ends[1]), dashed, colour)
+    values = tuple((float(a), float(b)) for a, b in zip(x, f, strict=True))
+    return DensityCurve(label, tuple(points), (ends[0], ends[1]), dashed, colour, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,9 +14,6 @@ from metaleptic.plots.bayes_charts import BAYES_CHARTS
 from metaleptic.plots.bias_charts import (
     excess_chart,
     limit_chart,
-    pet_peese_chart,
-    selection_chart,
-    small_study_chart,
     trim_and_fill_chart,
     worst_case_chart,
 )
@@ -25,21 +23,30 @@ from metaleptic.plots.cloud_charts import all_subsets_chart, multiverse_chart
 from metaleptic.plots.context_charts import (
     e_value_chart,
     fail_safe_chart,
-    multilevel_influence_chart,
     overlaps_chart,
     proportion_beyond_chart,
 )
 from metaleptic.plots.forest import forest
 from metaleptic.plots.influence_charts import (
     baujat_chart,
-    influence_chart,
-    radial_chart,
     residuals_chart,
     shrinkage_chart,
 )
+from metaleptic.plots.influence_panels import influence_panels, multilevel_panels
+from metaleptic.plots.panel_scene import panel_scene
+from metaleptic.plots.panels import PanelChart
 from metaleptic.plots.plot import Plot, finish
+from metaleptic.plots.radial_chart import radial_chart
 from metaleptic.plots.refits import as_result
-from metaleptic.plots.selection_charts import copas_chart, fragility_chart, p_curve_chart, p_uniform_chart
+from metaleptic.plots.regression_charts import pet_peese_chart, small_study_chart
+from metaleptic.plots.selection_charts import (
+    copas_chart,
+    fragility_chart,
+    p_curve_chart,
+    p_uniform_chart,
+    selection_chart,
+)
+from metaleptic.plots.side_by_side import side_by_side
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.sensitivity.all_subsets import AllSubsets
 from metaleptic.sensitivity.baujat import Baujat
@@ -77,8 +84,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PAGE = 5.4  # inches
+WIDE = 7.2  # of more panels side by side than
+FEW = 5
 
-CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType(
+CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart | PanelChart]] = MappingProxyType(
     {
         AllSubsets: all_subsets_chart,
         Baujat: baujat_chart,
@@ -87,11 +96,11 @@ CHARTS: MappingProxyType[type, Callable[[Any, Style], Chart]] = MappingProxyType
         Fragility: fragility_chart,
         EValue: e_value_chart,
         FailSafeN: fail_safe_chart,
-        MultilevelInfluence: multilevel_influence_chart,
+        MultilevelInfluence: multilevel_panels,
         Overlaps: overlaps_chart,
         ProportionBeyond: proportion_beyond_chart,
-        Influence: influence_chart,
-        RefitInfluence: influence_chart,
+        Influence: influence_panels,
+        RefitInfluence: influence_panels,
         LimitMetaAnalysis: limit_chart,
         Multiverse: multiverse_chart,
         PCurve: p_curve_chart,
@@ -136,7 +145,7 @@ def plot(
     style : {"plain", "jama", "bmj", "revman"} or Style, default "plain"
         House style of a journal.
     width : float, optional
-        Width in inches.
+        Width in inches: 5.4 by default, 7.2 for forests and for more than five panels.
     ax : matplotlib.axes.Axes, optional
         Draw in the area of these axes instead of on a new figure.
     path : str or Path, optional
@@ -145,7 +154,8 @@ def plot(
     Returns
     -------
     Plot
-        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+        With ``.layout`` (plain data), ``.to_frame()`` (the table behind it), ``.alt`` (the plot in words), ``.figure``,
+        ``.save(path)`` and ``.svg()``.
 
     Raises
     ------
@@ -160,7 +170,9 @@ def plot(
     'E adds most to the heterogeneity (80% of it) and moves the result most.'
     """
     if isinstance(record, FORESTS):
-        return forest(as_result(record), columns=[], style=style, width=width, ax=ax, path=path)
+        rows = side_by_side(record) if isinstance(record, Robustness) else as_result(record)
+        drawn = forest(rows, columns=[], style=style, width=width, ax=ax, path=path)
+        return replace(drawn, table=record.to_frame)
     lay_out = CHARTS.get(type(record)) or BAYES_CHARTS.get(type(record))
     if lay_out is None:
         names = ", ".join(sorted(t.__name__ for t in (*CHARTS, *BAYES_CHARTS, *FORESTS)))
@@ -169,7 +181,9 @@ def plot(
             "a pooled result is drawn by ml.forest and ml.funnel."
         )
     chart = lay_out(record, style_named(style))
-    page = 72 * (PAGE if width is None else width)
+    usual = WIDE if isinstance(chart, PanelChart) and len(chart.panels) > FEW else PAGE
+    page = 72 * (usual if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")
-    return finish(chart.name, chart, chart.alt, partial(chart_scene, chart), page, fixed=True, ax=ax, path=path)
+    build = partial(panel_scene, chart) if isinstance(chart, PanelChart) else partial(chart_scene, chart)
+    return finish(chart.name, chart, chart.alt, build, page, record.to_frame, fixed=True, ax=ax, path=path)

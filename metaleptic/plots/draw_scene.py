@@ -19,7 +19,7 @@ from matplotlib.text import Text as Words
 from matplotlib.textpath import TextToPath
 from matplotlib.transforms import Affine2D
 
-from metaleptic.plots.scene import Dot, Line, Scene, Shape, Text
+from metaleptic.plots.scene import Dot, Line, Scene, Shape, Text, Trace
 from metaleptic.plots.wrap import TextWidth
 
 FONT = "DejaVu Sans"  # comes with matplotlib: the same widths on every machine
@@ -108,8 +108,9 @@ def draw(scene: Scene, ax: Axes, width: float, height: float) -> None:
                 words.set_in_layout(False)
                 ax.add_artist(words)
                 words.set_clip_on(False)
-            case Line():
-                line = Line2D(*zip(mark.start, mark.end, strict=True), color=mark.colour, transform=frame, zorder=z)
+            case Line() | Trace():
+                points = mark.points if isinstance(mark, Trace) else (mark.start, mark.end)
+                line = Line2D(*zip(*points, strict=True), color=mark.colour, transform=frame, zorder=z)
                 line.set(linewidth=mark.width, solid_capstyle="butt", dash_capstyle="butt", marker="")
                 line.set_linestyle((0, tuple(x / mark.width for x in mark.dash)) if mark.dash[0] else "solid")
                 line.set_clip_on(False)

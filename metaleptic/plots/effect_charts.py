@@ -23,6 +23,7 @@ from metaleptic.plots.styles import Style
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
+from metaleptic.types import FloatArray
 
 
 def drapery_chart(fit: Pooled, style: Style) -> Chart:
@@ -37,34 +38,34 @@ def drapery_chart(fit: Pooled, style: Style) -> Chart:
     x = effect_axis(m, np.r_[np.quantile(e.y, [0.05, 0.95]), mu - spread, mu + spread])
     grid = np.linspace(x.low, x.high, 241)
     y = ChartAxis(
-        0.0, 1.0, (0.0, 0.05, 0.25, 0.5, 0.75, 1.0), ("0", "0.05", "0.25", "0.5", "0.75", "1"), "p value (two-sided)"
+        0.0, 1.0, (0.0, 0.05, 0.25, 0.5, 0.75, 1.0), ("", "0.05", "0.25", "0.5", "0.75", "1"), "p value (two-sided)"
     )
-    paths = [
-        Path(spots(x.at(grid), 2 * special.ndtr(-np.abs(grid - b) / s)), "pale", 0.8)
-        for b, s in zip(e.y, se, strict=True)
+
+    def p_of(spread: float) -> FloatArray:
+        t = np.abs(grid - mu) / spread
+        return np.asarray(2 * (special.ndtr(-t) if np.isinf(fit.df) else special.stdtr(fit.df, -t)))
+
+    curves = [
+        (s, "pale", 0.8, 2 * special.ndtr(-np.abs(grid - b) / d)) for s, b, d in zip(e.study, e.y, se, strict=True)
     ]
-    t = np.abs(grid - mu) / error
-    paths.append(
-        Path(spots(x.at(grid), 2 * (special.ndtr(-t) if np.isinf(fit.df) else special.stdtr(fit.df, -t))), "alarm", 1.7)
-    )
+    curves.append(("Pooled", "alarm", 1.7, p_of(error)))
     legend: tuple[tuple[str, str, str], ...] = (("pale", "line", "study"), ("alarm", "line", "pooled"))
     if fit.prediction is not None:
-        t = np.abs(grid - mu) / np.hypot(error, np.sqrt(fit.tau2))
-        paths.append(
-            Path(
-                spots(x.at(grid), 2 * (special.ndtr(-t) if np.isinf(fit.df) else special.stdtr(fit.df, -t))),
-                "main",
-                1.3,
-            )
-        )
+        curves.append(("New study", "main", 1.3, p_of(float(np.hypot(error, np.sqrt(fit.tau2))))))
         legend = (*legend, ("main", "line", "new study"))
+    paths = [Path(spots(x.at(grid), p), role, width) for _, role, width, p in curves]
+    table = {
+        "study": np.repeat([name for name, *_ in curves], len(grid)),
+        "effect": np.tile(m.to_printed(grid), len(curves)),
+        "p": np.concatenate([p for *_, p in curves]),
+    }
     paths.insert(0, Path(((0.0, 0.05), (1.0, 0.05)), "muted", 0.6, dashed=True))
     if m.has_null:
         null = float(x.at(m.to_analysis(m.null)))
         if 0 <= null <= 1:
             paths.insert(0, Path(((null, 0.0), (null, 1.0)), "ink", 0.7))
     alt = f"Drapery plot of {len(e)} studies: the pooled p value function peaks at {m.format(fit.estimate.value)}."
-    return Chart("Drapery plot", x, y, (), tuple(paths), legend=legend, alt=alt, style=style)
+    return Chart("Drapery plot", x, y, (), tuple(paths), legend=legend, alt=alt, style=style, table=table)
 
 
 def labbe_chart(fit: Pooled, style: Style) -> Chart:
@@ -95,9 +96,26 @@ def labbe_chart(fit: Pooled, style: Style) -> Chart:
         Dots((float(x.at(p)), float(base.at(q))), float(r), hollow=True)
         for p, q, r in zip(control, risk, radius, strict=True)
     ]
-    legend = (("ink", "line", "same risk"), ("line", "dash", f"pooled {e.measure.format(fit.estimate.value)}"))
+    legend = (
+        ("main", "ring", "study, as large as its weight"),
+        ("ink", "line", "same risk"),
+        ("line", "dash", f"pooled {e.measure.format(fit.estimate.value)}"),
+    )
     alt = f"L'Abbe plot of {len(e)} studies; {int((risk < control).sum())} have the lower risk in the arm of interest."
-    return Chart("L'Abbe plot", x, base, (), tuple(paths), tuple(dots), legend=legend, alt=alt, height=0.9, style=style)
+    table = {"study": e.study, "risk": risk, "control_risk": control, "weight": fit.weights}
+    return Chart(
+        "L'Abbe plot",
+        x,
+        base,
+        (),
+        tuple(paths),
+        tuple(dots),
+        legend=legend,
+        alt=alt,
+        height=0.9,
+        style=style,
+        table=table,
+    )
 
 
 def bubble_chart(fit: Regression, moderator: str | None, style: Style) -> Chart:
@@ -141,10 +159,16 @@ def bubble_chart(fit: Regression, moderator: str | None, style: Style) -> Chart:
         for a, b, r in zip(values, e.y, radius, strict=True)
     ]
     level = f"{100 * fit.level:g}%"
-    legend = (("line", "line", "fitted"), ("pale", "area", f"{level} CI"), ("stripe", "area", f"{level} prediction"))
+    legend = (
+        ("main", "ring", "study, as large as its weight"),
+        ("line", "line", "fitted"),
+        ("pale", "area", f"{level} CI"),
+        ("band", "area", f"{level} prediction"),
+    )
     slope = f"{fit.beta[j]:.3g} ({fit.low[j]:.3g} to {fit.high[j]:.3g})"
     alt = f"Bubble plot of {len(e)} studies: slope on {fit.names[j]} {slope}."
-    areas = (band(wide, "stripe"), band(crit * se, "pale"))
+    areas = (band(wide, "band"), band(crit * se, "pale"))
+    table = _bubbles(fit, fit.names[j], values, grid, mean, crit * se, wide)
     return Chart(
         "Bubble plot",
         x,
@@ -155,7 +179,35 @@ def bubble_chart(fit: Regression, moderator: str | None, style: Style) -> Chart:
         legend=legend,
         alt=alt,
         style=style,
+        table=table,
     )
+
+
+def _bubbles(
+    fit: Regression,
+    name: str,
+    values: FloatArray,
+    grid: FloatArray,
+    mean: FloatArray,
+    half: FloatArray,
+    wide: FloatArray,
+) -> dict[str, Any]:
+    """Return the table: the studies, then the line with its confidence and prediction interval, printed scale."""
+    e, m, k, n = fit.effects, fit.effects.measure, len(fit.effects), len(grid)
+    low, high = m.printed_bounds(np.r_[e.low, mean - half], np.r_[e.high, mean + half])
+    below, above = m.printed_bounds(mean - wide, mean + wide)
+    nothing = np.full(k, np.nan)
+    return {
+        "role": ["study"] * k + ["fitted"] * n,
+        "study": [*e.study, *[""] * n],
+        name: np.r_[values, grid],
+        "value": np.r_[e.printed, m.to_printed(mean)],
+        "low": low,
+        "high": high,
+        "prediction_low": np.r_[nothing, below],
+        "prediction_high": np.r_[nothing, above],
+        "weight": np.r_[fit.weights, np.full(n, np.nan)],
+    }
 
 
 def orchard_chart(fits: dict[str, Pooled], style: Style) -> Chart:
@@ -201,7 +253,38 @@ def orchard_chart(fits: dict[str, Pooled], style: Style) -> Chart:
         + "."
     )
     height = min(1.0, 0.16 + 0.22 * n)
-    return Chart("Orchard plot", x, y, (), tuple(paths), tuple(dots), tuple(words), legend, (), alt, height, style)
+    return Chart(
+        "Orchard plot",
+        x,
+        y,
+        (),
+        tuple(paths),
+        tuple(dots),
+        tuple(words),
+        legend,
+        (),
+        alt,
+        height,
+        style,
+        table=_groups(fits),
+    )
+
+
+def _groups(fits: dict[str, Pooled]) -> dict[str, Any]:
+    """Return the table: of each group the studies, the pooled effect and the prediction interval, printed scale."""
+    rows: list[tuple[str, str, str, float, float, float, float]] = []
+    for name, fit in fits.items():
+        e, pooled, new = fit.effects, fit.estimate, fit.prediction
+        low, high = e.measure.printed_bounds(e.low, e.high)
+        rows += [
+            (name, "study", s, float(v), float(a), float(b), float(w))
+            for s, v, a, b, w in zip(e.study, e.printed, low, high, fit.weights, strict=True)
+        ]
+        rows.append((name, "pooled", "Pooled", pooled.value, pooled.low, pooled.high, 100.0))
+        if new is not None:
+            rows.append((name, "prediction", "Prediction interval", np.nan, new.low, new.high, np.nan))
+    names = ("group", "role", "study", "value", "low", "high", "weight")
+    return dict(zip(names, zip(*rows, strict=True), strict=True))
 
 
 def _swarm(x: Any, room: float) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaleptic.errors import OptionError
+from metaleptic.frames import to_frame
 from metaleptic.plots.chart import Chart
 from metaleptic.plots.chart_scene import chart_scene
 from metaleptic.plots.effect_charts import bubble_chart, drapery_chart, labbe_chart, orchard_chart
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 PAGE = 5.4  # inches
 
 
-def _draw(chart: Chart, width: float | None, ax: Axes | None, path: str | Path | None) -> Plot[Chart]:
+def _draw(chart: Chart, kind: str, width: float | None, ax: Axes | None, path: str | Path | None) -> Plot[Chart]:
     page = 72 * (PAGE if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")
-    return finish(chart.name, chart, chart.alt, partial(chart_scene, chart), page, fixed=True, ax=ax, path=path)
+    build, table = partial(chart_scene, chart), partial(to_frame, chart.table, kind)
+    return finish(chart.name, chart, chart.alt, build, page, table, fixed=True, ax=ax, path=path)
 
 
 def _pooled(fit: Any, verb: str) -> Pooled:
@@ -55,6 +57,7 @@ def drapery(
     Returns
     -------
     Plot
+        Its ``.to_frame()`` has a row per study (or "Pooled", "New study") and effect: its p value.
 
     Notes
     -----
@@ -67,7 +70,8 @@ def drapery(
     >>> drapery(fit).alt
     'Drapery plot of 4 studies: the pooled p value function peaks at 0.81.'
     """
-    return _draw(drapery_chart(_pooled(fit, "drapery"), style_named(style)), width, ax, path)
+    chart = drapery_chart(_pooled(fit, "drapery"), style_named(style))
+    return _draw(chart, fit.effects.frame_kind, width, ax, path)
 
 
 def labbe(
@@ -90,6 +94,7 @@ def labbe(
     Returns
     -------
     Plot
+        Its ``.to_frame()`` has a row per study: the risks of both arms and the weight.
 
     Raises
     ------
@@ -108,7 +113,8 @@ def labbe(
     >>> labbe(ml.pool(effects)).alt
     "L'Abbe plot of 3 studies; 3 have the lower risk in the arm of interest."
     """
-    return _draw(labbe_chart(_pooled(fit, "labbe"), style_named(style)), width, ax, path)
+    chart = labbe_chart(_pooled(fit, "labbe"), style_named(style))
+    return _draw(chart, fit.effects.frame_kind, width, ax, path)
 
 
 def bubble(
@@ -134,6 +140,7 @@ def bubble(
     Returns
     -------
     Plot
+        Its ``.to_frame()`` has a row per study, and one per place of the fitted line with its intervals.
 
     Raises
     ------
@@ -153,7 +160,8 @@ def bubble(
     """
     if not isinstance(fit, Regression):
         raise OptionError(f"bubble takes a result of ml.pool with moderators, not {type(fit).__name__}.")
-    return _draw(bubble_chart(fit, moderator, style_named(style)), width, ax, path)
+    chart = bubble_chart(fit, moderator, style_named(style))
+    return _draw(chart, fit.effects.frame_kind, width, ax, path)
 
 
 def orchard(
@@ -176,6 +184,7 @@ def orchard(
     Returns
     -------
     Plot
+        Its ``.to_frame()`` has a row per study, and per group the pooled effect with its interval and the prediction interval.
 
     Notes
     -----
@@ -189,4 +198,4 @@ def orchard(
     'Orchard plot: All studies 0.81, k = 4.'
     """
     fits = dict(result.groups) if isinstance(result, Subgroups) else {"All studies": _pooled(result, "orchard")}
-    return _draw(orchard_chart(fits, style_named(style)), width, ax, path)
+    return _draw(orchard_chart(fits, style_named(style)), result.effects.frame_kind, width, ax, path)

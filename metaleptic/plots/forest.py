@@ -15,6 +15,7 @@ from metaleptic.plots.forest_layout import ForestLayout, forest_layout
 from metaleptic.plots.forest_scene import forest_scene
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.styles import Style
+from metaleptic.plots.tables import forest_table
 from metaleptic.plots.wording import plural
 from metaleptic.types import Result
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from metaleptic.bayes.regression_result import RegressionBayes
     from metaleptic.bayes.sampled_regression import SampledRegression
     from metaleptic.pooling.location_scale_result import LocationScale
-from metaleptic.pooling.regression_result import Regression
+    from metaleptic.pooling.regression_result import Regression
 
 PAGE = 7.2  # inches: the width of a printed page's text
 
@@ -76,7 +77,8 @@ def forest(
     Returns
     -------
     Plot
-        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+        With ``.layout`` (plain data), ``.to_frame()`` (the table behind it), ``.alt`` (the plot in words), ``.figure``,
+        ``.save(path)`` and ``.svg()``.
 
     Raises
     ------
@@ -114,6 +116,5 @@ def forest(
     # How many ticks there is room for is known once the other columns have been measured.
     layout = lay_out(room=tick_room(lay_out(), page if ax is None else room(ax)[0], text_width()))
     name = f"Forest plot: {shown.effects.measure.label.lower()}, {plural(len(shown.effects))}"
-    return finish(
-        name, layout, layout.alt, partial(forest_scene, layout), page, fixed=width is not None, ax=ax, path=path
-    )
+    build, table = partial(forest_scene, layout), partial(forest_table, layout, shown.effects.frame_kind)
+    return finish(name, layout, layout.alt, build, page, table, fixed=width is not None, ax=ax, path=path)

@@ -69,6 +69,8 @@ class Row:
         The caller's columns.
     effect, weight : str
         Estimate with interval, and weight, in print.
+    share : float
+        Weight in percent.
     value, low, high : float
         The same in numbers, printed scale; NaN where there are none, infinite where not reached.
     x, x_low, x_high : float
@@ -89,6 +91,7 @@ class Row:
     cells: tuple[str, ...] = ()
     effect: str = ""
     weight: str = ""
+    share: float = NAN
     value: float = NAN
     low: float = NAN
     high: float = NAN
@@ -257,6 +260,7 @@ def _study_row(
         cells=tuple(c.cells[i] for c in extras),
         effect=with_interval(value, low, high, m, style),
         weight=f"{share:.1f}{style.weight_sign}" if np.isfinite(share) and len(values.study) > 1 else "",
+        share=share,
         value=value,
         low=low,
         high=high,
@@ -283,6 +287,7 @@ def _group_rows(
                     note=group_note(fit),
                     cells=tuple(c.total(mine) for c in extras),
                     weight=f"{share:.1f}{style.weight_sign}" if np.isfinite(share) else "",
+                    share=share,
                 )
             )
         rows.append(Row("blank"))
@@ -299,6 +304,7 @@ def _total_rows(result: Result, extras: tuple[ExtraColumn, ...], style: Style) -
             _pooled_row("total", label, result.estimate, result, style),
             cells=tuple(c.total(everyone) for c in extras),
             weight=f"{float(np.sum(result.weights)):.1f}{style.weight_sign}" if weighted else "",
+            share=float(np.sum(result.weights)) if weighted else NAN,
         )
     ]
     new = result.prediction

@@ -13,6 +13,7 @@ from metaleptic.plots.funnel_layout import FunnelLayout, funnel_layout
 from metaleptic.plots.funnel_scene import funnel_scene
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.styles import Style
+from metaleptic.plots.tables import funnel_table
 from metaleptic.plots.wording import plural
 from metaleptic.sensitivity.trim_and_fill import TrimAndFill, trim_and_fill
 from metaleptic.types import Result
@@ -63,7 +64,8 @@ def funnel(
     Returns
     -------
     Plot
-        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+        With ``.layout`` (plain data), ``.to_frame()`` (the table behind it), ``.alt`` (the plot in words), ``.figure``,
+        ``.save(path)`` and ``.svg()``.
 
     Raises
     ------
@@ -110,4 +112,5 @@ def funnel(
         filled=filled,
     )
     name = f"Funnel plot: {result.effects.measure.label.lower()}, {plural(len(result.effects))}"
-    return finish(name, layout, layout.alt, partial(funnel_scene, layout), page, fixed=True, ax=ax, path=path)
+    build, table = partial(funnel_scene, layout), partial(funnel_table, layout, y, result.effects.frame_kind)
+    return finish(name, layout, layout.alt, build, page, table, fixed=True, ax=ax, path=path)

@@ -21,12 +21,17 @@ from metaleptic.types import Effects, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Vertical:
-    """One kind of axis: title, values of the studies from se and n, se at a value (None where there is none)."""
+    """One kind of axis: title, values of the studies from se and n, se at a value (None where there is none), whether it counts."""
 
     title: str
     of: Callable[[Any, Any], Any]
     se_at: Callable[[Any], Any] | None
     best_is_high: bool
+    counted: bool = False
+
+    def written(self, value: float) -> str:
+        """Write a value of this axis within a sentence: counts whole, others with two significant digits, no exponent."""
+        return f"{value:.0f}" if self.counted else np.format_float_positional(float(f"{value:.2g}"), trim="-")
 
 
 AXES: MappingProxyType[str, Vertical] = MappingProxyType(
@@ -35,7 +40,7 @@ AXES: MappingProxyType[str, Vertical] = MappingProxyType(
         "variance": Vertical("Variance", lambda se, n: se * se, np.sqrt, False),
         "precision": Vertical("Precision, 1 / standard error", lambda se, n: 1 / se, lambda u: 1 / u, True),
         "weight": Vertical("Inverse variance", lambda se, n: 1 / se**2, lambda u: 1 / np.sqrt(u), True),
-        "n": Vertical("Patients", lambda se, n: n, None, True),
+        "n": Vertical("Patients", lambda se, n: n, None, True, counted=True),
         "sqrt n": Vertical("Square root of patients", lambda se, n: np.sqrt(n), None, True),
         "log n": Vertical("Logarithm of patients", lambda se, n: np.log(n), None, True),
         "1/n": Vertical("1 / patients", lambda se, n: 1 / n, None, False),

@@ -14,10 +14,10 @@ from scipy import special
 
 from metaleptic.errors import DataError, OptionError
 from metaleptic.plots.axis import Axis
-from metaleptic.plots.funnel_axes import Placed, Vertical, envelope, heights, placed, vertical_named
+from metaleptic.plots.funnel_axes import Placed, envelope, heights, placed, vertical_named
+from metaleptic.plots.funnel_words import in_words, limits_words
 from metaleptic.plots.styles import Style, style_named
 from metaleptic.plots.ticks import round_ticks
-from metaleptic.plots.wording import plural
 from metaleptic.types import FloatArray, Result
 
 FEW = 10
@@ -28,11 +28,15 @@ Sides = tuple[tuple[Corner, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A study: where it lies across (0 to 1) and down (0 is the upper edge, 1 the lower one); ``filled`` ones are made up."""
+    """A study: where it lies across (0 to 1) and down (0 is the upper edge, 1 the lower one); ``filled`` ones are made up.
+
+    ``down`` is its value on the vertical axis.
+    """
 
     study: str
     value: float
     se: float
+    down: float
     x: float
     y: float
     filled: bool = False
@@ -150,13 +154,13 @@ def funnel_layout(
         shades = _curved(null, levels, a, b, up, words) if np.isfinite(null) and kind.se_at is not None else ()
     few = (CAUTION,) if len(e) - filled < FEW else ()
     pooled_words = f"{m.format(result.estimate.value)} {m.unit}".strip()
-    limit_words = f", pseudo {100 * result.estimate.level:g}% limits" + (" with tau" if tau2 else "") if walls else ""
+    limit_words = f", {limits_words(result, tau2)}" if walls else ""
     title = kind.title
     if kind.se_at is not None and m.scale and m.scale != m.label.lower():
         title += f" ({m.scale})"
     return FunnelLayout(
         points=tuple(
-            Point(name, float(value), float(s), across(float(x)), float(up.at(u)), i >= len(e) - filled)
+            Point(name, float(value), float(s), float(u), across(float(x)), float(up.at(u)), i >= len(e) - filled)
             for i, (name, value, s, x, u) in enumerate(zip(e.study, m.to_printed(e.y), se, e.y, down, strict=True))
         ),
         axis=axis,
@@ -174,7 +178,7 @@ def funnel_layout(
         beyond=_beyond(levels, words) if shades else "",
         se_title=title,
         footnotes=few,
-        alt=_alt(result, kind, down, se, bool(shades), few, filled),
+        alt=" ".join([in_words(result, kind, down, tau2, bool(shades), filled), *few]),
         style=words,
     )
 
@@ -267,38 +271,3 @@ def _beyond(levels: tuple[float, ...], style: Style) -> str:
 def _p(p: float, style: Style) -> str:
     text = f"{p:.2f}" if abs(p - round(p, 2)) < 1e-9 else f"{p:.3g}"
     return text if style.leading_zero else text.removeprefix("0")
-
-
-def _alt(
-    result: Result,
-    kind: Vertical,
-    down: FloatArray,
-    se: FloatArray,
-    shaded: bool,
-    few: tuple[str, ...],
-    filled: int,
-) -> str:
-    e = result.effects
-    m, fit = e.measure, result.estimate
-    mu = float(m.to_analysis(fit.value))
-    left = int(np.sum(m.to_printed(e.y) < fit.value))
-    made_up = f", {filled} of them filled" if filled else ""
-    text = (
-        f"Funnel plot of {plural(len(e))}{made_up}: {m.label.lower()} against {with_small(kind.title)}, which runs from "
-        f"{down.min():.2g} to {down.max():.2g}. {left} lie below and {len(e) - left} above the pooled {m.format(fit.value)}; "
-        f"{_outside(e.y, se, mu, fit.level)} outside the pseudo {100 * fit.level:g}% limits"
-    )
-    if shaded:
-        z = float(special.ndtri(0.975))
-        null = float(m.to_analysis(m.null))
-        text += f"; {int(np.sum(np.abs(e.y - null) > z * se))} significant at P < 0.05"
-    return " ".join([text + ".", *few])
-
-
-def with_small(title: str) -> str:
-    """Write a title within a sentence."""
-    return title[:1].lower() + title[1:]
-
-
-def _outside(y: FloatArray, se: FloatArray, mu: float, level: float) -> int:
-    return int(np.sum(np.abs(y - mu) > float(special.ndtri(0.5 + level / 2)) * se))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from metaleptic.plots.chart_scene import dashes
 from metaleptic.plots.funnel_layout import FunnelLayout, Point
-from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text, middle, rectangle
+from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text, Trace, middle, rectangle
 from metaleptic.plots.styles import Style
 from metaleptic.plots.wrap import TextWidth, wrap
 
@@ -46,7 +45,7 @@ def funnel_scene(layout: FunnelLayout, page: float, width: TextWidth) -> Scene:
     if layout.published == layout.published:
         marks.append(Line(at(layout.published, 0), at(layout.published, 1), style.muted, 0.9))
     for side_line in layout.limits:
-        marks += [Line(*ends, style.line, 0.9) for ends in dashes([at(*corner) for corner in side_line])]
+        marks.append(Trace(tuple(at(*corner) for corner in side_line), style.line, 0.9, (3.0, 2.4)))
     marks += [_study(p, at(p.x, p.y), style) for p in layout.points]
     _frame(layout, side, left, right, top, bottom, marks)
     y = bottom + 5.0 + small

@@ -1,12 +1,10 @@
-"""Charts of who drives the result: influence, Baujat, radial, quantiles of residuals."""
+"""Charts of who drives the result: Baujat, quantiles of residuals, shrinkage."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import special
 
-from metaleptic.bayes.regression_result import RegressionBayes
-from metaleptic.bayes.result import PooledBayes
 from metaleptic.plots.chart import (
     Area,
     Chart,
@@ -22,12 +20,8 @@ from metaleptic.plots.chart import (
 )
 from metaleptic.plots.styles import Style
 from metaleptic.sensitivity.baujat import Baujat
-from metaleptic.sensitivity.influence import Influence
-from metaleptic.sensitivity.radial import Radial
-from metaleptic.sensitivity.refit_influence import RefitInfluence
 from metaleptic.sensitivity.residuals import Residuals
 from metaleptic.sensitivity.shrinkage import Shrinkage
-from metaleptic.types import FloatArray
 
 
 def baujat_chart(record: Baujat, style: Style) -> Chart:
@@ -46,102 +40,6 @@ def baujat_chart(record: Baujat, style: Style) -> Chart:
     return Chart("Baujat plot", x, y, dots=tuple(dots), alt=record.sentence, style=style)
 
 
-def _diagnostics(record: Influence | RefitInfluence) -> list[tuple[str, FloatArray, tuple[float, ...]]]:
-    """List name, values and limits of each diagnostic that the model has."""
-    limits, fit = record.limits, record.fit
-    columns: list[tuple[str, FloatArray, tuple[float, ...]]] = [
-        ("rstudent", record.rstudent, (-1.96, 1.96)),
-        ("DFFITS", record.dffits, (-limits["dffits"], limits["dffits"])),
-        ("Cook's D", record.cook, (limits["cook"],)),
-        ("cov. r", record.covariance_ratio, (1.0,)),
-        ("τ² del.", record.tau2, (fit.tau.median**2 if isinstance(fit, PooledBayes | RegressionBayes) else fit.tau2,)),
-    ]
-    columns += [("Q del.", record.q, ()), ("hat", record.hat, (limits["hat"],))]
-    return [c for c in columns if np.isfinite(c[1]).any()]
-
-
-def influence_chart(record: Influence | RefitInfluence, style: Style) -> Chart:
-    """One row per study, one column per diagnostic; limits as lines, influential studies in red."""
-    columns, k = _diagnostics(record), len(record.cook)
-    wide = 1 / len(columns)
-    y = ChartAxis(
-        0.0, 1.0, tuple(1 - (i + 0.5) / k for i in range(k)), tuple(str(s) for s in record.fit.effects.study), ""
-    )
-    stripes = [Area(strip(0.0, 1.0, 1 - (i + 1) / k, 1 - i / k), "stripe") for i in range(0, k, 2)]
-    paths, dots, ticks, words = [], [], [], []
-    for j, (name, values, lines) in enumerate(columns):
-        known = values[np.isfinite(values)]
-        reach = np.ptp(known)
-        shown = [v for v in lines if known.min() - reach <= v <= known.max() + reach]
-        low, high = min([*known, *shown]), max([*known, *shown])
-        span = high - low or 1.0
-        left, right = (j + 0.12) * wide, (j + 0.88) * wide
-
-        def at(v: float, low: float = low, span: float = span, left: float = left, right: float = right) -> float:
-            return left + (v - low) / span * (right - left)
-
-        if j:
-            paths.append(Path(((j * wide, 0.0), (j * wide, 1.0)), "muted", 0.4))
-        for v in shown:
-            paths.append(Path(((at(v), 0.0), (at(v), 1.0)), "muted", 0.8, dashed=True))
-        rows = np.flatnonzero(np.isfinite(values))
-        row = [(at(float(values[i])), 1 - (i + 0.5) / k) for i in rows]
-        paths.append(Path(tuple(row), "pale", 0.7))
-        dots += [
-            Dots(spot, role="alarm" if record.flagged[i] else "main", radius=2.4)
-            for spot, i in zip(row, rows, strict=True)
-        ]
-        ticks.append((j + 0.5) * wide)
-        words.append(name)
-    x = ChartAxis(0.0, 1.0, tuple(ticks), tuple(words), "")
-    legend = (("main", "dot", "study"), ("alarm", "dot", "influential"), ("muted", "dash", "limit, or value with all"))
-    return Chart(
-        "Influence plot",
-        x,
-        y,
-        tuple(stripes),
-        tuple(paths),
-        tuple(dots),
-        legend=legend,
-        alt=record.sentence,
-        height=max(0.25, 0.033 * k + 0.08),
-        style=style,
-    )
-
-
-def radial_chart(record: Radial, style: Style) -> Chart:
-    """Standardised effect against precision, the pooled effect as a slope with its band."""
-    z = float(special.ndtri(0.5 + record.fit.level / 2))
-    mu, far = float(record.fit.beta[0]), 1.05 * float(record.precision.max())
-    x = plain_axis(np.r_[0.0, far], "Precision, 1 / √(v + τ²)", zero=True)
-    ends = np.r_[record.z, -z, z, mu * far - z, mu * far + z]
-    y = upright_axis(ends, "Standardised effect, z")
-    along = np.array([0.0, far])
-
-    def line(shift: float) -> tuple[tuple[float, float], ...]:
-        return spots(x.at(along), y.at(mu * along + shift))
-
-    band = Area((*line(-z), *line(z)[::-1]), "stripe")
-    paths = [Path(line(0.0)), Path(line(-z), dashed=True), Path(line(z), dashed=True)]
-    outside = set(record.outside)
-    dots = [
-        Dots(
-            (float(x.at(p)), float(y.at(v))), role="alarm" if s in outside else "main", label=s if s in outside else ""
-        )
-        for p, v, s in zip(record.precision, record.z, record.fit.effects.study, strict=True)
-    ]
-    m, e = record.fit.effects.measure, record.fit.estimate
-    level = f"{100 * record.fit.level:g}%"
-    legend = (
-        ("line", "line", f"pooled {m.format(e.value)}"),
-        ("line", "dash", f"{level} band"),
-        ("alarm", "dot", "outside"),
-    )
-    return Chart(
-        "Radial plot", x, y, (band,), tuple(paths), tuple(dots), legend=legend, alt=record.sentence, style=style
-    )
-
-
 def residuals_chart(record: Residuals, style: Style) -> Chart:
     """Studentised residuals against the normal quantiles of their ranks."""
     there = ~np.isnan(record.studentized)
@@ -154,7 +52,7 @@ def residuals_chart(record: Residuals, style: Style) -> Chart:
     low, high = (special.ndtri(special.betaincinv(rank, k + 1 - rank, q)) for q in (0.025, 0.975))
     y = upright_axis(np.r_[found, low, high], "Studentised deleted residual")
     place = x.at(expected[order])
-    band = Area((*spots(place, y.at(low)), *spots(place, y.at(high))[::-1]), "stripe")
+    band = Area((*spots(place, y.at(low)), *spots(place, y.at(high))[::-1]), "band")
     ends = np.array([float(expected.min()), float(expected.max())])
     away = np.abs(found) > 1.96
     dots = [
@@ -168,7 +66,7 @@ def residuals_chart(record: Residuals, style: Style) -> Chart:
         (band,),
         (Path(spots(x.at(ends), y.at(ends))),),
         tuple(dots),
-        legend=(("stripe", "area", "95% of each rank under normality"), ("alarm", "dot", "|t| > 1.96")),
+        legend=(("band", "area", "95% of each rank under normality"), ("alarm", "dot", "|t| > 1.96")),
         alt=record.sentence,
         style=style,
     )
@@ -211,6 +109,6 @@ def shrinkage_chart(record: Shrinkage, style: Style) -> Chart:
         tuple(dots),
         legend=legend,
         alt=record.sentence,
-        height=max(0.25, 0.035 * k + 0.05),
+        rows=True,
         style=style,
     )

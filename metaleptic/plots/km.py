@@ -14,6 +14,7 @@ from metaleptic.plots.km_scene import km_scene
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.styles import Style
 from metaleptic.reconstruction.result import Reconstruction
+from metaleptic.survival.km import km
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,8 @@ def km_plot(
     Returns
     -------
     Plot
-        With ``.layout`` (plain data), ``.alt`` (the plot in words), ``.figure``, ``.save(path)`` and ``.svg()``.
+        With ``.layout`` (plain data), ``.to_frame()`` (the table behind it), ``.alt`` (the plot in words), ``.figure``,
+        ``.save(path)`` and ``.svg()``.
 
     Raises
     ------
@@ -101,6 +103,5 @@ def km_plot(
         y_title=y_title,
         style=style,
     )
-    return finish(
-        "Kaplan-Meier plot", layout, layout.alt, partial(km_scene, layout), page, fixed=True, ax=ax, path=path
-    )
+    build, frame = partial(km_scene, layout), km(patients, level=level).to_frame
+    return finish("Kaplan-Meier plot", layout, layout.alt, build, page, frame, fixed=True, ax=ax, path=path)

@@ -1,11 +1,11 @@
-"""What ``forest`` and ``funnel`` return: the plot as data, as a figure, in words, and as files."""
+"""What ``forest``, ``funnel`` and ``plot`` return: the plot as data, as a table, as a figure, in words, and as files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from metaleptic.errors import OptionError
 from metaleptic.files import write_all
@@ -32,7 +32,7 @@ class Plot(Generic[L]):
     ----------
     name : str
         What it is, in a few words.
-    layout : ForestLayout or FunnelLayout
+    layout : ForestLayout, FunnelLayout, Chart or another layout
         The plain data behind it: rows, axis, footnotes.
     scene : Scene
         Its marks in points.
@@ -40,6 +40,8 @@ class Plot(Generic[L]):
         The plot in words, with the numbers.
     figure : matplotlib.figure.Figure
         The figure it was drawn on: its own, or the caller's where ``ax`` was given.
+    table : callable
+        Makes the table behind it; ``to_frame`` calls it.
     """
 
     name: str
@@ -47,6 +49,11 @@ class Plot(Generic[L]):
     scene: Scene
     alt: str
     figure: Figure
+    table: Callable[[], Any]
+
+    def to_frame(self) -> Any:
+        """Return the table behind the plot, a dataframe of the kind that was read."""
+        return self.table()
 
     def svg(self) -> str:
         """Return SVG to be placed in a page of HTML: as wide as its container, with the plot in words."""
@@ -87,6 +94,7 @@ def finish(
     alt: str,
     build: Callable[[float, TextWidth], Scene],
     page: float,
+    table: Callable[[], Any],
     *,
     fixed: bool,
     ax: Axes | None,
@@ -109,19 +117,26 @@ def finish(
         scene = fitted(build, across, down, width)
         draw(scene, ax, across, down)
         figure = ax.figure.canvas.figure
-    plot = Plot(name, layout, scene, alt, figure)
+    plot = Plot(name, layout, scene, alt, figure, table)
     if path is not None:
         plot.save(path)
     return plot
 
 
 def fitted(build: Callable[[float, TextWidth], Scene], across: float, down: float, width: TextWidth) -> Scene:
-    """Build a scene that fits an area (points): if it needs more it is built larger and shrunk as a whole."""
-    page = across
+    """Build a scene that fits an area (points): if it needs more it is built larger and shrunk as a whole.
+
+    A chart whose height grows with its width never fits in this way: of it the scene that is shrunk least is taken.
+    """
+    page, least = across, 0.0
+    best = scene = build(page, width)
     for _ in range(12):
-        scene = build(page, width)
+        factor = min(1.0, across / scene.width, down / scene.height)
         excess = max(scene.width / page, scene.height / down * across / page)
-        if excess <= 1.0005:
+        if factor > least or excess <= 1.0005:
+            best, least = scene, factor
+        if excess <= 1.0005 or factor < 0.2 * least:
             break
         page *= excess
-    return scaled(scene, min(1.0, across / scene.width, down / scene.height))
+        scene = build(page, width)
+    return scaled(best, least)

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from metaleptic.bayes.result import PooledBayes
-from metaleptic.errors import NotEstimableError, OptionError
+from metaleptic.errors import NotEstimableError
 from metaleptic.measures import same
-from metaleptic.pooling.result import Pooled
+from metaleptic.plots.study_values import told_apart
 from metaleptic.provenance import provenance
-from metaleptic.sensitivity.copas import Copas
+from metaleptic.sensitivity.columns import order_of
 from metaleptic.sensitivity.cumulative import Cumulative
 from metaleptic.sensitivity.cumulative_coefficients import CumulativeCoefficients
 from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes
 from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients
-from metaleptic.sensitivity.limit import LimitMetaAnalysis
-from metaleptic.sensitivity.multiverse import Multiverse
-from metaleptic.sensitivity.p_uniform import PUniform
-from metaleptic.sensitivity.robustness import Robustness
-from metaleptic.sensitivity.selection_model import SelectionModel
-from metaleptic.sensitivity.trim_and_fill import TrimAndFill
-from metaleptic.sensitivity.worst_case import WorstCase
 from metaleptic.types import Effects, Estimate, FloatArray, Measure, Provenance, frozen_array
 
 
@@ -43,22 +37,23 @@ class Refits:
 
 MOST_ROWS = 80  # of a forest on one page
 Coefficients = LeaveOneOutCoefficients | CumulativeCoefficients
-Forests = LeaveOneOut | LeaveOneOutBayes | Coefficients | Cumulative | HenmiCopas | Robustness
+Forests = LeaveOneOut | LeaveOneOutBayes | Coefficients | Cumulative | HenmiCopas
 
 
 def as_result(record: Forests) -> Refits:
     """Turn the rows of an analysis into effects, those that have an estimate."""
     if isinstance(record, HenmiCopas):
         return _henmi_copas(record)
-    if isinstance(record, Robustness):
-        return _side_by_side(record)
     fit = record.fit
     measure = fit.effects.measure
     whole: Estimate = getattr(fit, "estimate", Estimate(np.nan, np.nan, np.nan))
     if isinstance(record, Cumulative | CumulativeCoefficients):
-        names = [record.added[0], *(f"+ {s}" for s in record.added[1:])]
+        order = order_of(fit.effects, record.by) if record.by else range(fit.k)
+        added = [told_apart(fit.effects)[i] for i in order]
+        names = [added[0], *(f"+ {s}" for s in added[1:])]
     else:
-        names = [f"Without {s}" for s in record.left_out]
+        single = record.left_out == fit.effects.study
+        names = [f"Without {s}" for s in (told_apart(fit.effects) if single else record.left_out)]
     if isinstance(record, LeaveOneOutBayes):
         low, high = measure.to_analysis(record.low), measure.to_analysis(record.high)
         beta, se = measure.to_analysis(record.value), np.array([one.mu.sd for one in record.fits])
@@ -66,11 +61,7 @@ def as_result(record: Forests) -> Refits:
     elif isinstance(record, LeaveOneOutCoefficients | CumulativeCoefficients):
         j = record.main
         beta, se, low, high = (a[:, j] for a in (record.beta, record.se, record.low, record.high))
-        if len(record.names) > 1:
-            measure = Measure("B", f"Coefficient of {record.names[j]}", 0.0, same, same, "linear", 3)
-        to = measure.to_printed
-        value, *bounds = (float(to(x)) for x in record.whole[:, j])
-        whole = Estimate(value, min(bounds), max(bounds), fit.level)
+        measure, whole = main_of(record)
     else:
         f = record.fits
         beta, se, low, high = f.beta, f.se, f.low, f.high
@@ -82,34 +73,51 @@ def as_result(record: Forests) -> Refits:
         order = known[np.argsort(beta[known], kind="stable")]
         note += f" ({MOST_ROWS} of {len(known):,} rows: those with the lowest and the highest result)"
         known = np.r_[order[: MOST_ROWS // 2], order[-MOST_ROWS // 2 :]]
-    m = len(known)
+    rows = [names[i] for i in known]
+    return refits(fit, measure, rows, beta[known], se[known], low[known], high[known], whole, note)
+
+
+def refits(
+    fit: Any,
+    measure: Measure,
+    names: Sequence[str],
+    beta: FloatArray,
+    se: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    whole: Estimate,
+    note: str,
+) -> Refits:
+    """Return rows of pooled effects (analysis scale) with the one of the fit itself below."""
+    m = len(names)
     blank = frozen_array(np.full(m, np.nan))
     effects = replace(
         fit.effects,
         measure=measure,
-        y=frozen_array(beta[known]),
-        v=frozen_array(se[known] ** 2),
-        study=tuple(names[i] for i in known),
+        y=frozen_array(beta),
+        v=frozen_array(se**2),
+        study=tuple(names),
         n=blank,
         events=blank,
         columns={},
         how=("",) * m,
-        low=frozen_array(low[known]),
-        high=frozen_array(high[known]),
-        row=tuple(range(1, m + 1)),
+        low=frozen_array(low),
+        high=frozen_array(high),
+        row=(0,) * m,
         excluded=(),
         level=fit.level,
         cells=frozen_array(np.empty((0, 4))),
     )
-    return Refits(
-        effects,
-        whole,
-        None,
-        Estimate(np.nan, np.nan, np.nan, fit.level),
-        blank,
-        note,
-        fit.provenance,
-    )
+    return Refits(effects, whole, None, Estimate(np.nan, np.nan, np.nan, fit.level), blank, note, fit.provenance)
+
+
+def main_of(record: Coefficients) -> tuple[Measure, Estimate]:
+    """Return what the main coefficient measures, and its value with all studies."""
+    j, measure = record.main, record.fit.effects.measure
+    if len(record.names) > 1:
+        measure = Measure("B", f"Coefficient of {record.names[j]}", 0.0, same, same, "linear", 3)
+    value, *bounds = (float(measure.to_printed(x)) for x in record.whole[:, j])
+    return measure, Estimate(value, min(bounds), max(bounds), record.fit.level)
 
 
 def _henmi_copas(record: HenmiCopas) -> Refits:
@@ -126,64 +134,3 @@ def _henmi_copas(record: HenmiCopas) -> Refits:
         method,
         provenance(e, "ml.henmi_copas(effects)"),
     )
-
-
-def _chosen(record: object) -> Estimate | None:
-    """Return the corrected effect of a Copas model, if one selection suffices."""
-    if not isinstance(record, Copas) or record.chosen is None:
-        return None
-    i = record.chosen
-    return Estimate(float(record.value[i]), float(record.low[i]), float(record.high[i]), record.fit.level)
-
-
-def _side_by_side(record: Robustness) -> Refits:
-    """Return the pooled effects that the checks give instead of the published one, one row each."""
-    fit, m = record.fit, record.fit.effects.measure
-    if not isinstance(fit, Pooled | PooledBayes):
-        raise OptionError(
-            f"the checks of a {type(fit).__name__} concern coefficients, which have no common axis. Draw the records in .checks one by one."
-        )
-    rows: list[tuple[str, float, float, float]] = []
-    for check in record.checks:
-        r = check.record
-        if isinstance(r, LeaveOneOut | LeaveOneOutBayes) and np.isfinite(r.value).any():
-            for words, i in (("lowest", int(np.nanargmin(r.value))), ("highest", int(np.nanargmax(r.value)))):
-                rows.append((f"Without {r.left_out[i]} ({words})", r.value[i], r.low[i], r.high[i]))
-        elif isinstance(r, Multiverse):
-            for words, i in (("lowest", int(np.argmin(r.value))), ("highest", int(np.argmax(r.value)))):
-                rows.append((f"Other analysis, {words} of {len(r.value)}", r.value[i], r.low[i], r.high[i]))
-        else:
-            name, e = {
-                TrimAndFill: ("Trim and fill", getattr(getattr(r, "filled", None), "estimate", None)),
-                HenmiCopas: ("Henmi-Copas", getattr(r, "estimate", None)),
-                LimitMetaAnalysis: ("Limit meta-analysis", getattr(r, "estimate", None)),
-                SelectionModel: ("Selection model", getattr(r, "estimate", None)),
-                PUniform: ("p-uniform*", getattr(r, "estimate", None)),
-                Copas: ("Copas model", _chosen(r)),
-                WorstCase: ("Worst case: without affirmative studies", getattr(r, "worst", None)),
-            }.get(type(r), ("", None))
-            if e is not None:
-                rows.append((name, e.value, e.low, e.high))
-    rows = [row for row in rows if np.isfinite(row[1:]).all()]
-    value, low, high = (np.array([row[j] for row in rows], dtype=np.float64) for j in (1, 2, 3))
-    a, b = m.to_analysis(low), m.to_analysis(high)
-    k = len(rows)
-    blank = frozen_array(np.full(k, np.nan))
-    effects = replace(
-        fit.effects,
-        y=frozen_array(m.to_analysis(value)),
-        v=frozen_array(((b - a) / 4) ** 2),
-        study=tuple(row[0] for row in rows),
-        n=blank,
-        events=blank,
-        columns={},
-        how=("",) * k,
-        low=frozen_array(np.minimum(a, b)),
-        high=frozen_array(np.maximum(a, b)),
-        row=tuple(range(1, k + 1)),
-        excluded=(),
-        level=fit.level,
-        cells=frozen_array(np.empty((0, 4))),
-    )
-    none = Estimate(np.nan, np.nan, np.nan, fit.level)
-    return Refits(effects, fit.estimate, None, none, blank, "As published: " + fit.method, fit.provenance)

@@ -36,6 +36,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """A line through points; ``dash`` as of a ``Line``, running on around its corners."""
+
+    points: tuple[Point, ...]
+    colour: str
+    width: float = 0.8
+    dash: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """A filled polygon; ``name`` says what it is ("square", "diamond", "bar", "arrow", "stripe", "shade")."""
 
@@ -55,7 +65,7 @@ class Dot:
     width: float = 0.7
 
 
-Mark = Text | Line | Shape | Dot
+Mark = Text | Line | Trace | Shape | Dot
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,10 @@ def _scaled(mark: Mark, f: float) -> Mark:
             (a, b), (c, d) = mark.start, mark.end
             dash = (mark.dash[0] * f, mark.dash[1] * f)
             return replace(mark, start=(a * f, b * f), end=(c * f, d * f), width=mark.width * f, dash=dash)
+        case Trace():
+            dash = (mark.dash[0] * f, mark.dash[1] * f)
+            points = tuple((x * f, y * f) for x, y in mark.points)
+            return replace(mark, points=points, width=mark.width * f, dash=dash)
         case Shape():
             return replace(mark, points=tuple((x * f, y * f) for x, y in mark.points))
         case Dot():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from metaleptic.pooling.subgroups import Subgroups
-from metaleptic.types import FloatArray, Result
+from metaleptic.types import Effects, FloatArray, Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +38,13 @@ def study_values(result: Result) -> StudyValues:
     weight = np.asarray(result.weights, dtype=np.float64)
     if len(weight) != len(e):
         weight = np.full(len(e), np.nan)
-    return StudyValues(e.study, e.printed, np.asarray(printed_low), np.asarray(printed_high), weight)
+    return StudyValues(told_apart(e), e.printed, np.asarray(printed_low), np.asarray(printed_high), weight)
+
+
+def told_apart(e: Effects) -> tuple[str, ...]:
+    """Return the names of the studies, those of several effects with their rows in the input (0: no row of it)."""
+    count = Counter(e.study)
+    return tuple(f"{s} (row {row})" if row and count[s] > 1 else s for s, row in zip(e.study, e.row, strict=True))
 
 
 def group_members(result: Subgroups) -> Mapping[str, list[int]]:

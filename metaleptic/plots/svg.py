@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text
+from metaleptic.plots.scene import Dot, Line, Mark, Point, Scene, Shape, Text, Trace
 
 # The layout is measured in DejaVu Sans; Verdana has nearly its widths, and any other common font is narrower.
 FONTS = "'DejaVu Sans', Verdana, sans-serif"
@@ -42,6 +42,14 @@ def _n(x: float) -> str:
     return "0" if text == "-0" else text
 
 
+def _dash(dash: Point) -> str:
+    return f' stroke-dasharray="{_n(dash[0])} {_n(dash[1])}"' if dash[0] else ""
+
+
+def _points(points: tuple[Point, ...]) -> str:
+    return " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+
+
 def _mark(mark: Mark) -> str:
     match mark:
         case Text():
@@ -53,16 +61,19 @@ def _mark(mark: Mark) -> str:
                 f'fill="{mark.colour}">{escape(mark.text, quote=False)}</text>'
             )
         case Line():
-            dash = f' stroke-dasharray="{_n(mark.dash[0])} {_n(mark.dash[1])}"' if mark.dash[0] else ""
             (x1, y1), (x2, y2) = mark.start, mark.end
             return (
                 f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}" stroke="{mark.colour}" '
-                f'stroke-width="{_n(mark.width)}"{dash}/>'
+                f'stroke-width="{_n(mark.width)}"{_dash(mark.dash)}/>'
+            )
+        case Trace():
+            return (
+                f'<polyline points="{_points(mark.points)}" fill="none" stroke="{mark.colour}" '
+                f'stroke-width="{_n(mark.width)}"{_dash(mark.dash)}/>'
             )
         case Shape():
-            points = " ".join(f"{_n(x)},{_n(y)}" for x, y in mark.points)
             kind = f' class="{mark.name}"' if mark.name else ""
-            return f'<polygon{kind} points="{points}" fill="{mark.fill}"/>'
+            return f'<polygon{kind} points="{_points(mark.points)}" fill="{mark.fill}"/>'
         case Dot():
             (x, y), r = mark.centre, mark.radius
             return (

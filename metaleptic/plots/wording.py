@@ -20,7 +20,15 @@ MISSING = "–"
 
 
 def number(value: float, measure: Measure) -> str:
-    """Write one number as a column shows it: no percent sign (the heading has it), "NR" for not reached."""
+    """Write one number as a column shows it: no percent sign (the heading has it), "NR" for not reached.
+
+    Ratios and times too small for their decimals keep two digits, those in the thousands have no decimals.
+    """
+    if measure.axis == "log" and np.isfinite(value):
+        if 0 < value < 0.5 * 10.0**-measure.digits:
+            return short(value)
+        if value >= 1000:
+            return f"{value:.0f}"
     return "NR" if np.isposinf(value) else measure.format(value).removesuffix("%")
 
 

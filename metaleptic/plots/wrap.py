@@ -45,6 +45,23 @@ def wrap(text: str, limit: float, size: float, bold: bool, width: TextWidth) -> 
     return lines
 
 
+def shorten(text: str, limit: float, size: float, bold: bool, width: TextWidth) -> str:
+    """Cut a text in its middle until it fits: names often differ at their ends.
+
+    Examples
+    --------
+    >>> shorten("without Hoehenschwaigen 1987", 100, 8.5, False, rough_width)
+    'without H…igen 1987'
+    """
+    kept = len(text)
+    short = text
+    while width(short, size, bold) > limit and kept > 2:
+        kept -= 1
+        tail = kept // 2
+        short = f"{text[: kept - tail]}…{text[len(text) - tail :]}"
+    return short
+
+
 def _pieces(word: str, limit: float, size: float, bold: bool, width: TextWidth) -> list[str]:
     """Cut a word that is too long by itself: after a hyphen or slash if possible."""
     pieces = []

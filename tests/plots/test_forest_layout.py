@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import OptionError
+from metaleptic.errors import OptionError, SuspiciousDataWarning
 from metaleptic.plots.forest_layout import ForestLayout, Row, forest_layout
 from metaleptic.plots.styles import STYLES
 from metaleptic.pooling.result import Pooled
@@ -278,3 +278,18 @@ def test_layouts_need_no_matplotlib() -> None:
         "metaleptic.plots.funnel; assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_effects_of_one_study_are_told_apart() -> None:
+    """Rows of a multilevel forest carry the row of the input where a study stands in several."""
+    with pytest.warns(SuspiciousDataWarning, match="stands in rows 1, 2"):
+        e = ml.effects([0.1, 0.4, 0.2, 0.3], [0.02] * 4, study=["A", "A", "B", "C"])
+    layout = forest_layout(ml.pool_multilevel(e, random="~ 1 | study"))
+    assert [r.label for r in layout.rows if r.kind == "study"] == ["A (row 1)", "A (row 2)", "B", "C"]
+
+
+def test_very_wide_intervals_are_written_with_digits_that_mean_something() -> None:
+    """No bound of a ratio is printed as 0.00, none in the thousands with decimals."""
+    layout = forest_layout(ml.pool(ml.effects([1.0, 2.0, 5.0], [9.0, 25.0, 16.0], measure="OR")))
+    assert layout.rows[0].effect == "2.72 (0.01 to 972.52)"
+    assert layout.rows[1].effect == "7.39 (0.00041 to 133228)"

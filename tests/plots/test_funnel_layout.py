@@ -120,6 +120,17 @@ def test_limits_with_tau_hold_the_studies_that_they_should() -> None:
     assert layout.axis.position(np.exp(mu)) == pytest.approx(layout.pooled)
 
 
+def test_words_count_what_lies_outside_the_limits_that_are_drawn() -> None:
+    """With tau the wide limits are meant, without it the narrow ones."""
+    fit = ml.pool(ml.effects([-0.9, 0.2, -0.3, 0.5, -0.1], [0.05, 0.02, 0.1, 0.04, 0.2], measure="HR"))
+    away = np.abs(fit.effects.y - fit.beta[0])
+    narrow = int(np.sum(away > 1.959964 * np.sqrt(fit.effects.v)))
+    wide = int(np.sum(away > 1.959964 * np.sqrt(fit.effects.v + fit.tau2)))
+    assert narrow > wide
+    assert f"; {narrow} outside the pseudo 95% limits;" in funnel_layout(fit).alt
+    assert f"; {wide} outside the pseudo 95% limits with tau;" in funnel_layout(fit, tau=True).alt
+
+
 def test_axes_of_patients() -> None:
     """Large studies on top, neither limits nor contours; without their number the study is named."""
     table = {"study": list("abc"), "x1": [4, 6, 30], "n1": [40, 50, 300], "x2": [8, 9, 70], "n2": [40, 50, 310]}
@@ -140,6 +151,8 @@ def test_axes_of_patients() -> None:
             (layout.se_ticks[1] - layout.se_ticks[0]) / (layout.se_places[1] - layout.se_places[0])
         )
         assert layout.points[1].y == pytest.approx((value[1] - top) / (layout.se_most - top))
+        assert "outside" not in layout.alt
+    assert "against patients, which runs from 80 to 610. " in funnel_layout(fit, y="n").alt
     unknown = ml.pool(ml.effects([0.1, 0.2, 0.3], [0.1, 0.2, 0.1], study=list("abc"), measure="HR"))
     with pytest.raises(DataError, match=r"'a'.*number of patients is not known"):
         ml.funnel(unknown, y="n")
