@@ -26,6 +26,7 @@ from metaleptic.bayes.pool_bayes import pool_bayes
 from metaleptic.bayes.prior import Prior
 from metaleptic.bayes.result import PooledBayes
 from metaleptic.errors import DataError, NotEstimableError, OptionError
+from metaleptic.frames import to_frame
 from metaleptic.types import Estimate, FloatArray, frozen_array
 
 MOST = 4  # components
@@ -97,6 +98,12 @@ class MapPrior:
             below = self.cdf(middle) < p
             low, high = np.where(below, middle, low), np.where(below, high, middle)
         return np.asarray((low + high) / 2)
+
+    def to_frame(self) -> Any:
+        """Return a row per component: its weight and parameters (beta: a and b; normal: mean and sd, analysis scale)."""
+        names = ("a", "b") if self.family == "beta" else ("mean", "sd")
+        columns = {"weight": self.weight, names[0]: self.first, names[1]: self.second}
+        return to_frame(columns, self.posterior.effects.frame_kind)
 
     def draw(self, size: int, *, seed: int) -> FloatArray:
         """Draw from the prior: proportions (beta) or analysis-scale values (normal)."""

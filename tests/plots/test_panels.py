@@ -72,10 +72,11 @@ def test_influence_in_a_multilevel_model_has_a_panel_per_coefficient() -> None:
     e = ml.effects(y, [0.02] * 8, study=list("ABCDEFGH"), columns={"site": list("ppqqrrss"), "x": [1] + [0] * 7})
     fit = ml.pool_multilevel(e, random="~ 1 | site/study")
     chart = ml.plot(ml.influence(fit)).layout
-    assert [p.title for p in chart.panels] == ["Residual, t", "Cook's distance", "DFBETAS"]
+    usual = ["DFFITS", "Covar. ratio", "Hat value", "Weight, %", "DFBETAS"]
+    assert [p.title for p in chart.panels] == ["Residual, t", "Cook's distance", *usual]
     record = ml.multilevel_influence(fit, cluster="site")
     panels = ml.plot(record).layout.panels
-    assert [p.title for p in panels] == ["Cook's distance", "DFBETAS"]
+    assert [p.title for p in panels] == ["Cook's distance", *usual]
     drawn = panels[0].low + np.array(panels[0].places) * (panels[0].high - panels[0].low)
     assert drawn == pytest.approx(record.cook)
     lost = ml.plot(ml.influence(ml.pool_multilevel(e, random="~ 1 | site", moderators="~ x"))).layout
