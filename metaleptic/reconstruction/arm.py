@@ -37,6 +37,9 @@ _COORDINATE = 1e-5
 # Standard deviations by which censorings may move for the sake of a median follow-up.
 _WIDEST = 5.0
 
+# Share of the axis within which deaths may move for the sake of a limit, however precise the points.
+_NEAR = 0.004
+
 # A median may move deaths this many times as far: it is one number for the whole curve.
 _FAR = 8.0
 
@@ -324,7 +327,8 @@ def _pin(arm: Arm) -> None:
     limits = (to_number(p.median_low, "median_low"), to_number(p.median_high, "median_high"))
     if any(limit is not None for limit in limits):
         fences = np.array([*edges, *rates, *([] if median is None else [median])])
-        arm.events = pin_limits(arm.events, arm.censored, limits, half, fences, reach)
+        near = max(_REACH * arm.target.error, _NEAR) * end
+        arm.events = pin_limits(arm.events, arm.censored, limits, half, fences, near)
 
 
 def _pin_ends(arm: Arm) -> None:

@@ -94,27 +94,35 @@ def _search(found: Stages, events: int | None, patients: int, *, wide: bool) -> 
 
 
 def forced(found: Stages, path: Path, events: int) -> Path | None:
-    """Turn the few deaths too many into censorings (or the other way round); None if not few.
-
-    Those are taken that change the area under the curve least, of several deaths at one time if there are any.
-    """
+    """Turn the few deaths too many into censorings (or the other way round) where heights suffer least; None if not few."""
     excess = int(path.deaths.sum()) - events
     if abs(excess) > 2 + 0.05 * events:
         return None
     deaths, censored = path.deaths.copy(), path.censored.copy()
     give, take = (deaths, censored) if excess > 0 else (censored, deaths)
     for _ in range(abs(excess)):
-        can = (give > 0) & (path.may_die | (excess > 0))
-        if not can.any():
+        can = np.flatnonzero((give > 0) & (path.may_die | (excess > 0)))
+        if not len(can):
             return None
-        if excess > 0 and (can & (give > 1)).any():
-            can &= give > 1
-        at_risk = deaths.sum() + censored.sum() - np.cumsum(deaths + censored) + deaths + censored
-        area = np.cumprod(1 - deaths / np.maximum(at_risk, 1)) / np.maximum(at_risk, 1) * (found.time[-1] - found.time)
-        j = int(np.argmin(np.where(can, area, np.inf)))
+        step = np.zeros((len(can), len(give)), dtype=np.int64)
+        step[np.arange(len(can)), can] = 1 if excess < 0 else -1
+        j = can[int(np.argmin(_misfit(found, deaths + step, censored - step)))]
         give[j] -= 1
         take[j] += 1
     return Path(deaths, censored, path.cost, path.may_die)
+
+
+def _misfit(found: Stages, deaths: IntArray, censored: IntArray) -> FloatArray:
+    """Return what the deaths of each row cost, as ``fall`` counts it."""
+    lost = deaths + censored
+    at_risk = lost.sum(axis=-1, keepdims=True) - np.cumsum(lost, axis=-1) + lost
+    survival = np.cumprod(1 - deaths / np.maximum(at_risk, 1), axis=-1)
+    told = np.isfinite(found.sd) & np.isfinite(found.level)
+    off = (survival[..., told] - found.level[told]) / found.sd[told]
+    free = ~np.isfinite(found.sd)
+    placed = np.where(deaths[..., free] > 0, _MOVED, 0.0).sum(axis=-1)
+    at_end = _AT_END * np.maximum(deaths[..., found.kind == LAST] - 1, 0).sum(axis=-1)
+    return np.asarray(np.minimum(0.5 * off * off, _WORST).sum(axis=-1) + placed + at_end)
 
 
 def _paths(found: Stages, events: int | None, patients: int, price: FloatArray, *, wide: bool) -> list[Path]:
