@@ -12,7 +12,7 @@ from metaleptic.errors import DataError, OptionError
 from metaleptic.frames import Table, find_column, numbers, read_table, texts
 from metaleptic.kaplan_meier import QUANTILE_RULES
 from metaleptic.patients import Contrast, Published
-from metaleptic.reconstruction.table_best import Case, assignment, best, beyond_reach
+from metaleptic.reconstruction.table_best import Case, assignments, best, beyond_reach
 from metaleptic.reconstruction.table_facts import (
     EVERYBODY,
     Fact,
@@ -91,7 +91,8 @@ def reconstruct_table(
     seconds : float
         Time after which the search stops and says so.
     most : int
-        Most assignments kept; of more, a sample drawn from all parts of the search (always the same one).
+        Most assignments kept (for each changed cell a tenth of it); of more, a sample drawn from all parts of the
+        search, always the same one.
 
     Returns
     -------
@@ -138,7 +139,7 @@ def reconstruct_table(
     cox = any(f.kind in {"hazard ratio", "p"} for f in facts)
     conventions = tuple((r, t) for r in (rules if medians else rules[:1]) for t in (ties if cox else ties[:1]))
     case = Case(patients, facts, time_facts, conventions, time)
-    budget = Budget(seconds, most)
+    budget = Budget(seconds, int(min(most, 2**62)))
     notes: list[str] = []
     found = best(case, patients.time, 0, 0, budget, notes)
     lost: tuple[Fact, ...] = ()
@@ -153,7 +154,7 @@ def reconstruct_table(
     unreachable = unreached(case, patients.time, found, mended, budget)
     if not budget.complete and not notes:
         notes.append(f"stopped after {seconds:g} s; give more seconds, or more of what is printed")
-    clean = tuple(assignment(case, patients.time, f) for f in found)
+    clean = assignments(case, patients.time, found)
     spent = budget.spent()
     return TableReconstruction(
         clean,

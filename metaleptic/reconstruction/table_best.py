@@ -77,13 +77,15 @@ def best(
     found: dict[bytes, Found] = {}
     groups = classes(time, case.patients.event, case.facts)
     for allowed in range(max(at_least, gone), at_most + 1):
+        more = False
         for problem, rule, ties in problems:
             for events in _blocks(solutions(problem, allowed - gone, budget)):
-                one = _keep(found, case, time, events, groups, rule, ties, allowed, budget)
-                if one:
-                    _note(notes, f"more than {budget.most} assignments: a sample of them is kept")
-                if one or budget.over():
+                more = _keep(found, case, time, events, groups, rule, ties, allowed, budget)
+                if more or budget.over():
                     break
+            if more:
+                _note(notes, f"more than {budget.most} assignments: a sample of them is kept")
+                break
         least = min((f.missed for f in found.values()), default=at_most + 1)
         if least <= allowed or budget.over():
             break
@@ -147,10 +149,13 @@ def _note(notes: list[str], words: str) -> None:
         notes.append(words)
 
 
-def assignment(case: Case, time: FloatArray, f: Found) -> Assignment:
+def assignments(case: Case, time: FloatArray, found: Sequence[Found]) -> tuple[Assignment, ...]:
     """Return what was found as the user sees it."""
-    ipd = IPD(time, f.events.astype(np.int64), np.array(case.patients.arm))
-    return Assignment(ipd, f.checks, f.rule, f.ties, case.printed - f.missed, case.printed)
+    arm, printed = np.array(case.patients.arm), case.printed
+    return tuple(
+        Assignment(IPD(time, f.events.astype(np.int64), arm), f.checks, f.rule, f.ties, printed - f.missed, printed)
+        for f in found
+    )
 
 
 # --- what can be reached ------------------------------------------------------------------------

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from metaleptic.errors import SuspiciousDataWarning
 from metaleptic.reconstruction.printed import decimals
-from metaleptic.reconstruction.table_best import Case, assignment, best, possible
+from metaleptic.reconstruction.table_best import Case, assignments, best, possible
 from metaleptic.reconstruction.table_facts import Fact, misses
 from metaleptic.reconstruction.table_result import Repair
 from metaleptic.reconstruction.table_search import Budget
 from metaleptic.types import FloatArray
 from metaleptic.warn import warn
 
+_CELLS = 10  # many cells may be suspected: for each a tenth of the assignments is kept
 _GLANCE = 0.2  # seconds to prove a fact out of reach after a change
 
 
@@ -44,9 +45,10 @@ def repairs(
     least, kept = missed, []
     others = _missed_by_others(case, missed, budget)
     hopeless = _Hopeless(case, lost, budget)
+    few = Budget(budget.seconds, max(1, budget.most // _CELLS), budget.started)
     for least in range(missed):
         for own, _, i, value, left in tries:
-            if own > least or budget.over():
+            if own > least or few.over():
                 break
             if own + others[i] > least:
                 continue
@@ -56,12 +58,14 @@ def repairs(
             if own + sum(f.weight for f in gone) > least:
                 continue
             limits: list[str] = []
-            found = best(case, time, least - own, least - own, budget, limits, gone)
+            found = best(case, time, least - own, least - own, few, limits, gone)
             if found:
                 kept.append((i, value, left, found, time))
-                notes.extend(words for words in limits if words not in notes)
-        if kept or budget.over():
+                notes.extend(w for words in limits if (w := f"with a cell changed, {words}") not in notes)
+        if kept or few.over():
             break
+    budget.branches += few.branches
+    budget.complete &= few.complete
     mended = []
     numbers_in_all = case.printed + len(case.time_facts)
     for i, value, left, found, time in kept:
@@ -72,7 +76,7 @@ def repairs(
                 float(case.patients.time[i]),
                 float(value),
                 tuple(c for c in contradictions if not _still(c, left)),
-                tuple(assignment(case, time, f) for f in found),
+                assignments(case, time, found),
                 numbers_in_all - least,
             )
         )

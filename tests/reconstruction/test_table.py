@@ -207,6 +207,17 @@ def test_a_misprinted_cell_is_found_and_the_table_left_alone() -> None:
     assert rec.assignments[0].ipd.time[row] == t[row] + 30
 
 
+def test_of_many_assignments_with_a_cell_changed_a_tenth_is_kept() -> None:
+    """Means restored by many a cell: each keeps a sample, and the result says that there are more."""
+    table = {"time": [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]}
+    with pytest.warns(ml.errors.SuspiciousDataWarning):
+        rec = ml.reconstruct_table(table, ml.Published(events=6), means={"all": "10.4"}, most=300)
+    assert len(rec.repairs) > 5
+    assert {len(r.assignments) for r in rec.repairs} == {30}
+    assert "with a cell changed, more than 30 assignments" in repr(rec)
+    assert not rec.complete
+
+
 def test_known_events_are_kept() -> None:
     rec = ml.reconstruct_table(
         {"time": [1, 2, 3, 4], "event": [None, 0, None, 1]}, ml.Published(events=2), repair=False
