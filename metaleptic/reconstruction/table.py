@@ -152,7 +152,7 @@ def reconstruct_table(
     if repair and missed and budget.complete:
         mended = repairs(case, missed, contradictions, budget, notes, lost)
     unreachable = unreached(case, patients.time, found, mended, budget)
-    if not budget.complete and not notes:
+    if not budget.complete:
         notes.append(f"stopped after {seconds:g} s; give more seconds, or more of what is printed")
     clean = assignments(case, patients.time, found)
     spent = budget.spent()
