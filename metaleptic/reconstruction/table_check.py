@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from metaleptic import kaplan_meier as kernel
-from metaleptic.reconstruction.table_facts import Fact
+from metaleptic.reconstruction.table_facts import VERDICTS, Fact
 from metaleptic.survival_tests import hazard_ratio, log_rank
 from metaleptic.types import FloatArray
 
@@ -48,22 +48,24 @@ def check(
 ) -> tuple[list[Check], FloatArray, FloatArray]:
     """Compare a fact with assignments (k, n): checks, numbers missed (k,), distance in last digits (k,)."""
     options = _values(fact, time, events, rule, ties)
-    best: list[Check] = []
-    missed, far = np.zeros(len(events)), np.zeros(len(events))
-    for i in range(len(events)):
-        found = []
-        for by, values in options:
-            mine = [float(v[i]) for v in values]
-            verdicts = [w.verdict(v) for w, v in zip(fact.windows, mine, strict=True)]
-            worst = "no" if "no" in verdicts else "truncated" if "truncated" in verdicts else "rounded"
-            off = sum(min(w.distance(v), 1000.0) for w, v in zip(fact.windows, mine, strict=True))
-            found.append(
-                (("rounded", "truncated", "no").index(worst), off, worst, mine, by if len(options) > 1 else "")
-            )
-        _, off, worst, mine, by = min(found, key=lambda f: f[:2])
-        best.append(Check(fact.label, fact.printed, _write(mine), worst, fact.weight, by if worst != "no" else ""))
-        missed[i], far[i] = fact.weight * (worst == "no"), off
-    return best, missed, far
+    chosen, grade, far = np.zeros(len(events), int), np.full(len(events), 3), np.full(len(events), np.inf)
+    for k, (_, values) in enumerate(options):
+        pairs = list(zip(fact.windows, values, strict=True))
+        worst = np.max([w.grades(v) for w, v in pairs], axis=0)
+        off = np.sum([w.distances(v) for w, v in pairs], axis=0)
+        better = (worst < grade) | ((worst == grade) & (off < far))
+        chosen, grade, far = np.where(better, k, chosen), np.where(better, worst, grade), np.where(better, off, far)
+    known: dict[tuple[float, ...], Check] = {}  # few values, many assignments
+    checks = []
+    table = np.stack([np.stack(values) for _, values in options])  # (options, numbers, assignments)
+    mine = table[chosen, :, np.arange(len(events))]
+    for key in zip(chosen.tolist(), grade.tolist(), *mine.T.tolist(), strict=True):
+        if key not in known:
+            k, g, *printed = key
+            by = options[k][0] if len(options) > 1 and g < 2 else ""
+            known[key] = Check(fact.label, fact.printed, _write(printed), VERDICTS[g], fact.weight, by)
+        checks.append(known[key])
+    return checks, fact.weight * (grade == 2.0), far
 
 
 def _values(

@@ -17,6 +17,7 @@ from metaleptic.types import BoolArray, FloatArray
 
 EVERYBODY = "all"
 SLACK = 1e-9
+VERDICTS = ("rounded", "truncated", "no")
 DYNAMIC = frozenset({"median", "rate", "events", "hazard ratio"})  # searched; the others are looked at afterwards
 
 
@@ -29,22 +30,25 @@ class Window:
     rounded: float
     cut: float
 
+    def grades(self, values: FloatArray) -> NDArray[np.int64]:
+        """Say which values are printed so: 0 when rounded, 1 only when cut off, 2 not at all."""
+        if np.isinf(self.low):
+            return np.where(values == self.low, 0, 2)
+        rounded = (self.low - SLACK <= values) & (values <= self.rounded + SLACK)
+        truncated = (self.low < values) & (values < self.cut - SLACK)
+        return np.where(rounded, 0, np.where(truncated, 1, 2))
+
     def verdict(self, value: float) -> str:
         """Say whether a value is printed so: "rounded", "truncated" or "no"."""
-        if np.isnan(value):
-            return "no"
-        if np.isinf(self.low) or np.isinf(value):
-            return "rounded" if self.low == value else "no"
-        if self.low - SLACK <= value <= self.rounded + SLACK:
-            return "rounded"
-        return "truncated" if self.low < value < self.cut - SLACK else "no"
+        return VERDICTS[int(self.grades(np.array(value)))]
 
-    def distance(self, value: float) -> float:
-        """Return how far a value is away, in units of the last printed digit."""
-        if np.isnan(value) or np.isinf(value) or np.isinf(self.low):
-            return 0.0 if value == self.low else 1000.0
+    def distances(self, values: FloatArray) -> FloatArray:
+        """Return how far values are away, in units of the last printed digit, 1000 at most."""
+        if np.isinf(self.low):
+            return np.where(values == self.low, 0.0, 1000.0)
         centre = 0.5 * (self.low + self.rounded)
-        return abs(value - centre) / max(self.rounded - self.low, 1e-12)
+        off = np.abs(values - centre) / max(self.rounded - self.low, 1e-12)
+        return np.where(np.isfinite(values), np.minimum(off, 1000.0), 1000.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from metaleptic.reconstruction.table_copies import alike
 from metaleptic.reconstruction.table_facts import DYNAMIC, Fact, log_limits
 from metaleptic.survival_tests import RiskCounts, likelihood_terms
 from metaleptic.types import BoolArray, FloatArray
@@ -105,14 +106,25 @@ class _State:
         return _State(self.sums[at], self.loss[at], self.missed[at], self.flat[at], self.path[at])
 
 
-def pose(time: FloatArray, event: NDArray[np.int64], facts: Sequence[Fact], *, rule: str, ties: str) -> Problem | None:
-    """Prepare the search; None if one time alone has more choices than can be walked through."""
-    facts = [f for f in facts if f.kind in DYNAMIC]
+def pose(
+    time: FloatArray,
+    event: NDArray[np.int64],
+    facts: Sequence[Fact],
+    *,
+    rule: str,
+    ties: str,
+    lost: Sequence[Fact] = (),
+) -> Problem | None:
+    """Prepare the search; None if one time alone has more choices than can be walked through.
+
+    Facts that are ``lost`` do not steer it, but like those that cannot be summed they tell patients apart.
+    """
     times = np.unique(time)
     choices = []
-    alike = _alike(facts, len(time))
+    marks = alike(facts, len(time))
+    facts = [f for f in facts if f.kind in DYNAMIC and f not in lost]
     for t in times:
-        found = _choices(np.flatnonzero(time == t), event, alike)
+        found = _choices(np.flatnonzero(time == t), event, marks)
         if found is None:
             return None
         choices.append(found)
@@ -126,7 +138,7 @@ def pose(time: FloatArray, event: NDArray[np.int64], facts: Sequence[Fact], *, r
         if f.kind in {"median", "rate"}:
             key = f.members.tobytes()
             if key not in known:
-                at_risk = np.repeat([float(np.sum(f.members & (time >= t))) for t in times], size)
+                at_risk = np.repeat(_at_risk(f.members, time, times), size)
                 with np.errstate(divide="ignore", invalid="ignore"):
                     share = np.where(at_risk > 0, all_events @ f.members / at_risk, 0.0)
                     columns.append(np.log1p(-share))
@@ -163,21 +175,13 @@ def pose(time: FloatArray, event: NDArray[np.int64], facts: Sequence[Fact], *, r
     return Problem(levels, tuple(curves), tuple(targets), most_after, least_after, unavoidable, rule, len(time))
 
 
-def _alike(facts: Sequence[Fact], n: int) -> list[bytes]:
-    """Return for each patient which facts are about her, and on which side of them she is."""
-    none = np.zeros(n, dtype=bool)
-    sides = [side for f in facts for side in (f.members, none if f.versus is None else f.versus)]
-    table = np.stack(sides, axis=1) if sides else np.zeros((n, 0), dtype=bool)
-    return [row.tobytes() for row in table]
-
-
-def _choices(here: NDArray[np.intp], event: NDArray[np.int64], alike: list[bytes]) -> FloatArray | None:
+def _choices(here: NDArray[np.intp], event: NDArray[np.int64], marks: list[bytes]) -> FloatArray | None:
     """List the events that patients of one time may have; patients alike to every fact count once per number."""
     fixed = np.zeros(len(event))
     fixed[here[event[here] == 1]] = 1
     classes: dict[bytes, list[int]] = {}
     for i in here[event[here] < 0]:
-        classes.setdefault(alike[i], []).append(int(i))
+        classes.setdefault(marks[i], []).append(int(i))
     groups = list(classes.values())
     if np.prod([len(g) + 1.0 for g in groups]) > _MOST_CHOICES:
         return None
@@ -190,8 +194,12 @@ def _choices(here: NDArray[np.intp], event: NDArray[np.int64], alike: list[bytes
     return np.array(rows)
 
 
+def _at_risk(members: BoolArray, time: FloatArray, times: FloatArray) -> FloatArray:
+    return np.asarray((members & (time >= times[:, None])).sum(axis=1), dtype=np.float64)
+
+
 def _curve(f: Fact, column: int, times: FloatArray, time: FloatArray) -> tuple[_Curve | None, int]:
-    own = np.flatnonzero(np.isin(times, time[f.members]))
+    own = np.unique(np.searchsorted(times, time[f.members]))
     last, last_time = int(own[-1]), float(times[own[-1]])
     if f.kind == "rate":
         before = own[times[own] <= f.at + _HALF]
@@ -215,8 +223,8 @@ def _cox_columns(
 ) -> list[FloatArray]:
     assert f.versus is not None
     one, other, lim = f.versus, f.members & ~f.versus, log_limits(f)
-    n1 = np.repeat([float(np.sum(one & (time >= t))) for t in times], size)
-    n0 = np.repeat([float(np.sum(other & (time >= t))) for t in times], size)
+    n1 = np.repeat(_at_risk(one, time, times), size)
+    n0 = np.repeat(_at_risk(other, time, times), size)
     empty = n1 + n0 == 0
     c = RiskCounts(events @ one, events @ other, np.where(empty, 1.0, n1), np.where(empty, 1.0, n0))
     low, mid, high = lim.beta_low, 0.5 * (lim.beta_low + lim.beta_high), lim.beta_high
@@ -249,7 +257,9 @@ def solutions(problem: Problem, allowed: int, budget: Budget) -> Iterator[tuple[
         c = len(p.levels[j].events)
         if len(state.loss) * c > _CHUNK and len(state.loss) > 1:
             step = max(1, _CHUNK // c)
-            stack.extend((j, state.take(slice(i, i + step))) for i in range(0, len(state.loss), step))
+            # In random order, so that a search that is cut short has seen every part.
+            order = np.random.default_rng(j).permutation(len(state.loss))
+            stack.extend((j, state.take(order[i : i + step])) for i in range(0, len(order), step))
             continue
         after = _advance(p, j, state, allowed)
         budget.branches += len(state.loss) * c
@@ -260,7 +270,8 @@ def solutions(problem: Problem, allowed: int, budget: Budget) -> Iterator[tuple[
 def _advance(p: Problem, j: int, state: _State, allowed: int) -> _State:
     level = p.levels[j]
     c = len(level.events)
-    sums = (state.sums[:, None, :] + level.adds[None, :, :]).reshape(-1, state.sums.shape[1])
+    k, width = state.sums.shape
+    sums = (state.sums[:, None, :] + level.adds[None, :, :]).reshape(k * c, width)
     loss = np.repeat(state.loss, c)
     missed = np.repeat(state.missed, c, axis=0)
     for i, target in enumerate(p.targets):
@@ -334,22 +345,3 @@ def _events(p: Problem, path: NDArray[np.int32]) -> FloatArray:
     for j, level in enumerate(p.levels):
         events += level.events[path[:, j]]
     return events
-
-
-def spread_out(
-    events: FloatArray, time: FloatArray, event: NDArray[np.int64], facts: Sequence[Fact], most: int
-) -> list[FloatArray]:
-    """Write out an assignment for patients alike: every choice of who of them had the events, up to ``most``."""
-    classes: dict[tuple[float, bytes], list[int]] = {}
-    alike = _alike(facts, len(time))
-    for i in np.flatnonzero(event < 0):
-        classes.setdefault((float(time[i]), alike[i]), []).append(int(i))
-    open_ones = [(g, int(events[g].sum())) for g in classes.values() if 0 < events[g].sum() < len(g)]
-    rows = []
-    for picks in itertools.islice(itertools.product(*(itertools.combinations(g, k) for g, k in open_ones)), most):
-        row = events.copy()
-        for (g, _), pick in zip(open_ones, picks, strict=True):
-            row[g] = 0
-            row[list(pick)] = 1
-        rows.append(row)
-    return rows

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import metaleptic as ml
 from metaleptic import kaplan_meier as kernel
 from metaleptic.reconstruction.table_check import check
+from metaleptic.reconstruction.table_copies import classes, spread_out, ways
 from metaleptic.reconstruction.table_facts import EVERYBODY, Patients, gather_facts
-from metaleptic.reconstruction.table_search import Budget, pose, solutions, spread_out
+from metaleptic.reconstruction.table_search import Budget, pose, solutions
 from metaleptic.survival_tests import hazard_ratio
 
 
@@ -80,7 +81,7 @@ def test_search_finds_what_trying_everything_finds(
     for block, _ in solutions(problem, allowed, Budget(60, 10**6)):
         missed = sum(check(f, t, block, rule=rule, ties=ties)[1] for f in facts)
         for row in block[missed <= allowed]:
-            found |= {tuple(r) for r in spread_out(row, t, event, facts, 10**6)}
+            found |= {tuple(r) for r in spread_out(row, classes(t, event, facts), 10**6)}
     assert found == expected
     assert tuple(truth.astype(float)) in found
 
@@ -116,6 +117,79 @@ def test_a_search_that_is_cut_short_says_so() -> None:
         _ = rec.ipd
 
 
+@pytest.mark.parametrize(
+    ("time", "published"),
+    [
+        ([3] * 40, ml.Published(median=3)),
+        ([3, 8, 4, 6, 1, 1, 11, 9, 2, 7, 5, 10, 8, 6, 3, 2] + [12] * 24, ml.Published(median=12, rates={6: "0.80"})),
+    ],
+)
+def test_ties_with_more_choices_than_can_be_held(time: list[int], published: Any) -> None:
+    """Of 2^39 choices for patients of one time a sample is kept; no patient looks more certain than she is."""
+    began = clock.perf_counter()
+    rec = ml.reconstruct_table({"time": time}, published, seconds=20)
+    assert clock.perf_counter() - began < 60
+    assert not rec.complete
+    assert "more than 5000 assignments: a sample" in repr(rec)
+    assert len(rec.assignments) == len({a.event for a in rec.assignments}) == 5000
+    assert all(a.reproduced == a.printed for a in rec.assignments)
+    events = np.array([a.event for a in rec.assignments])
+    tied = events[:, np.array(time) == max(time)].mean(axis=0)
+    assert np.ptp(tied) < 0.12  # alike, so equally often dead, but for chance
+    assert len(np.unique(events.sum(axis=1))) > 10
+
+
+def test_a_second_is_a_second() -> None:
+    """The clock is asked while patients alike are told apart."""
+    rec = ml.reconstruct_table({"time": [3] * 40}, ml.Published(median=3), seconds=1, most=20_000)
+    assert not rec.complete
+    assert 0 < len(rec.assignments) <= 20_000
+
+
+@pytest.mark.parametrize("most", [1, 5, 69, 70, 71, 1000])
+def test_choices_for_patients_alike_are_distinct_and_as_many_as_asked(most: int) -> None:
+    events = np.array([1, 1, 0, 0, 0, 0, 0, 1.0, 1, 0, 0, 0])  # 2 of 4 and 2 of 7 and 0 of 1, of which 70 is no product
+    groups = [[0, 2, 3, 4, 5], [1, 7, 8, 6], [9, 10, 11]]
+    assert ways(events, groups) == 5 * 4
+    rows = list(spread_out(events, groups, most))
+    assert len(rows) == len({r.tobytes() for r in rows}) == min(most, 20)
+    assert all(r[g].sum() == events[g].sum() for r in rows for g in groups)
+    assert [r.tolist() for r in rows] == [r.tolist() for r in spread_out(events, groups, most)]
+
+
+def test_a_p_alone_tells_the_arms_apart() -> None:
+    """Who of two patients of one time died matters to a p, though no sum steers the search."""
+    table = {"time": [5, 5, 7, 8], "arm": ["A", "B", "A", "B"]}
+    contrasts = [ml.Contrast("A", "B", p="0.32")]
+    rec = ml.reconstruct_table(table, ml.Published(events=1), contrasts=contrasts)
+    assert {(1, 0, 0, 0), (0, 1, 0, 0)} <= {a.event for a in rec.assignments}
+    alone = ml.reconstruct_table(table, {}, contrasts=contrasts)
+    assert {a.event for a in rec.assignments} <= {a.event for a in alone.assignments}
+
+
+def test_what_no_assignment_reaches_is_not_searched_for() -> None:
+    """An interval out by one last digit: dropping it as unreachable finds what trying everything finds."""
+    t = np.array([16, 22, 2, 13, 32, 9, 28, 32, 1, 24], dtype=float)
+    arm = np.repeat(["A", "B"], 5)
+    published = {"all": ml.Published(median=22, rates={12: "0.80"}), "A": ml.Published(median=16)}
+    contrasts = [ml.Contrast("A", "B", hr="1.771", low="0.454", high="6.801")]
+    rec = ml.reconstruct_table({"time": t, "arm": arm}, published, contrasts=contrasts, repair=False)
+    everything = np.array(list(itertools.product((0, 1), repeat=10)), dtype=float)
+    groups = {EVERYBODY: arm != "", "A": arm == "A", "B": arm == "B"}
+    patients = Patients(tuple("abcdefghij"), t, np.full(10, -1), tuple(arm), groups, t * np.nan, t * np.nan)
+    facts = gather_facts(patients, published, contrasts, "either")
+    missed = {
+        (rule, ties): sum(check(f, t, everything, rule=rule, ties=ties)[1] for f in facts)
+        for rule, ties in itertools.product(("first", "midpoint"), ("breslow", "efron"))
+    }
+    least = min(m.min() for m in missed.values())
+    expected = {tuple(e) for m in missed.values() for e in everything[m == least].astype(int).tolist()}
+    assert rec.complete
+    assert {a.event for a in rec.assignments} == expected
+    assert rec.assignments[0].printed - rec.assignments[0].reproduced == least == 3
+    assert [u.alone for u in rec.unreachable] == [False]
+
+
 def test_a_misprinted_cell_is_found_and_the_table_left_alone() -> None:
     t, e, arm, regimen = _simulate(16, 9, 1.0)
     groups = {EVERYBODY: arm != "", "A": arm == "A", "B": arm == "B", "regimen=x": regimen == "x"}
@@ -131,6 +205,33 @@ def test_a_misprinted_cell_is_found_and_the_table_left_alone() -> None:
     assert rec.repairs[0].restores
     assert tuple(e.tolist()) in {a.event for a in rec.repairs[0].assignments}
     assert rec.assignments[0].ipd.time[row] == t[row] + 30
+
+
+def test_an_interval_out_by_one_digit_is_not_walked_through_at_every_level() -> None:
+    """Each cell is changed only where the change brings the hazard ratio within reach: 900,000 branches otherwise."""
+    table = {"time": [16, 22, 2, 2, 13, 32, 16, 9, 28, 54, 32, 1, 24, 1], "arm": ["A"] * 7 + ["B"] * 7}
+    published = {
+        "all": ml.Published(median=22, rates={12: "0.77"}),
+        "A": ml.Published(median=22, rates={12: "0.86"}),
+        "B": ml.Published(median=28, rates={6: "0.86"}),
+    }
+    contrasts = [ml.Contrast("A", "B", hr="1.771", low="0.454", high="6.901")]
+    rec = ml.reconstruct_table(table, published, contrasts=contrasts)
+    assert rec.complete
+    assert (len(rec.assignments), rec.assignments[0].reproduced, rec.repairs) == (128, 6, ())
+    assert [(u.fact, u.alone) for u in rec.unreachable] == [("A versus B: hazard ratio", False)]
+    assert rec.branches < 500_000
+
+
+def test_of_many_assignments_with_a_cell_changed_a_tenth_is_kept() -> None:
+    """Means restored by many a cell: each keeps a sample, and the result says that there are more."""
+    table = {"time": [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]}
+    with pytest.warns(ml.errors.SuspiciousDataWarning):
+        rec = ml.reconstruct_table(table, ml.Published(events=6), means={"all": "10.4"}, most=300)
+    assert len(rec.repairs) > 5
+    assert {len(r.assignments) for r in rec.repairs} == {30}
+    assert "with a cell changed, more than 30 assignments" in repr(rec)
+    assert not rec.complete
 
 
 def test_known_events_are_kept() -> None:
@@ -173,6 +274,16 @@ def test_limits_of_the_median_and_p_are_checked_under_each_convention() -> None:
         ({"time": [1, -2]}, {"all": ml.Published(median=1)}, {}, "DataError", "patient '2'.*below 0"),
         ({"time": [1, None]}, {"all": ml.Published(median=1)}, {}, "DataError", "patient '2'.*empty"),
         ({"time": [1, 2], "event": [1, 3]}, {"all": ml.Published(median=1)}, {}, "DataError", "patient '2'.*is 3"),
+        (
+            {"time": [1, "x"]},
+            {"all": ml.Published(median=1)},
+            {},
+            "DataError",
+            r"patient '2' \(row 2\).*'x'.*remove the row",
+        ),
+        ({"time": [1, "NR"]}, {"all": ml.Published(median=1)}, {}, "DataError", "patient '2'.*not a finite number"),
+        ({"time": [1], "event": ["?"]}, {"all": ml.Published(median=1)}, {}, "DataError", "patient '1'.*Write 1 for"),
+        ({"time": []}, {"all": ml.Published(median=1)}, {}, "DataError", "no rows.*Give one row per patient"),
         ({"os": [1, 2]}, {"all": ml.Published(median=1)}, {}, "DataError", "no column 'time'"),
         ({"time": [1, 2]}, {"IT": ml.Published(median=1)}, {}, "OptionError", "group 'IT' is unknown"),
         ({"time": [1, 2]}, {"all": 22}, {}, "OptionError", "group 'all'.*Published"),
