@@ -95,9 +95,14 @@ def _model(rec: Reconstruction) -> tuple[str, ...]:
 def _inferred(rec: TableReconstruction) -> str:
     best = rec.best
     equal = rec.repairs[0].assignments if rec.repairs else rec.assignments
-    which = f"the best of {len(equal)} assignments" if len(equal) > 1 else "the best assignment"
-    text = f"Events are inferred, not published: {which}, with {best.reproduced} of {best.printed} printed numbers reproduced"
+    reached = f"{best.reproduced} of {best.printed} printed numbers"
+    which = (
+        f"one of {len(equal)} assignments that reproduce {reached}"
+        if len(equal) > 1
+        else f"the only assignment found that reproduces {reached}"
+    )
+    text = f"Events are inferred, not published: {which}"
     if not rec.repairs:
         return f"{text}."
     cell = rec.repairs[0]
-    return f"{text} if {cell.column} of patient {cell.patient} is {cell.value:g}, not {cell.printed:g} as printed."
+    return f"{text} if the {cell.column} of patient {cell.patient} is {cell.value:g}, not {cell.printed:g} as printed."

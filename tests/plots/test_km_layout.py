@@ -13,6 +13,7 @@ from metaleptic.plots.km_key import free_corner
 from metaleptic.plots.km_layout import km_layout
 from metaleptic.plots.km_scene import km_scene
 from metaleptic.plots.scene import Dot, Line, Shape, Text
+from metaleptic.reconstruction.table_result import Repair
 
 PATIENTS = ml.IPD(
     np.array([2.0, 4, 4, 6, 9, 3, 5, 8]), np.array([1, 1, 0, 1, 0, 1, 1, 1]), np.array(["A"] * 5 + ["B"] * 3)
@@ -122,7 +123,18 @@ def test_inferred_events_are_named_as_such() -> None:
     found = ml.reconstruct_table(table, ml.Published(median=9))
     layout = ml.km_plot(found).layout
     assert layout.arms[0].deaths == sum(found.best.event)
-    assert layout.footnotes[-1].startswith("Events are inferred, not published: the best")
+    k = len(found.assignments)
+    assert layout.footnotes[-1] == (
+        f"Events are inferred, not published: one of {k} assignments that reproduce 1 of 1 printed numbers."
+    )
+    single = replace(found, assignments=found.assignments[:1])
+    assert km_layout(single).footnotes[-1].endswith("the only assignment found that reproduces 1 of 1 printed numbers.")
+    cell = Repair("c", "time", 7.0, 8.0, (), found.assignments[:1], 1)
+    assert (
+        km_layout(replace(found, repairs=(cell,)))
+        .footnotes[-1]
+        .endswith("if the time of patient c is 8, not 7 as printed.")
+    )
 
 
 def test_many_ticks_leave_the_curve_visible() -> None:
