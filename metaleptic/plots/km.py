@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metaleptic.errors import OptionError
-from metaleptic.patients import IPD
 from metaleptic.plots.km_layout import KMLayout, km_layout
 from metaleptic.plots.km_scene import km_scene
+from metaleptic.plots.km_source import Patients, km_source
 from metaleptic.plots.plot import Plot, finish
 from metaleptic.plots.styles import Style
-from metaleptic.reconstruction.result import Reconstruction
 from metaleptic.survival.km import km
 
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ PAGE = 6.2  # inches
 
 
 def km_plot(
-    patients: IPD | Reconstruction,
+    patients: Patients,
     *,
     times: Sequence[float] | None = None,
-    level: float = 0.95,
+    level: float | None = None,
     band: bool = True,
     points: bool = True,
     table: bool = True,
@@ -39,17 +38,19 @@ def km_plot(
 ) -> Plot[KMLayout]:
     """Draw Kaplan-Meier curves with the numbers at risk, censored and dead below them.
 
-    For a reconstruction the points read from the published figure are laid over the curve, so that the eye can judge
-    how well the patients follow it.
+    For a reconstruction the points are laid over the curve as they were read from the published figure, so that the eye
+    can judge how well the patients follow them. Events inferred from a patient table, and patients drawn from a model, are
+    named as such in the caption.
 
     Parameters
     ----------
-    patients : IPD or Reconstruction
-        Individual patients, reconstructed or not.
+    patients : IPD, KaplanMeier, Reconstruction or TableReconstruction
+        Individual patients, or what ``ml.km``, ``ml.reconstruct`` or ``ml.reconstruct_table`` return (of the last, the
+        best assignment).
     times : sequence of float, optional
         Where the time axis has ticks and the table its columns, in the unit of the patients' times.
-    level : float, default 0.95
-        Level of the pointwise bands.
+    level : float, optional
+        Level of the pointwise bands; unless given that of ``ml.km``, or 0.95.
     band, points, table : bool
         Whether to draw the bands, the digitised points and the table.
     x_title, y_title : str
@@ -72,14 +73,16 @@ def km_plot(
     Raises
     ------
     OptionError
-        If an option is unknown.
+        If an option is unknown, or these are no patients.
     DataError
         If there are no patients.
+    NotEstimableError
+        If no assignment of events to a patient table was found.
 
     Notes
     -----
     Layout of the table after KMunicate: Morris TP et al. BMJ Open 2019;9:e030215. Bands: Greenwood's variance on the
-    scale log(-log S) (Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data, 2002).
+    scale log(-log S), or the ``interval`` that ``ml.km`` was told (Kalbfleisch JD, Prentice RL. The Statistical Analysis of Failure Time Data, 2002).
 
     Examples
     --------
@@ -87,8 +90,6 @@ def km_plot(
     >>> km_plot(ml.IPD([2, 5, 6, 9], [1, 1, 0, 0], ["A"] * 4))
     Kaplan-Meier plot. A: 4 patients, 2 events, median 5.
     """
-    if not isinstance(patients, IPD | Reconstruction):
-        raise OptionError(f"km_plot takes patients (IPD or a reconstruction), not {type(patients).__name__}.")
     page = 72 * (PAGE if width is None else width)
     if page < 144:
         raise OptionError(f"width {width:g} is in inches: give at least 2.")
@@ -103,5 +104,7 @@ def km_plot(
         y_title=y_title,
         style=style,
     )
-    build, frame = partial(km_scene, layout), km(patients, level=level).to_frame
+    source = km_source(patients)
+    curves = km(source.ipd, interval=source.interval, rule=source.rule, level=source.level if level is None else level)
+    build, frame = partial(km_scene, layout), curves.to_frame
     return finish("Kaplan-Meier plot", layout, layout.alt, build, page, frame, fixed=True, ax=ax, path=path)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from metaleptic.plots.km_key import free_corner
 from metaleptic.plots.km_layout import Corner, KMArm, KMLayout
 from metaleptic.plots.scene import Dot, Line, Mark, Scene, Shape, Text, middle
 from metaleptic.plots.wrap import TextWidth, wrap
@@ -24,7 +25,14 @@ def km_scene(layout: KMLayout, page: float, width: TextWidth) -> Scene:
     left = MARGIN + max(scale, min(max(names, labels), 0.3 * page) + 8.0 if layout.table else 0.0)
     right = page - MARGIN - 0.5 * width(layout.labels[-1], small, False) - 4.0
     top = MARGIN + 4.0
-    bottom = top + 0.62 * (right - left)
+    tall = 0.62 * (right - left)
+    named = [a for a in layout.arms if a.name]
+    across = max((width(a.name, small, False) for a in named), default=0.0) + KEY + 12.0
+    down = (len(named) + 0.5) * small * 1.5
+    corner = free_corner(layout.arms, across / (right - left), down / tall)
+    if named and corner is None:  # above the curves there is always room
+        top += down
+    bottom = top + tall
     marks: list[Mark] = []
 
     def at(corner: Corner) -> Corner:
@@ -32,13 +40,18 @@ def km_scene(layout: KMLayout, page: float, width: TextWidth) -> Scene:
 
     for arm in layout.arms:
         if arm.band:
-            marks.append(Shape(tuple(at(c) for c in arm.band), _pale(arm.colour), "band"))
+            marks.append(Shape(tuple(at(c) for c in arm.band), _pale(arm.colour, 0.18), "band"))
+    for arm in layout.arms if len(layout.arms) > 1 else ():  # one band may cover another: the edges of both are seen
+        outline = [at(c) for c in arm.band]
+        marks += [Line(a, b, _pale(arm.colour, 0.5), 0.4) for a, b in pairwise([*outline, *outline[:1]]) if a != b]
     for arm in layout.arms:
         _curve(arm, at, marks)
+    for arm in layout.arms:
+        marks += [Dot(at(c), 1.7, "#ffffff", arm.colour, 0.6) for c in arm.points]
     _axes(layout, left, right, top, bottom, marks)
     y = bottom + 5.0 + small + size * 1.25 + 2.0
     marks.append(Text((left + right) / 2, y, layout.x_title, size, style.ink, "middle"))
-    _key(layout, right, top, marks, width)
+    _key(layout, named, (right - across, top - down) if corner is None else at(corner), marks)
     if layout.table:
         y = _table(layout, left, right, y, marks)
     y += 4.0
@@ -49,15 +62,13 @@ def km_scene(layout: KMLayout, page: float, width: TextWidth) -> Scene:
     return Scene(page, y + MARGIN, tuple(marks))
 
 
-def _pale(colour: str) -> str:
-    """Mix a colour with four parts of white."""
+def _pale(colour: str, share: float) -> str:
+    """Mix this share of a colour with white."""
     parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(0.18 * p + 0.82 * 255):02x}" for p in parts)
+    return "#" + "".join(f"{round(share * p + (1 - share) * 255):02x}" for p in parts)
 
 
 def _curve(arm: KMArm, place: Callable[[Corner], Corner], marks: list[Mark]) -> None:
-    for x, y in arm.points:
-        marks.append(Dot(place((x, y)), 1.7, "#ffffff", arm.colour, 0.5))
     for a, b in pairwise([place(c) for c in arm.line]):
         if a != b:
             marks.append(Line(a, b, arm.colour, 1.2, arm.dash))
@@ -82,14 +93,10 @@ def _axes(layout: KMLayout, left: float, right: float, top: float, bottom: float
     marks.append(Text(x, (top + bottom) / 2, layout.y_title, style.size, style.ink, "middle", turned=True))
 
 
-def _key(layout: KMLayout, right: float, top: float, marks: list[Mark], width: TextWidth) -> None:
-    """Name the arms at the upper right, where curves that fall leave room."""
+def _key(layout: KMLayout, named: Sequence[KMArm], corner: Corner, marks: list[Mark]) -> None:
+    """Name the arms below and to the right of this corner."""
     style = layout.style
-    named = [a for a in layout.arms if a.name]
-    if not named:
-        return
-    words = max(width(a.name, style.small, False) for a in named)
-    x, y = right - words - KEY - 6.0, top
+    x, y = corner
     for arm in named:
         y += style.small * 1.5
         marks.append(Line((x, y - 0.365 * style.small), (x + KEY, y - 0.365 * style.small), arm.colour, 1.2, arm.dash))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
 
 from metaleptic.errors import DataError, SuspiciousDataWarning
 from metaleptic.patients import Curve
+from metaleptic.reconstruction.strays import PERCENT, refuse_mixed_units, without_strays
 from metaleptic.types import FloatArray
 from metaleptic.warn import warn
 
@@ -19,10 +21,6 @@ _EVEN, _ENOUGH = 0.1, 6
 
 # Error of a step curve that was computed, not drawn: that of the arithmetic.
 _COMPUTED = 1e-9
-
-# Points are not those of one curve where this share of them lies so far above an earlier one (or below a later one), with so
-# much of the axis between them.
-_MIXED, _RISE, _APART = 0.3, 0.1, 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +52,7 @@ class Target:
 def clean(curve: Curve, last_time: float | None, corrections: list[str], name: str, n: int | None = None) -> Target:
     """Correct what can be corrected, in words; refuse what cannot."""
     t = np.array(curve.time, dtype=np.float64)
+    refuse_mixed_units(curve, name)
     s = _as_survival(t, np.array(curve.survival, dtype=np.float64), corrections, name)
     if curve.kind == "clicks" and _evenly_spaced(t):
         warn(
@@ -62,14 +61,17 @@ def clean(curve: Curve, last_time: float | None, corrections: list[str], name: s
             'kind="readings": read as corners, deaths come out too late.',
         )
     if (t < 0).any():
-        corrections.append(f"{int((t < 0).sum())} points left of time 0 were moved to 0")
+        corrections.append(f"{counted(int((t < 0).sum()), 'point', 'left of time 0')} moved to 0")
         t = np.maximum(t, 0.0)
-    if (np.diff(t) < 0).any():
-        corrections.append("points were sorted by time")
+    early = _out_of_order(t)
+    if early:
+        corrections.append(f"{counted(early, 'point', f'of {len(t)}')} out of order and sorted by time")
     order = np.lexsort((-s, t))
     t, s = t[order], s[order]
+    kept = without_strays(curve, t, s, order, corrections, name)
+    t, s = t[kept], s[kept]
     error = _reading_error(curve, s, n)
-    s = _fall(t, s, corrections, name)
+    s = _fall(t, s, corrections)
     s = _inside(s, error, corrections, name)
     if t[0] > 0 or s[0] < 1:
         if t[0] > 0 or s[0] < 1 - 3 * error:
@@ -84,13 +86,32 @@ def clean(curve: Curve, last_time: float | None, corrections: list[str], name: s
     return Target(t, s, error, end, ticks, curve.kind == "drops")
 
 
+def as_read(curve: Curve) -> tuple[FloatArray, FloatArray]:
+    """Return the points of a curve as they were read, survival as a proportion: nothing is sorted, moved or set aside."""
+    return curve.time, _as_survival(curve.time, curve.survival, [], "")
+
+
+def counted(k: int, noun: str, which: str) -> str:
+    """Write "1 point left of time 0 was" or "3 points left of time 0 were"."""
+    return f"{k} {noun} {which} was" if k == 1 else f"{k} {noun}s {which} were"
+
+
+def _out_of_order(t: FloatArray) -> int:
+    """Count the points that must be moved to sort the times: all but the longest sequence that never falls."""
+    ends: list[float] = []  # ends[k]: the smallest time at which such a sequence of k + 1 points ends
+    for x in t.tolist():
+        i = bisect_right(ends, x)
+        ends[i : i + 1] = [x]
+    return len(t) - len(ends)
+
+
 def _evenly_spaced(t: FloatArray) -> bool:
     steps = np.diff(np.unique(t))[:-1]  # the last point is the end of the curve
     return len(steps) >= _ENOUGH and float(np.std(steps)) < _EVEN * float(np.mean(steps))
 
 
 def _as_survival(t: FloatArray, s: FloatArray, corrections: list[str], name: str) -> FloatArray:
-    if s.max() > 1.5:
+    if s.max() > PERCENT:
         if s.max() > 110:
             raise DataError(f"{name}survival reaches {s.max():g}: neither a proportion nor a percentage.")
         corrections.append("heights above 1 were read as percentages")
@@ -139,23 +160,21 @@ def _computed(s: FloatArray, n: int | None) -> bool:
     return bool(np.any((np.abs(deaths - np.round(deaths)) < 1e-10) & (deaths > 0.5)))
 
 
-def _fall(t: FloatArray, s: FloatArray, corrections: list[str], name: str) -> FloatArray:
+def _fall(t: FloatArray, s: FloatArray, corrections: list[str]) -> FloatArray:
     rises = np.diff(s)
-    if not (rises > 1e-12).any():
+    rising = int((rises > 1e-12).sum())
+    if not rising:
         return s
-    # Swapped corners of a drop rise at one time; of two curves in one list, many heights lie far above earlier ones.
-    above = (s[None, :] > s[:, None] + _RISE) & (t[None, :] > t[:, None] + _APART * t[-1])
-    if (above.any(axis=0) | above.any(axis=1)).mean() > _MIXED:
-        raise DataError(
-            f"{name}{int((rises > 1e-12).sum())} of {len(s)} heights rise above the one before, by up to {rises.max():.2g}; "
-            "survival falls. Are the points of two curves mixed?"
-        )
-    corrections.append(
-        f"{int((rises > 1e-12).sum())} of {len(s)} heights rise above the one before, by up to "
-        f"{rises.max():.2g}; times and heights were sorted, which brings both nearer to any falling curve"
-    )
     # True corners fall in both coordinates at once, so sorting the heights never moves away from them (rearrangement).
-    return np.sort(s)[::-1].copy()
+    fallen = np.sort(s)[::-1].copy()
+    moved = np.abs(fallen - s)
+    i = int(moved.argmax())
+    corrections.append(
+        f"{rising} of {len(s)} heights {'rises' if rising == 1 else 'rise'} above the one before, by up to {rises.max():.2g}; "
+        f"times and heights were sorted, which moves {int((moved > 1e-12).sum())} of them (most at time {t[i]:.4g}: "
+        f"{s[i]:.4g} became {fallen[i]:.4g}) and brings both nearer to any falling curve"
+    )
+    return fallen
 
 
 def _inside(s: FloatArray, error: float, corrections: list[str], name: str) -> FloatArray:
@@ -166,7 +185,8 @@ def _inside(s: FloatArray, error: float, corrections: list[str], name: str) -> F
         raise DataError(f"{name}survival reaches {s.max():.3g}, above 1. Is the axis calibrated wrongly?")
     outside = int(((s < 0) | (s > 1)).sum())
     if outside:
-        corrections.append(f"{outside} heights outside 0 to 1 (by up to {max(-s.min(), s.max() - 1):.2g}) were clipped")
+        by = f"outside 0 to 1 (by up to {max(-s.min(), s.max() - 1):.2g})"
+        corrections.append(f"{counted(outside, 'height', by)} clipped")
     return np.clip(s, 0.0, 1.0)
 
 
@@ -199,6 +219,6 @@ def _ticks(values: FloatArray, end: float, corrections: list[str]) -> FloatArray
     ticks = np.sort(np.asarray(values, dtype=np.float64))
     moved = int(((ticks < 0) | (ticks > end)).sum())
     if moved:
-        corrections.append(f"{moved} censor ticks outside the curve were moved to its ends")
+        corrections.append(f"{counted(moved, 'censor tick', 'outside the curve')} moved to its ends")
     ticks = np.where(np.abs(ticks - end) <= 5e-5 * end, end, ticks)
     return np.clip(ticks, 0.0, end)

@@ -14,14 +14,19 @@ from metaleptic.errors import DataError
 from metaleptic.patients import Curve
 from metaleptic.reconstruction.click_table import Rows, click_table, unused
 
+FORMS = (
+    "Files that are read: WebPlotDigitizer's project (JSON) or CSV, DigitizeIt's CSV or text, a table with the columns arm, "
+    'time, survival, and JSON such as {"arm": [[0, 1], [2.1, 0.9]]}.'
+)
+
 
 def read_clicks(path: str | Path, *, kind: str = "clicks") -> dict[str, Curve]:
     r"""Read clicked points of one or more Kaplan-Meier curves from a file.
 
     Understood are WebPlotDigitizer's project (JSON) and its CSV exports (one curve as two columns, or several with their
     names above each pair of columns), DigitizeIt's CSV (curves below each other, or beside each other with one column of
-    times), and tables with the columns arm, time, survival. Comma, semicolon, tab or blanks separate; decimal commas and
-    percent signs are understood.
+    times) or text, tables with the columns arm, time, survival, and plain JSON: a list of ``[time, survival]``, or one for
+    each arm by its name. Comma, semicolon, tab or blanks separate; decimal commas and percent signs are understood.
 
     Parameters
     ----------
@@ -56,10 +61,10 @@ def read_clicks(path: str | Path, *, kind: str = "clicks") -> dict[str, Curve]:
     content = path.read_bytes()
     source = f"{path.name} sha256:{hashlib.sha256(content).hexdigest()}"
     text = _decoded(content)
-    points = _project(text, path) if text.lstrip()[:1] in ("{", "[") else click_table(text, path)
+    points = _json(text, path) if text.lstrip()[:1] in ("{", "[") else click_table(text, path)
     points = {name: rows for name, rows in points.items() if rows}
     if not points:
-        raise DataError(f"{path.name}: there are no points in this file.")
+        raise DataError(f"{path.name}: there are no points in this file. {FORMS}")
     return {
         name: Curve(
             np.array([x for x, _ in rows]), np.array([y for _, y in rows]), kind=kind, label=name, source=source
@@ -77,17 +82,39 @@ def _decoded(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _project(text: str, path: Path) -> Rows:
-    """WebPlotDigitizer 3 to 5: ``dataSeries`` or ``datasetColl``, each point with its ``value``."""
+def _json(text: str, path: Path) -> Rows:
     try:
         data: Any = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path.name}: not a readable JSON file ({error}).") from None
     if isinstance(data, Mapping) and "wpd" in data:
         data = data["wpd"]
+    if isinstance(data, list):
+        return _plain({path.stem: data}, path)
     series = data.get("datasetColl", data.get("dataSeries")) if isinstance(data, Mapping) else None
+    return _plain(data, path) if series is None else _project(series, path)
+
+
+def _plain(arms: Any, path: Path) -> Rows:
+    """Read lists of [time, survival] by the name of the arm."""
+    if not isinstance(arms, Mapping) or not all(
+        isinstance(rows, list) and all(isinstance(row, list) for row in rows) for rows in arms.values()
+    ):
+        raise DataError(f"{path.name}: these are no points in a form that is known. {FORMS}")
+    return {str(name): [_pair(row, str(name), path) for row in rows] for name, rows in arms.items()}
+
+
+def _pair(row: list[Any], name: str, path: Path) -> tuple[float, float]:
+    numbers = [x for x in row if isinstance(x, int | float) and not isinstance(x, bool)]
+    if len(numbers) != 2 or len(row) != 2:
+        raise DataError(f"{path.name}: {name!r} has a point {row}; a time and a height are needed.")
+    return float(numbers[0]), float(numbers[1])
+
+
+def _project(series: Any, path: Path) -> Rows:
+    """WebPlotDigitizer 3 to 5: ``dataSeries`` or ``datasetColl``, each point with its ``value``."""
     if not isinstance(series, list) or not all(isinstance(one, Mapping) for one in series):
-        raise DataError(f"{path.name}: no 'datasetColl' in it. Save the project of WebPlotDigitizer as JSON.")
+        raise DataError(f"{path.name}: the project of WebPlotDigitizer has no list of data sets. {FORMS}")
     out: Rows = {}
     clicked = 0
     for i, one in enumerate(series):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from metaleptic.errors import OptionError, SuspiciousDataWarning
 from metaleptic.patients import IPD, Contrast, Curve, Published
 from metaleptic.reconstruction.agree import agree
 from metaleptic.reconstruction.arm import Arm, prepare, solve
+from metaleptic.reconstruction.clean import as_read
 from metaleptic.reconstruction.conflicts import refuse_impossible
 from metaleptic.reconstruction.draws import draw
 from metaleptic.reconstruction.fidelity import judge
@@ -122,8 +122,8 @@ def reconstruct(
         fidelity,
         tuple(corrections),
         drawn,
-        points=MappingProxyType({a.name: Points(a.target.time, a.target.survival) for a in arms}),
-        sources=MappingProxyType({name: c.source for name, c in given.items()}),
+        points={name: Points(*as_read(one)) for name, one in curves.items() if one is not None},
+        sources={name: c.source for name, c in given.items()},
         model=(model or "weibull") if stood_in else "",
     )
 

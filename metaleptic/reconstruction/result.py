@@ -14,7 +14,7 @@ from metaleptic.types import FloatArray, frozen_array
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """The digitised points of one arm after correction, for overlays."""
+    """The digitised points of one arm as they were read, survival as a proportion: what overlays show."""
 
     time: FloatArray
     survival: FloatArray
@@ -39,7 +39,7 @@ class Reconstruction:
     draws : tuple of IPD
         Further data sets that agree with what is printed; their spread is the error of the reconstruction.
     points : mapping of arm to Points
-        The digitised points after correction.
+        The digitised points as they were read, survival as a proportion; none for arms for which a model stands in.
     sources : mapping of arm to str
         Where each curve came from, with the sha256 of the file if it was read from one.
     model : str
@@ -53,6 +53,10 @@ class Reconstruction:
     points: Mapping[str, Points] = field(default_factory=lambda: MappingProxyType({}))
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     model: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("points", "sources"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def save(self, path: str | Path) -> None:
         """Write everything as readable JSON; ``metaleptic.reconstruction.store.load`` reads it back."""
@@ -74,7 +78,11 @@ class Reconstruction:
             f"{good} of {len(self.fidelity.numbers)} printed numbers reproduced, points within {self.fidelity.max_distance:.2g}",
         ]
         if self.fidelity.contradictions:
-            lines.append(f"{len(self.fidelity.contradictions)} contradictions: see .fidelity")
+            lines.append(f"{_many(len(self.fidelity.contradictions), 'contradiction')}: see .fidelity")
         if self.corrections:
-            lines.append(f"{len(self.corrections)} corrections of the points: see .corrections")
+            lines.append(f"{_many(len(self.corrections), 'correction')} of the points: see .corrections")
         return "\n".join(lines)
+
+
+def _many(k: int, noun: str) -> str:
+    return f"{k} {noun}" if k == 1 else f"{k} {noun}s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -119,3 +120,18 @@ def test_files_without_points_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("0,1\n3,o.8\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"bad\.csv, line 2: 'o\.8' is not a number"):
         ml.read_clicks(tmp_path / "bad.csv")
+
+
+def test_points_are_those_that_were_read(tmp_path: Path) -> None:
+    """As proportions, unsorted, the same after a file; arms of a model have none, and nothing can be changed."""
+    rec = ml.reconstruct(
+        {"A": ml.Curve([0, 2, 5, 7, 9], [100, 90, 94, 80, 70], source="fig.csv"), "B": None},
+        {"A": ml.Published(n=20), "B": ml.Published(n=20, median=8)},
+    )
+    rec.save(tmp_path / "rec.json")
+    for one in (rec, ml.Reconstruction.load(tmp_path / "rec.json")):
+        assert list(one.points) == ["A"]
+        assert one.points["A"].survival.tolist() == [1, 0.9, 0.94, 0.8, 0.7]
+        assert one.sources == {"A": "fig.csv", "B": "model weibull"}
+        assert isinstance(one.points, MappingProxyType)
+        assert isinstance(one.sources, MappingProxyType)
