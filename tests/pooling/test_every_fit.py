@@ -11,7 +11,16 @@ from metaleptic.errors import OptionError, SuspiciousDataWarning
 Y = np.array([0.31, -0.12, 0.55, 0.08, 0.92, -0.4, 0.2, 0.47, 0.66])
 V = np.array([0.04, 0.09, 0.02, 0.11, 0.06, 0.15, 0.03, 0.08, 0.05])
 X = [1, 3, 2, 7, 5, 4, 9, 6, 8]
-E = ml.effects(Y, V, columns={"x": X, "near": [x + 1e-8 * (i % 3) for i, x in enumerate(X)], "g": list("aabbccabc")})
+E = ml.effects(
+    Y,
+    V,
+    columns={
+        "x": X,
+        "near": [x + 1e-8 * (i % 3) for i, x in enumerate(X)],
+        "close": [x + 4e-7 * (i % 3) for i, x in enumerate(X)],
+        "g": list("aabbccabc"),
+    },
+)
 TABLE = {"study": list("abcd"), "x1": [4, 6, 3, 9], "n1": [20, 30, 25, 40], "x2": [8, 9, 7, 12], "n2": [22, 31, 28, 41]}
 TWO = ml.two_by_two(TABLE, events1="x1", n1="n1", events2="x2", n2="n2", measure="OR")
 ONE = ml.proportions(TABLE, events="x1", n="n1")
@@ -80,6 +89,10 @@ def test_intervals_that_have_no_standard_error_keep_the_level_of_the_fit() -> No
 def test_moderators_that_almost_follow_from_each_other_are_named() -> None:
     with pytest.warns(SuspiciousDataWarning, match=r"columns 'x', 'near' almost follow from each other"):
         ml.pool(E, moderators="~ x + near")
+    with pytest.warns(SuspiciousDataWarning, match=r"columns 'x', 'close' almost follow from each other"):
+        ml.pool_multilevel(E, moderators="~ x + close", random=None)
+    with pytest.warns(SuspiciousDataWarning, match=r"columns 'x', 'close' almost follow from each other"):
+        ml.location_scale(E, moderators="~ x + close", scale="~ 1")
     ml.pool(E, moderators={"year": [2001 + i for i in X]})  # far from 0, but told apart well: no warning
 
 

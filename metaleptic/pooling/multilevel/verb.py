@@ -13,6 +13,7 @@ from metaleptic.convert.units import check_level
 from metaleptic.design import Design, design_of
 from metaleptic.errors import DataError, MetalepticWarning, OptionError, SuspiciousDataWarning
 from metaleptic.frames import read_table
+from metaleptic.pooling.meta_regression import warn_if_nearly_collinear
 from metaleptic.pooling.multilevel.assemble import assemble
 from metaleptic.pooling.multilevel.build import Built, build_term, make_problem, sampling_covariance
 from metaleptic.pooling.multilevel.fit import Scaled, lower_bounds, maximise, starting_points
@@ -127,6 +128,7 @@ def pool_multilevel(
                 f"data has {len(values)} rows (column '{name}') for {len(effects)} effects: they must match."
             )
     design = _design(effects, moderators, extra)
+    warn_if_nearly_collinear(design)
     v = sampling_covariance(effects, V)
     look = column_of(effects, extra)
     built = tuple(
