@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from metaleptic.errors import FewStudiesWarning, NotEstimableError
+from metaleptic.errors import FewStudiesWarning, NotEstimableError, OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.beta_binomial import beta_parameters
 from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.count_moments import beta_binomial_moments, check_has_moments, count_moments
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.deletion import deletion_diagnostics, reasons_of, say_what_is_essential
@@ -136,6 +137,11 @@ def residuals(fit: Pooled | Regression) -> Residuals:
     if isinstance(fit, Pooled) and fit.model in COUNTS:
         check_has_moments(fit.model)
         return _of_counts(fit)
+    if isinstance(fit, Multilevel):
+        raise OptionError(
+            "residuals of a multilevel fit are fit.residuals and fit.standardized_residuals; for those from the fit without a "
+            "study see ml.multilevel_influence(fit, cluster=...)."
+        )
     s = settings_of(fit, "residuals")
     k, p = s.x.shape
     if k < p + 2:

@@ -13,6 +13,7 @@ from metaleptic.pooling.count_data import COUNT_MODELS
 from metaleptic.pooling.count_true_effects import true_effects, true_proportions
 from metaleptic.pooling.given_weights import OWN_WEIGHTS
 from metaleptic.pooling.location_scale_result import LocationScale
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
@@ -140,6 +141,8 @@ def _mean_part(fit: AnyFit) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return design, coefficients and their covariance."""
     if isinstance(fit, LocationScale):
         return fit.designs[0].matrix, fit.location.beta, fit.location.cov
+    if isinstance(fit, Multilevel):
+        raise OptionError("what a multilevel fit predicts for the levels of each grouping is in fit.random_effects.")
     if isinstance(fit, Pooled | Regression) and not fit.tau2_method and fit.model != OWN_WEIGHTS:
         raise OptionError(
             f"the fit takes one true effect for all studies ({fit.method}): there is nothing to shrink. Use a model with random "

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import OptionError, SuspiciousDataWarning
+from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
 
 Y = np.array([0.31, -0.12, 0.55, 0.08, 0.92, -0.4, 0.2, 0.47, 0.66])
 V = np.array([0.04, 0.09, 0.02, 0.11, 0.06, 0.15, 0.03, 0.08, 0.05])
@@ -120,3 +120,20 @@ def test_a_robust_fit_has_its_methods_sentence() -> None:
     assert "robust to dependence within 3 clusters" in found.text
     assert found.text.endswith("[1].")
     assert len(found.sources) == 1
+
+
+def test_slips_of_those_who_come_from_r_are_answered() -> None:
+    many = ml.pool_multilevel(E, random="~ 1 | g", test="z")
+    for call, answer in (
+        (lambda: ml.pool(E, tau2="EE"), 'model="common"'),
+        (lambda: ml.pool(E, moderators="~ factor(g)"), r"write C\(x\)"),
+        (lambda: ml.pool(E, moderators="~ relevel(g, ref='b')"), r"contr\.treatment"),
+        (lambda: ml.tau2_interval(many), r"ml\.profile_interval"),
+        (lambda: ml.permutation_test(many), r"ml\.robust"),
+    ):
+        with pytest.raises(OptionError, match=answer):
+            call()
+    with pytest.raises(DataError, match=r"Powers are written x\*\*2"):
+        ml.pool(E, moderators="~ x + I(x^2)")
+    with pytest.raises(AttributeError, match=r"What R calls blup\(\) is ml\.shrinkage here"):
+        _ = ml.blup

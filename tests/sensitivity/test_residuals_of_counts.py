@@ -99,6 +99,11 @@ def test_common_proportion_and_beta_binomial() -> None:
 
 
 def test_what_has_no_residual_says_so() -> None:
+    many = ml.pool_multilevel(_tables("OR"), random="~ 1 | study")
+    with pytest.raises(OptionError, match=r"fit\.standardized_residuals"):
+        ml.residuals(many)
+    with pytest.raises(OptionError, match=r"fit\.random_effects"):
+        ml.shrinkage(many)
     for model in ("unconditional-fixed", "unconditional-random"):
         with pytest.raises(OptionError, match="bends to its own counts"):
             ml.residuals(ml.pool(_tables("OR"), model=model))
