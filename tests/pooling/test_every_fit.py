@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import DataError, OptionError, SuspiciousDataWarning
+from metaleptic.errors import DataError, NotEstimableError, OptionError, SuspiciousDataWarning
 
 Y = np.array([0.31, -0.12, 0.55, 0.08, 0.92, -0.4, 0.2, 0.47, 0.66])
 V = np.array([0.04, 0.09, 0.02, 0.11, 0.06, 0.15, 0.03, 0.08, 0.05])
@@ -91,6 +91,11 @@ def test_moderators_that_almost_follow_from_each_other_are_named() -> None:
         ml.pool(E, moderators="~ x + near")
     with pytest.warns(SuspiciousDataWarning, match=r"columns 'x', 'close' almost follow from each other"):
         ml.pool_multilevel(E, moderators="~ x + close", random=None)
+    with (
+        pytest.warns(SuspiciousDataWarning, match="almost follow"),
+        pytest.raises(NotEstimableError, match="lost in rounding"),
+    ):
+        ml.pool_multilevel(E, moderators="~ x + near", random="~ 1 | study")
     with pytest.warns(SuspiciousDataWarning, match=r"columns 'x', 'close' almost follow from each other"):
         ml.location_scale(E, moderators="~ x + close", scale="~ 1")
     ml.pool(E, moderators={"year": [2001 + i for i in X]})  # far from 0, but told apart well: no warning

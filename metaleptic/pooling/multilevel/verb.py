@@ -11,7 +11,7 @@ import numpy as np
 
 from metaleptic.convert.units import check_level
 from metaleptic.design import Design, design_of
-from metaleptic.errors import DataError, MetalepticWarning, OptionError, SuspiciousDataWarning
+from metaleptic.errors import DataError, MetalepticWarning, NotEstimableError, OptionError, SuspiciousDataWarning
 from metaleptic.frames import read_table
 from metaleptic.pooling.meta_regression import warn_if_nearly_collinear
 from metaleptic.pooling.multilevel.assemble import assemble
@@ -128,7 +128,7 @@ def pool_multilevel(
                 f"data has {len(values)} rows (column '{name}') for {len(effects)} effects: they must match."
             )
     design = _design(effects, moderators, extra)
-    warn_if_nearly_collinear(design)
+    nearly = warn_if_nearly_collinear(design)
     v = sampling_covariance(effects, V)
     look = column_of(effects, extra)
     built = tuple(
@@ -145,6 +145,11 @@ def pool_multilevel(
     parts = find_low_rank(y, x, v, [b.term for b in built], [b.covariance.levels for b in built]) if built else None
     theta, peak = maximise(problem, scaled, built, [np.where(scaled.free, s, scaled.theta) for s in starts], parts)
     solved = solve(problem, theta)
+    if nearly and (solved is None or not peak.converged):
+        raise NotEstimableError(
+            "the moderator columns almost follow from each other, so that the likelihood of a multilevel model is lost in rounding. "
+            "Drop one of them, or centre them."
+        )
     if solved is None or not peak.converged:
         warn(
             MetalepticWarning,
