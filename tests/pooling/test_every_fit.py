@@ -142,3 +142,9 @@ def test_slips_of_those_who_come_from_r_are_answered() -> None:
         ml.pool(E, moderators="~ x + I(x^2)")
     with pytest.raises(AttributeError, match=r"What R calls blup\(\) is ml\.shrinkage here"):
         _ = ml.blup
+
+
+def test_a_grouping_that_the_moderators_explain_is_named() -> None:
+    with pytest.warns(SuspiciousDataWarning, match="every level of 'g' a mean of its own"):
+        ml.pool_multilevel(E, random=["~ 1 | study", "~ 1 | g"], moderators="~ g")
+    ml.pool_multilevel(E, random=["~ 1 | study", "~ 1 | g"], moderators="~ x")

@@ -137,6 +137,7 @@ def pool_multilevel(
     )
     _say_alike(built)
     y, x = np.asarray(effects.y), np.asarray(design.matrix)
+    _say_explained(built, x)
     if len(y) <= x.shape[1] and built:
         raise DataError(f"{len(y)} effects for {x.shape[1]} coefficients: at least {x.shape[1] + 1} are needed.")
     starts, scale = starting_points(built, y, x, v) if built else ([np.empty(0)], np.empty(0))
@@ -211,6 +212,21 @@ def _say_alike(built: Sequence[Built]) -> None:
                     f"'{a.written.label}' and '{b.written.label}' group the effects alike: only the sum of their variances can "
                     "be estimated, how it is shared means nothing. Drop one of them.",
                 )
+
+
+def _say_explained(built: Sequence[Built], x: FloatArray) -> None:
+    """Warn of random intercepts whose every level has a mean of its own by the moderators, so that nothing is left to vary."""
+    q = np.linalg.qr(x)[0]
+    for b in built:
+        if not b.written.intercept or b.covariance.levels > 1 or not 1 < len(b.groups) <= x.shape[1]:
+            continue
+        member = b.term.outer[:, None] == np.unique(b.term.outer)
+        if np.allclose(q @ (q.T @ member), member, atol=1e-9):
+            warn(
+                SuspiciousDataWarning,
+                f"the moderators give every level of '{b.written.label}' a mean of its own: its variance cannot be estimated, and "
+                "where it is not 0 it widens intervals at will. Drop it from random=.",
+            )
 
 
 def _design(effects: Effects, moderators: Any, extra: Mapping[str, Sequence[Any]]) -> Design:
