@@ -292,6 +292,40 @@ _ROOMS = {"conversions": "conversions", "datasets": "datasets", "errors": "error
 
 __all__ = sorted([*_HOME, *_ROOMS])
 
+_IN_R = {
+    "rma": "ml.pool",
+    "metagen": "ml.pool",
+    "metareg": "ml.pool(moderators=...)",
+    "rma_mh": 'ml.pool(model="mantel-haenszel")',
+    "rma_peto": 'ml.pool(model="peto")',
+    "rma_glmm": 'ml.pool(model="conditional-exact") or another model of counts',
+    "rma_mv": "ml.pool_multilevel",
+    "metabin": "ml.pool of ml.two_by_two",
+    "metaprop": "ml.pool of ml.proportions",
+    "escalc": "ml.two_by_two, ml.means, ml.proportions, ml.correlations, ml.rates or another maker of effects",
+    "confint": "ml.tau2_interval (of multilevel fits: ml.profile_interval)",
+    "anova": "ml.compare (two models) or ml.contrasts (coefficients)",
+    "permutest": "ml.permutation_test",
+    "blup": "ml.shrinkage",
+    "ranef": "ml.shrinkage (.deviation; of multilevel fits: fit.random_effects)",
+    "rstandard": "ml.residuals",
+    "rstudent": "ml.residuals",
+    "cooks_distance": "ml.influence",
+    "leave1out": "ml.leave_one_out",
+    "cumul": "ml.cumulative",
+    "gosh": "ml.all_subsets",
+    "trimfill": "ml.trim_and_fill",
+    "regtest": "ml.regression_test",
+    "metabias": "ml.small_study",
+    "ranktest": "ml.rank_test",
+    "fsn": "ml.fail_safe_n",
+    "tes": "ml.excess_significance",
+    "selmodel": "ml.selection_model",
+    "hc": "ml.henmi_copas",
+    "limitmeta": "ml.limit_meta_analysis",
+    "vcalc": "ml.vcov_imputed or ml.vcov_shared_control",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
@@ -304,6 +338,10 @@ def __getattr__(name: str) -> Any:
         from metaleptic.provenance import package_version
 
         return package_version()
+    if name in _IN_R:
+        raise AttributeError(
+            f"module 'metaleptic' has no attribute '{name}'. What R calls {name}() is {_IN_R[name]} here."
+        )
     raise AttributeError(f"module 'metaleptic' has no attribute '{name}'. It has: {', '.join(__all__)}.")
 
 

@@ -16,6 +16,11 @@ from metaleptic.warn import warn
 
 COLLINEAR = 1e-10  # smallest singular value of the standardised design, relative to the largest
 
+IN_R = {
+    "factor": "write C(x)",
+    "relevel": 'write C(x, contr.treatment("reference"))',
+}  # functions of R's formulas, and what to write instead
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
@@ -85,7 +90,8 @@ def design_matrix(effects: Effects, formula: str) -> Design:
     try:
         made = parsed.get_model_matrix(table, output="pandas", na_action="raise")
     except (FormulaicError, ValueError, TypeError) as error:
-        raise DataError(f"the formula {formula!r} cannot be applied to these studies: {error}") from None
+        powers = " Powers are written x**2." if "^" in text else ""
+        raise DataError(f"the formula {formula!r} cannot be applied to these studies: {error}{powers}") from None
     names = tuple("intercept" if str(c) == "Intercept" else str(c) for c in made.columns)
     spec = made.model_spec
     _check_levels(effects, spec, table)
@@ -183,6 +189,8 @@ def _table(effects: Effects, needed: Sequence[str]) -> Any:
     found: dict[str, Any] = {}
     for name in needed:
         if name not in effects.columns and name not in own:
+            if name in IN_R:
+                raise OptionError(f"formulas know no {name}(): {IN_R[name]}.")
             raise DataError(
                 f"there is no column '{name}' among the moderators. There are: {', '.join(effects.columns) or 'none'}. "
                 "Columns of the table that the effects were made from are carried along; ml.effects takes columns={...}."

@@ -72,6 +72,45 @@ def test_pool_takes_every_kind_of_number(kind: str, tmp_path: Path) -> None:
     assert "3 studies" in result.stdout
 
 
+FURTHER = {  # kind: table whose columns are named otherwise, the options that name them, what the same numbers print
+    "proportions": ("s,rate,lo,hi", "a,.4,.25,.55", "b,.3,.2,.42", ("proportion=rate", "low=lo", "high=hi"), ()),
+    "two_by_two": (
+        "s,events1,n1,events2,n2,rr,lo,hi",
+        "a,4,30,6,31,,,",
+        "b,,,,,0.8,0.5,1.28",
+        ("estimate=rr", "low=lo", "high=hi"),
+        (),
+    ),
+    "correlations": ("s,tval,n", "a,2.1,30", "b,1.2,41", ("t=tval",), ()),
+    "single_means": ("s,md,lq,uq,n", "a,5,4,7,30", "b,6,4,8,40", ("median=md", "q1=lq", "q3=uq"), ()),
+    "means": (
+        "s,mean1,sd1,n1,mean2,sem,n2",
+        "a,5,2,30,4,.4,31",
+        "b,6,3,40,5,.5,41",
+        ("se2=sem",),
+        (),
+    ),
+    "restricted_means": (
+        "s,a1,e1,rmst2,se2",
+        "a,9.1,1,8,1.1",
+        "b,8.2,1,7.9,.9",
+        ("rmst1=a1", "se1=e1"),
+        ("--at", "24", "--measure", "RMSTD"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FURTHER)
+def test_further_columns_may_have_other_names(kind: str, tmp_path: Path) -> None:
+    *rows, named, options = FURTHER[kind]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(map(str, rows)) + "\n", encoding="utf-8")
+    columns = [part for name in ("study=s", *named) for part in ("-c", name)]
+    result = run("pool", path, "--kind", kind, *columns, *options)
+    assert result.exit_code == 0, result.output
+    assert "2 studies" in result.stdout
+
+
 def test_a_measure_that_the_kind_lacks_is_wrong_usage(trials: Path, tmp_path: Path) -> None:
     assert run("pool", trials, "-c", "study=trial", "--measure", "OR").exit_code != 0
     path = tmp_path / "table.csv"

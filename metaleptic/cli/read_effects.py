@@ -7,24 +7,34 @@ from typing import Any
 
 from metaleptic.errors import OptionError
 
+TWO_BY_TWO = ("events1", "n1", "events2", "n2")
+ARM1 = ("se1", "low1", "high1", "median1", "q1_1", "q3_1", "min1", "max1")
+ARM2 = ("se2", "low2", "high2", "median2", "q1_2", "q3_2", "min2", "max2")
+RMST_OF_ARMS = ("rmst1", "low1", "high1", "se1", "rmst2", "low2", "high2", "se2")
 KIND_COLUMNS = {
     "hazard_ratios": ("study", "hr", "low", "high", "se", "p", "n"),
     "survival_medians": ("study", "median", "low", "high", "n", "events"),
     "survival_rates": ("study", "rate", "low", "high", "se", "n"),
-    "proportions": ("study", "events", "n"),
-    "two_by_two": ("study", "events1", "n1", "events2", "n2"),
+    "proportions": ("study", "events", "n", "proportion", "low", "high", "se"),
+    "two_by_two": ("study", *TWO_BY_TWO, "estimate", "low", "high", "se"),
     "estimates": ("study", "estimate", "low", "high", "se", "p", "n"),
-    "means": ("study", "mean1", "sd1", "n1", "mean2", "sd2", "n2"),
-    "single_means": ("study", "mean", "sd", "n"),
+    "means": ("study", "mean1", "sd1", "n1", "mean2", "sd2", "n2", *ARM1, *ARM2),
+    "single_means": ("study", "mean", "sd", "n", "se", "low", "high", "median", "q1", "q3", "min", "max"),
     "paired_means": ("study", "mean1", "sd1", "mean2", "sd2", "n", "r"),
     "standardised_differences": ("study", "d", "t", "p", "n1", "n2"),
     "rates": ("study", "events", "time"),
     "two_rates": ("study", "events1", "time1", "events2", "time2"),
     "matched_pairs": ("study", "both", "first", "second", "neither"),
-    "correlations": ("study", "r", "n"),
+    "correlations": ("study", "r", "n", "t", "p"),
     "partial_correlations": ("study", "t", "n", "predictors", "r2"),
     "medians": ("study", "median", "low", "high", "se", "q1", "q3", "min", "max", "mean", "sd", "n"),
-    "restricted_means": ("study", "rmst", "low", "high", "se", "p", "n"),
+    "restricted_means": ("study", "rmst", "low", "high", "se", "p", "n", *RMST_OF_ARMS),
+}
+FURTHER = {  # what the verb takes in columns=, not by an argument of its own
+    "means": (*ARM1, *ARM2),
+    "single_means": KIND_COLUMNS["single_means"][4:],
+    "medians": KIND_COLUMNS["medians"][1:],
+    "restricted_means": RMST_OF_ARMS,
 }
 WITH_MEASURE = frozenset(
     {
@@ -57,19 +67,23 @@ def read_effects(
                 f"--column {pair!r} is not understood. Write NAME=COLUMN with one of: {', '.join(KIND_COLUMNS[kind])}."
             )
         options[name] = value
-    if kind == "medians":
-        study = {"study": options.pop("study")} if "study" in options else {}
-        named = {name: options.pop(name) for name in KIND_COLUMNS[kind] if name in options}
-        options |= study | {"columns": named or None}
+    if kind in FURTHER:
+        named = {name: options.pop(name) for name in FURTHER[kind] if name in options}
+        options["columns"] = named or None
     if kind == "two_by_two":
-        options = {name: name for name in KIND_COLUMNS[kind][1:]} | options
+        options = {name: name for name in TWO_BY_TWO} | options
     if measure:
         if kind in WITH_MEASURE:
             options["measure"] = measure
         elif kind == "estimates":
             options["scale"] = measure
+        elif kind == "restricted_means" and measure in {"RMST", "RMSTD"}:
+            options["difference"] = measure == "RMSTD"
         else:
-            raise OptionError(f"--measure goes with {', '.join(sorted(WITH_MEASURE))} and estimates, not with {kind}.")
+            raise OptionError(
+                f"--measure goes with {', '.join(sorted(WITH_MEASURE))}, estimates and "
+                f"restricted_means (RMSTD), not with {kind}."
+            )
     if unit is not None and kind in {"survival_medians", "survival_rates", "proportions"}:
         options["unit"] = unit
     if kind == "survival_rates":

@@ -52,7 +52,8 @@ def effects(
     Raises
     ------
     DataError
-        If lengths differ, a number is missing or infinite, or a variance is not above 0.
+        If lengths differ, a number is missing or infinite, a variance is not above 0, or ``v`` is a covariance matrix (which
+        ``ml.pool_multilevel(V=)`` takes).
 
     Notes
     -----
@@ -67,6 +68,11 @@ def effects(
     check_level(level)
     values, variances = _numeric(y, "y"), _numeric(v, "v")
     k = values.size
+    if variances.ndim == 2 and variances.shape == (k, k) and k > 1:
+        raise DataError(
+            "v is a matrix. Give its diagonal here, ml.effects(y, np.diag(V)), and the matrix to the model of dependent effects: "
+            "ml.pool_multilevel(effects, V=V)."
+        )
     given = [study] if isinstance(study, str) else study
     names = tuple(f"Study {i + 1}" for i in range(k)) if given is None else tuple(str(s) for s in given)
     if k == 0:

@@ -88,10 +88,17 @@ def two_rates(
         add = np.where(silent, 0.0, add)
     elif measure == "IRR" and (silent & (add > 0)).any():
         names = ", ".join(str(read.names[i]) for i in np.flatnonzero(silent & (add > 0))[:5])
+        counts = (
+            ' pool the counts with model="poisson-normal"'
+            if min(np.nansum(x["events1"]), np.nansum(x["events2"])) > 0
+            else ', as an arm has no events in any study, pool rate differences: measure="IRD" with model="mantel-haenszel"'
+        )
+        if max(np.nansum(x["events1"]), np.nansum(x["events2"])) == 0:
+            counts = ', as no study has events, bound the rate of an arm by ml.rates with model="pooled-counts"'
         warn(
             SuspiciousDataWarning,
             f"{names}: no events in either arm. Their rate ratio comes from the {continuity:g} added alone; "
-            'leave them out with double_zero="exclude", or pool the counts with model="poisson-normal".',
+            f'leave them out with double_zero="exclude", or{counts}.',
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         y, v = kernel(x["events1"] + add, x["time1"], x["events2"] + add, x["time2"])

@@ -149,8 +149,9 @@ def two_by_two(
     if dropped.all():
         raise DataError(
             f"{table.source}: no one, or everyone, had the event in both arms of every study ({', '.join(names[:3])}"
-            f'{" ..." if len(names) > 3 else ""}): nothing is said about a ratio. Use measure="RD", or keep such studies by '
-            'double_zero="correct".'
+            f"{' ...' if len(names) > 3 else ''}): nothing is said about a ratio, and little about a difference. To bound "
+            'the risk of an arm by all its patients together use ml.proportions with model="pooled-counts"; double_zero="correct" '
+            "keeps such studies by what is added to their counts."
         )
     routes = Routes(len(table))
     words = MEASURES[measure].scale

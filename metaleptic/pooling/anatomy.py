@@ -29,6 +29,14 @@ REFUSED = (
     "Make one with ml.pool(effects)."
 )
 
+INSTEAD = {
+    ("tau2_interval", "Multilevel"): " For the variances of a multilevel fit see ml.profile_interval(fit).",
+    (
+        "permutation_test",
+        "Multilevel",
+    ): " For tests of a multilevel fit that lean on less see ml.robust(fit, cluster=...).",
+}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anatomy:
@@ -65,7 +73,9 @@ def anatomy(fit: Pooled | Regression | LocationScale, verb: str) -> Anatomy:
     if isinstance(fit, LocationScale) and verb in BY_COEFFICIENTS:
         return _of_location(fit)
     if not isinstance(fit, Pooled | Regression):
-        raise OptionError(REFUSED.format(verb=verb, what=type(fit).__name__))
+        raise OptionError(
+            REFUSED.format(verb=verb, what=type(fit).__name__) + INSTEAD.get((verb, type(fit).__name__), "")
+        )
     ready = fit.model in ("random", "common")
     ready = ready or (fit.model in (*COUNT_MODELS, OWN_WEIGHTS) and verb in BY_COEFFICIENTS)
     ready = ready or (fit.model in CLOSED and verb == "predict")

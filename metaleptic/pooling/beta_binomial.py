@@ -36,20 +36,17 @@ def beta_binomial(effects: Effects, tau2: str, test: str, level: float) -> Poole
             + without_counts(effects)
         )
     x, n, k = effects.events, effects.n, len(effects)
-    total = float(x.sum() / n.sum())
-    if total in (0.0, 1.0):
+    if x.sum() in (0, n.sum()):
         raise NotEstimableError(
             'no one, or everyone, had the event in all studies: use model="pooled-counts", whose interval is exact.'
         )
-    mu, size = _maximum(x, n)
-    at_zero = binomial_loglik(float(special.logit(total)), x, n)
-    spread = size < HUGE and log_likelihood(mu, size, x, n) > at_zero + 1e-8
+    mu, size = beta_parameters(x, n)
+    spread, total = bool(np.isfinite(size)), float(special.expit(mu))
     if spread:
         se = _standard_error(mu, size, x, n)
         loglik = log_likelihood(mu, size, x, n)
     else:
-        mu, size = float(special.logit(total)), np.inf
-        se, loglik = float(1 / np.sqrt(n.sum() * total * (1 - total))), at_zero
+        se, loglik = float(1 / np.sqrt(n.sum() * total * (1 - total))), binomial_loglik(mu, x, n)
     rho = 1 / (1 + np.exp(size)) if spread else 0.0
     crit = float(special.ndtri(0.5 + level / 2) if test == "z" else -special.stdtrit(k - 1, (1 - level) / 2))
     mean, low, high = (float(special.expit(mu + side * crit * se)) for side in (0, -1, 1))
@@ -86,6 +83,15 @@ def beta_binomial(effects: Effects, tau2: str, test: str, level: float) -> Poole
         ),
         provenance=provenance(effects, call_text("beta-binomial", "", test, level)),
     )
+
+
+def beta_parameters(x: FloatArray, n: FloatArray) -> tuple[float, float]:
+    """Return logit mean and log(alpha + beta) of the fitted beta distribution; the latter infinite if there is no spread."""
+    mu, size = _maximum(x, n)
+    common = float(special.logit(x.sum() / n.sum()))
+    if size < HUGE and log_likelihood(mu, size, x, n) > binomial_loglik(common, x, n) + 1e-8:
+        return mu, size
+    return common, float("inf")
 
 
 def _maximum(x: FloatArray, n: FloatArray) -> tuple[float, float]:

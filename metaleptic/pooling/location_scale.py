@@ -16,6 +16,7 @@ from metaleptic.errors import MetalepticWarning, NotEstimableError, OptionError
 from metaleptic.pooling.information import criteria
 from metaleptic.pooling.location_scale_result import Coefficients, LocationScale
 from metaleptic.pooling.location_scale_search import search
+from metaleptic.pooling.meta_regression import warn_if_nearly_collinear
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression import WaldTest, wald_test, well_scaled
 from metaleptic.pooling.residual_heterogeneity import weighted_fit
@@ -90,6 +91,8 @@ def location_scale(
         raise OptionError(f'test {test!r} is not defined for this model. Choose "z" or "t".')
     check_level(level)
     x, z = design_of(effects, moderators), design_of(effects, scale)
+    warn_if_nearly_collinear(x)
+    warn_if_nearly_collinear(z)
     y, v = effects.y, effects.v
     q, back = well_scaled(x.matrix)
     s, scale_back = well_scaled(z.matrix)

@@ -105,17 +105,19 @@ def meta_regression(
     )
 
 
-def warn_if_nearly_collinear(design: Design) -> None:
-    """Name the columns that rounding alone could tell apart, hardly better than those that follow from each other."""
+def warn_if_nearly_collinear(design: Design) -> bool:
+    """Name the columns that rounding alone could tell apart, hardly better than those that follow from each other; say if any."""
     scaled = design.matrix / np.linalg.norm(design.matrix, axis=0)
     singular, directions = np.linalg.svd(scaled, full_matrices=False)[1:]
-    if singular[0] > NEARLY * singular[-1]:
+    nearly = bool(singular[0] > NEARLY * singular[-1])
+    if nearly:
         involved = [repr(n) for n, w in zip(design.names, directions[-1], strict=True) if abs(w) > 0.05]
         warn(
             SuspiciousDataWarning,
             f"the moderator columns {', '.join(involved)} almost follow from each other (condition number "
             f"{singular[0] / singular[-1]:.1g}): their coefficients rest on the last digits. Drop one of them, or centre them.",
         )
+    return nearly
 
 
 def residual_q_profile(y: FloatArray, v: FloatArray, x: FloatArray, level: float) -> tuple[float, float]:

@@ -234,6 +234,10 @@ def _estimator(tau2: str | float | None, test: str, *, with_weights: bool) -> st
     try:
         key = repr(float(tau2))
     except ValueError:
+        if str(tau2).casefold() in ("ee", "fe", "ce", "fixed", "common"):
+            raise OptionError(
+                f'tau2 {tau2!r} is no estimator: for one true effect say model="common", for a known tau2 its number.'
+            ) from None
         key = named("tau2", tau2, [*TAU2, *GENERALISED, NUMBER], _TAU2_ALSO)
     if key in GENERALISED and not with_weights:
         raise OptionError(f'tau2="{key}" needs weights: for example weights=1 / effects.v.')

@@ -39,29 +39,8 @@ def integrate(
 
     With a row of ``root`` that is zero the integral over it is exactly one.
     """
-    k = len(theta)
-    z = np.zeros((k, 2))
-
-    def at(points: FloatArray) -> tuple[FloatArray, ...]:
-        moved = points @ root.T
-        return studies.parts(level + moved[..., 0], theta + moved[..., 1])
-
-    for _ in range(100):
-        precision, slope = _precision(at(z), z, root)
-        step = np.clip(np.linalg.solve(precision, slope[..., None])[..., 0], -2, 2)
-        z = z + step
-        if np.abs(step).max() < 1e-9:
-            break
-    precision, _ = _precision(at(z), z, root)
-    lower = np.linalg.cholesky(precision)
-    node, log_w = gauss_hermite(nodes)
-    if root[1].any():
-        grid = np.stack(np.meshgrid(node, node, indexing="ij"), axis=-1).reshape(-1, 2)
-        weight = (log_w[:, None] + log_w[None, :]).reshape(-1)
-    else:  # the effect is no random variable: one dimension is enough
-        grid, weight = np.stack([node, 0 * node], axis=-1), log_w
-    points = z + np.einsum("kij,gj->gki", np.linalg.inv(np.swapaxes(lower, -1, -2)), grid)
-    value, r1, _, w1, _ = at(points)
+    points, lower, weight = _points(studies, level, theta, root, nodes)
+    value, r1, _, w1, _ = _moved(studies, level, theta, root, points)
     g = value - 0.5 * (points**2).sum(-1) + weight[:, None]
     top = g.max(axis=0)
     share = np.exp(g - top)
@@ -71,6 +50,55 @@ def integrate(
     curve = (share * (r1**2 - w1)).sum(axis=0) - slope**2
     log_det = np.log(np.einsum("kii->ki", lower)).sum(-1)
     return _Integral(top + np.log(total) - log_det, slope, curve)
+
+
+def effects_given_counts(
+    studies: Unconditional, levels: StudyLevels, theta: FloatArray, tau: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean and variance of each study's true effect given its counts, and how far the mean follows ``theta``."""
+    own = float(np.sqrt(max(0.0, 1 - levels.correlation**2))) * tau
+    root = np.array([[levels.sd, 0.0], [levels.correlation * tau, own]])
+    points, _, weight = _points(studies, levels.mean, theta, root, NODES)
+    value = _moved(studies, levels.mean, theta, root, points)[0]
+    g = value - 0.5 * (points**2).sum(-1) + weight[:, None]
+    share = np.exp(g - g.max(axis=0))
+    share = share / share.sum(axis=0)
+    off = points @ root[1]
+    mean = (share * off).sum(axis=0)
+    variance = (share * (off - mean) ** 2).sum(axis=0)
+    follows = (share * (off - mean) * points[..., 1]).sum(axis=0) / own if own > 0 else variance / tau**2
+    return theta + mean, variance, follows
+
+
+def _moved(
+    studies: Unconditional, level: FloatArray | float, theta: FloatArray, root: FloatArray, points: FloatArray
+) -> tuple[FloatArray, ...]:
+    moved = points @ root.T
+    return studies.parts(level + moved[..., 0], theta + moved[..., 1])
+
+
+def _points(
+    studies: Unconditional, level: FloatArray | float, theta: FloatArray, root: FloatArray, nodes: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return quadrature points about each study's mode, the root of the precision there, and log weights."""
+    k = len(theta)
+    z = np.zeros((k, 2))
+    for _ in range(100):
+        precision, slope = _precision(_moved(studies, level, theta, root, z), z, root)
+        step = np.clip(np.linalg.solve(precision, slope[..., None])[..., 0], -2, 2)
+        z = z + step
+        if np.abs(step).max() < 1e-9:
+            break
+    precision, _ = _precision(_moved(studies, level, theta, root, z), z, root)
+    lower = np.linalg.cholesky(precision)
+    node, log_w = gauss_hermite(nodes)
+    if root[1].any():
+        grid = np.stack(np.meshgrid(node, node, indexing="ij"), axis=-1).reshape(-1, 2)
+        weight = (log_w[:, None] + log_w[None, :]).reshape(-1)
+    else:  # the effect is no random variable: one dimension is enough
+        grid, weight = np.stack([node, 0 * node], axis=-1), log_w
+    points = z + np.einsum("kij,gj->gki", np.linalg.inv(np.swapaxes(lower, -1, -2)), grid)
+    return np.asarray(points, dtype=np.float64), np.asarray(lower, dtype=np.float64), weight
 
 
 def _precision(parts: tuple[FloatArray, ...], z: FloatArray, root: FloatArray) -> tuple[FloatArray, FloatArray]:

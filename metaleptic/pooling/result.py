@@ -134,7 +134,9 @@ class Pooled:
     @property
     def fitted(self) -> FloatArray:
         """Fitted effect of each study, the pooled one for all, analysis scale."""
-        return np.full(self.k, float(self.beta[0]))
+        own_scale = self.model != "beta-binomial"  # its mean is a logit, whatever the measure of the effects
+        mean = self.beta[0] if own_scale else self.effects.measure.to_analysis(self.estimate.value)
+        return np.full(self.k, float(mean))
 
     @property
     def residuals(self) -> FloatArray:

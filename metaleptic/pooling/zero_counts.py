@@ -35,6 +35,11 @@ def two_arm_cells(effects: Effects, model: str, measures: tuple[str, ...]) -> Fl
         makers = [] if effects.measure.key.startswith("IR") else makers
         rates = rates if effects.measure.key.startswith("IR") or not makers else []
     makers += [f"ml.two_rates (measure {', '.join(rates)})"] if rates else []
+    if effects.measure.key in measures:
+        raise DataError(
+            f'model "{model}" pools the counts of both arms, which these effects do not all carry. '
+            f"Make the effects with {' or '.join(makers)}." + without_counts(effects)
+        )
     have = f"these are of measure {effects.measure.key} ({effects.measure.label.lower()})"
     raise DataError(
         f'model "{model}" pools the counts of both arms by measure {", ".join(measures)}; {have}. '

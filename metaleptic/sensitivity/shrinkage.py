@@ -10,14 +10,17 @@ import numpy as np
 from metaleptic.errors import OptionError
 from metaleptic.frames import to_frame
 from metaleptic.pooling.count_data import COUNT_MODELS
-from metaleptic.pooling.count_true_effects import true_effects
+from metaleptic.pooling.count_true_effects import true_effects, true_proportions
+from metaleptic.pooling.given_weights import OWN_WEIGHTS
 from metaleptic.pooling.location_scale_result import LocationScale
+from metaleptic.pooling.multilevel.result import Multilevel
 from metaleptic.pooling.normal import quantile
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.design_of_fit import settings_of
 from metaleptic.types import FloatArray, frozen_array
 
+WITH_COUNTS = (*COUNT_MODELS, "beta-binomial")
 AnyFit = Pooled | Regression | LocationScale
 
 
@@ -97,12 +100,13 @@ def shrinkage(fit: AnyFit) -> Shrinkage:
     Raises
     ------
     OptionError
-        If the model takes one true effect for all studies, or the levels of the studies are random too.
+        If the model takes one true effect for all studies, or weights of the caller's own.
 
     Notes
     -----
     tau2 is taken as known; of counts it is the mean of each study's random effect given its counts, with the spread of the
-    fitted effects added to its variance as for normal effects.
+    fitted effects added to its variance as for normal effects. Random levels of studies are integrated out; beta-distributed
+    proportions given their counts are beta-distributed again, and the mean and variance of their logits are taken.
     Source: Raudenbush SW, Bryk AS. J Educ Stat 1985;10:75-98; Robinson GK. Stat Sci 1991;6:15-32.
 
     Examples
@@ -114,10 +118,7 @@ def shrinkage(fit: AnyFit) -> Shrinkage:
     x, beta, cov = _mean_part(fit)
     fitted = x @ beta
     spread = np.einsum("ij,jk,ik->i", x, cov, x)
-    effect, variance = _given_fit(fit, fitted)
-    tau2 = np.broadcast_to(fit.tau2, effect.shape)
-    # how far each true effect follows the fitted one: d E(theta) / d fitted
-    drawn = np.divide(variance, tau2, out=np.ones_like(variance), where=tau2 > 0)
+    effect, variance, drawn = _given_fit(fit, fitted)
     deviation = effect - fitted
     se = np.sqrt(variance + drawn**2 * spread)
     deviation_se = np.sqrt(variance + (1 - drawn) ** 2 * spread)
@@ -140,19 +141,31 @@ def _mean_part(fit: AnyFit) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return design, coefficients and their covariance."""
     if isinstance(fit, LocationScale):
         return fit.designs[0].matrix, fit.location.beta, fit.location.cov
-    counts = isinstance(fit, Pooled | Regression) and fit.model in COUNT_MODELS
-    if not counts:
-        settings_of(fit, "shrinkage")  # refuses what has no random effects of studies
-    if not fit.tau2_method:
+    if isinstance(fit, Multilevel):
+        raise OptionError("what a multilevel fit predicts for the levels of each grouping is in fit.random_effects.")
+    if isinstance(fit, Pooled | Regression) and not fit.tau2_method and fit.model != OWN_WEIGHTS:
         raise OptionError(
-            'the common-effect model has one true effect: there is nothing to shrink. Use model="random".'
+            f"the fit takes one true effect for all studies ({fit.method}): there is nothing to shrink. Use a model with random "
+            'effects, such as model="random".'
+        )
+    if not (isinstance(fit, Pooled | Regression) and fit.model in WITH_COUNTS):
+        settings_of(fit, "shrinkage")  # refuses what is no model of studies about a mean
+    if fit.model == "beta-binomial" and fit.effects.measure.key != "PLO":
+        raise OptionError(
+            'true proportions of model="beta-binomial" are estimated on the logit scale: make the effects with '
+            'ml.proportions(measure="PLO").'
         )
     return (fit.design.matrix if isinstance(fit, Regression) else np.ones((fit.k, 1))), fit.beta, fit.cov
 
 
-def _given_fit(fit: AnyFit, fitted: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and variance of each true effect, given the study, the fitted effects and tau2."""
+def _given_fit(fit: AnyFit, fitted: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean and variance of each true effect, given the study, the fitted effects and tau2.
+
+    The third array says how far the mean follows the fitted effect: d E(theta) / d fitted.
+    """
     if not isinstance(fit, LocationScale) and fit.model in COUNT_MODELS:
-        return true_effects(fit.effects, fit.model, fitted, float(np.sqrt(fit.tau2)))
+        return true_effects(fit.effects, fit.model, fitted, float(np.sqrt(fit.tau2)), fit.levels)
+    if not isinstance(fit, LocationScale) and fit.model == "beta-binomial":
+        return true_proportions(fit.effects.events, fit.effects.n, float(fit.beta[0]))
     pull = fit.tau2 / (fit.tau2 + fit.effects.v)
-    return pull * fit.effects.y + (1 - pull) * fitted, pull * fit.effects.v
+    return pull * fit.effects.y + (1 - pull) * fitted, pull * fit.effects.v, 1 - pull

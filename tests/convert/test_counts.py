@@ -116,3 +116,32 @@ def test_unbiased_correlations_exist_for_every_n(n: int) -> None:
     e = ml.correlations({"study": ["A", "B"], "r": [0.05, 0.0], "n": [n, n]}, measure="UCOR", variance="UB")
     assert e.y[0] == pytest.approx(0.05 * (1 + (1 - 0.05**2) / (2 * (n - 2))), rel=4 / n**2)
     assert e.y[1] == 0
+
+
+def test_advice_for_rates_without_events_fits_what_there_is() -> None:
+    table = {"study": list("abc"), "x1": [4, 0, 0], "t1": [100, 20, 30], "x2": [11, 2, 0], "t2": [120, 20, 25]}
+    columns = {"events1": "x1", "time1": "t1", "events2": "x2", "time2": "t2"}
+    with pytest.warns(SuspiciousDataWarning, match='c: no events in either arm.*model="poisson-normal"'):
+        kept = ml.two_rates(table, **columns)
+    assert np.isfinite(ml.pool(kept, model="poisson-normal").beta).all()
+    with pytest.warns(SuspiciousDataWarning, match='an arm has no events in any study.*measure="IRD"'):
+        ml.two_rates(table | {"x1": [0, 0, 0]}, **columns)
+    differences = ml.two_rates(table | {"x1": [0, 0, 0]}, measure="IRD", **columns)
+    assert np.isfinite(ml.pool(differences, model="mantel-haenszel").beta).all()
+    with pytest.warns(SuspiciousDataWarning, match="as no study has events, bound the rate of an arm"):
+        ml.two_rates(table | {"x1": [0, 0, 0], "x2": [0, 0, 0]}, **columns)
+
+
+def test_advice_for_tables_in_which_no_one_had_the_event_works() -> None:
+    nothing = {"study": list("ab"), "x1": [0, 0], "n1": [12, 20], "x2": [0, 0], "n2": [12, 22]}
+    with pytest.raises(DataError, match=r'ml\.proportions with model="pooled-counts"'):
+        ml.two_by_two(nothing, events1="x1", n1="n1", events2="x2", n2="n2")
+    bound = ml.pool(ml.proportions(nothing, events="x1", n="n1"), model="pooled-counts")
+    assert 0 < bound.estimate.high < 0.2
+
+
+def test_a_covariance_matrix_is_sent_to_the_model_that_takes_it() -> None:
+    matrix = np.array([[0.04, 0.01], [0.01, 0.09]])
+    with pytest.raises(DataError, match=r"ml.pool_multilevel\(effects, V=V\)"):
+        ml.effects([0.1, 0.2], matrix)
+    assert np.isfinite(ml.pool_multilevel(ml.effects([0.1, 0.2], np.diag(matrix)), V=matrix, random=None).beta).all()

@@ -6,12 +6,21 @@ import numpy as np
 import pytest
 
 import metaleptic as ml
-from metaleptic.errors import OptionError, SuspiciousDataWarning
+from metaleptic.errors import DataError, NotEstimableError, OptionError, SuspiciousDataWarning
 
 Y = np.array([0.31, -0.12, 0.55, 0.08, 0.92, -0.4, 0.2, 0.47, 0.66])
 V = np.array([0.04, 0.09, 0.02, 0.11, 0.06, 0.15, 0.03, 0.08, 0.05])
 X = [1, 3, 2, 7, 5, 4, 9, 6, 8]
-E = ml.effects(Y, V, columns={"x": X, "near": [x + 1e-8 * (i % 3) for i, x in enumerate(X)], "g": list("aabbccabc")})
+E = ml.effects(
+    Y,
+    V,
+    columns={
+        "x": X,
+        "near": [x + 1e-8 * (i % 3) for i, x in enumerate(X)],
+        "close": [x + 4e-7 * (i % 3) for i, x in enumerate(X)],
+        "g": list("aabbccabc"),
+    },
+)
 TABLE = {"study": list("abcd"), "x1": [4, 6, 3, 9], "n1": [20, 30, 25, 40], "x2": [8, 9, 7, 12], "n2": [22, 31, 28, 41]}
 TWO = ml.two_by_two(TABLE, events1="x1", n1="n1", events2="x2", n2="n2", measure="OR")
 ONE = ml.proportions(TABLE, events="x1", n="n1")
@@ -80,6 +89,15 @@ def test_intervals_that_have_no_standard_error_keep_the_level_of_the_fit() -> No
 def test_moderators_that_almost_follow_from_each_other_are_named() -> None:
     with pytest.warns(SuspiciousDataWarning, match=r"columns 'x', 'near' almost follow from each other"):
         ml.pool(E, moderators="~ x + near")
+    with pytest.warns(SuspiciousDataWarning, match=r"columns 'x', 'close' almost follow from each other"):
+        ml.pool_multilevel(E, moderators="~ x + close", random=None)
+    with (
+        pytest.warns(SuspiciousDataWarning, match="almost follow"),
+        pytest.raises(NotEstimableError, match="lost in rounding"),
+    ):
+        ml.pool_multilevel(E, moderators="~ x + near", random="~ 1 | study")
+    with pytest.warns(SuspiciousDataWarning, match=r"columns 'x', 'close' almost follow from each other"):
+        ml.location_scale(E, moderators="~ x + close", scale="~ 1")
     ml.pool(E, moderators={"year": [2001 + i for i in X]})  # far from 0, but told apart well: no warning
 
 
@@ -107,3 +125,26 @@ def test_a_robust_fit_has_its_methods_sentence() -> None:
     assert "robust to dependence within 3 clusters" in found.text
     assert found.text.endswith("[1].")
     assert len(found.sources) == 1
+
+
+def test_slips_of_those_who_come_from_r_are_answered() -> None:
+    many = ml.pool_multilevel(E, random="~ 1 | g", test="z")
+    for call, answer in (
+        (lambda: ml.pool(E, tau2="EE"), 'model="common"'),
+        (lambda: ml.pool(E, moderators="~ factor(g)"), r"write C\(x\)"),
+        (lambda: ml.pool(E, moderators="~ relevel(g, ref='b')"), r"contr\.treatment"),
+        (lambda: ml.tau2_interval(many), r"ml\.profile_interval"),
+        (lambda: ml.permutation_test(many), r"ml\.robust"),
+    ):
+        with pytest.raises(OptionError, match=answer):
+            call()
+    with pytest.raises(DataError, match=r"Powers are written x\*\*2"):
+        ml.pool(E, moderators="~ x + I(x^2)")
+    with pytest.raises(AttributeError, match=r"What R calls blup\(\) is ml\.shrinkage here"):
+        _ = ml.blup
+
+
+def test_a_grouping_that_the_moderators_explain_is_named() -> None:
+    with pytest.warns(SuspiciousDataWarning, match="every level of 'g' a mean of its own"):
+        ml.pool_multilevel(E, random=["~ 1 | study", "~ 1 | g"], moderators="~ g")
+    ml.pool_multilevel(E, random=["~ 1 | study", "~ 1 | g"], moderators="~ x")

@@ -81,10 +81,56 @@ def test_levels_held_give_ratios_between_printed_and_pooled() -> None:
     assert (np.abs(found.effect - fit.beta[0]) < np.abs(T.y - fit.beta[0])).all()
 
 
-def test_without_spread_all_are_one_and_random_levels_are_refused() -> None:
+def test_without_spread_all_are_one_and_one_true_effect_is_not_shrunken() -> None:
     alike = ml.proportions({"study": list("ABC"), "events": [3, 3, 3], "n": [20, 20, 20]})
     assert ml.shrinkage(ml.pool(alike, model="binomial-normal")).sentence.startswith("No spread between true effects")
-    with pytest.raises(OptionError, match="study levels are random too"):
-        ml.shrinkage(ml.pool(T, model="unconditional-random"))
-    with pytest.raises(OptionError, match="nothing to shrink"):
-        ml.shrinkage(ml.pool(T, model="conditional-exact", tau2=0.0))
+    for fit in (
+        ml.pool(T, model="conditional-exact", tau2=0.0),
+        ml.pool(T, model="mantel-haenszel"),
+        ml.pool(T, model="peto"),
+        ml.pool(P, model="pooled-counts"),
+    ):
+        with pytest.raises(OptionError, match="nothing to shrink"):
+            ml.shrinkage(fit)
+
+
+@pytest.mark.parametrize("model", ["unconditional-random", "unconditional-correlated"])
+def test_random_levels_are_integrated_out(model: str) -> None:
+    cells = {
+        "study": list("ABCDEF"),
+        "a": [1, 9, 14, 7, 3, 12],
+        "m": [10, 12, 30, 50, 25, 40],
+        "c": [6, 1, 3, 19, 2, 9],
+        "n": [11, 12, 29, 50, 30, 35],
+    }
+    fit = ml.pool(ml.two_by_two(cells, events1="a", n1="m", events2="c", n2="n", measure="OR"), model=model)
+    assert fit.levels is not None
+    found, tau, rho = ml.shrinkage(fit), float(np.sqrt(fit.tau2)), fit.levels.correlation
+    u = np.linspace(-8, 8, 801)
+    level = fit.levels.mean + fit.levels.sd * u[:, None]
+    slope = np.sqrt(1 - rho**2)
+    theta = fit.beta[0] + tau * (rho * u[:, None] + slope * u)
+    for i, (a, b, c, d) in enumerate(fit.effects.cells):
+        mass = stats.norm.pdf(u)[:, None] * stats.norm.pdf(u)
+        mass = mass * stats.binom.pmf(a, a + b, special.expit(level + theta / 2))
+        mass = mass * stats.binom.pmf(c, c + d, special.expit(level - theta / 2))
+        mean = float((mass * theta).sum() / mass.sum())
+        variance = float((mass * (theta - mean) ** 2).sum() / mass.sum())
+        assert found.effect[i] == pytest.approx(mean, abs=1e-6)
+        spread = float(fit.cov[0, 0])
+        assert found.se[i] ** 2 == pytest.approx(variance + found.factor[i] ** 2 * spread, rel=1e-5)
+
+
+def test_beta_proportions_given_counts_are_beta_again() -> None:
+    fit = ml.pool(P, model="beta-binomial")
+    found = ml.shrinkage(fit)
+    rho = float(fit.method.split("within studies ")[1].split(",")[0])
+    a, b = (float(special.expit(s * fit.beta[0])) * (1 / rho - 1) for s in (1, -1))
+    for i in range(fit.k):
+        logits = stats.beta(a + P.events[i], b + P.n[i] - P.events[i]).expect(special.logit)
+        assert found.effect[i] == pytest.approx(logits, abs=0.01)  # rho is printed with two digits
+    raw = ml.proportions({"study": list("ABCD"), "events": [1, 0, 14, 37], "n": [10, 12, 30, 50]}, measure="PR")
+    of_raw = ml.pool(raw, model="beta-binomial")
+    np.testing.assert_allclose(of_raw.residuals, raw.y - of_raw.estimate.value)
+    with pytest.raises(OptionError, match="logit scale"):
+        ml.shrinkage(of_raw)

@@ -11,8 +11,9 @@ import numpy as np
 
 from metaleptic.convert.units import check_level
 from metaleptic.design import Design, design_of
-from metaleptic.errors import DataError, MetalepticWarning, OptionError, SuspiciousDataWarning
+from metaleptic.errors import DataError, MetalepticWarning, NotEstimableError, OptionError, SuspiciousDataWarning
 from metaleptic.frames import read_table
+from metaleptic.pooling.meta_regression import warn_if_nearly_collinear
 from metaleptic.pooling.multilevel.assemble import assemble
 from metaleptic.pooling.multilevel.build import Built, build_term, make_problem, sampling_covariance
 from metaleptic.pooling.multilevel.fit import Scaled, lower_bounds, maximise, starting_points
@@ -127,6 +128,7 @@ def pool_multilevel(
                 f"data has {len(values)} rows (column '{name}') for {len(effects)} effects: they must match."
             )
     design = _design(effects, moderators, extra)
+    nearly = warn_if_nearly_collinear(design)
     v = sampling_covariance(effects, V)
     look = column_of(effects, extra)
     built = tuple(
@@ -135,6 +137,7 @@ def pool_multilevel(
     )
     _say_alike(built)
     y, x = np.asarray(effects.y), np.asarray(design.matrix)
+    _say_explained(built, x)
     if len(y) <= x.shape[1] and built:
         raise DataError(f"{len(y)} effects for {x.shape[1]} coefficients: at least {x.shape[1] + 1} are needed.")
     starts, scale = starting_points(built, y, x, v) if built else ([np.empty(0)], np.empty(0))
@@ -143,6 +146,11 @@ def pool_multilevel(
     parts = find_low_rank(y, x, v, [b.term for b in built], [b.covariance.levels for b in built]) if built else None
     theta, peak = maximise(problem, scaled, built, [np.where(scaled.free, s, scaled.theta) for s in starts], parts)
     solved = solve(problem, theta)
+    if nearly and (solved is None or not peak.converged):
+        raise NotEstimableError(
+            "the moderator columns almost follow from each other, so that the likelihood of a multilevel model is lost in rounding. "
+            "Drop one of them, or centre them."
+        )
     if solved is None or not peak.converged:
         warn(
             MetalepticWarning,
@@ -204,6 +212,21 @@ def _say_alike(built: Sequence[Built]) -> None:
                     f"'{a.written.label}' and '{b.written.label}' group the effects alike: only the sum of their variances can "
                     "be estimated, how it is shared means nothing. Drop one of them.",
                 )
+
+
+def _say_explained(built: Sequence[Built], x: FloatArray) -> None:
+    """Warn of random intercepts whose every level has a mean of its own by the moderators, so that nothing is left to vary."""
+    q = np.linalg.qr(x)[0]
+    for b in built:
+        if not b.written.intercept or b.covariance.levels > 1 or not 1 < len(b.groups) <= x.shape[1]:
+            continue
+        member = b.term.outer[:, None] == np.unique(b.term.outer)
+        if np.allclose(q @ (q.T @ member), member, atol=1e-9):
+            warn(
+                SuspiciousDataWarning,
+                f"the moderators give every level of '{b.written.label}' a mean of its own: its variance cannot be estimated, and "
+                "where it is not 0 it widens intervals at will. Drop it from random=.",
+            )
 
 
 def _design(effects: Effects, moderators: Any, extra: Mapping[str, Sequence[Any]]) -> Design:
