@@ -81,7 +81,7 @@ def multilevel_panels(record: MultilevelInfluence, style: Style) -> PanelChart:
         tuple(panel(title, values, lines) for title, values, lines in offers if np.isfinite(values).any()),
         legend=(
             ("main", "dot", "left out"),
-            ("alarm", "dot", f"Cook's distance above {limit:.2f}: influential (larger)"),
+            ("alarm", "dot", "influential (larger)"),
             ("muted", "dash", "limit"),
         ),
         footnotes=(f"Cannot be left out without losing a coefficient: {', '.join(lost)}.",) if lost else (),
