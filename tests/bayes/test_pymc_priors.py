@@ -30,7 +30,7 @@ def test_a_pymc_distribution_is_a_prior(pymc, same):
 
 def test_its_name_and_its_support_are_found():
     prior = priors.from_density(pm.Uniform.dist(0.1, 0.7))
-    assert (prior.name, prior.upper, prior.proper) == ("uniform", pytest.approx(0.7), True)
+    assert (prior.name, prior.upper, prior.proper) == ("uniform(0.1, 0.7)", pytest.approx(0.7), True)
     assert prior.breaks == pytest.approx((0.1,))
     assert priors.from_density(pm.Gamma.dist(2, 4), name="elicited").name == "elicited"
 
