@@ -6,6 +6,7 @@ import numpy as np
 
 from metaleptic.bayes.regression_result import RegressionBayes
 from metaleptic.bayes.result import PooledBayes
+from metaleptic.errors import OptionError
 from metaleptic.plots.chart import Area, Chart, ChartAxis, Dots, Path, Words, effect_axis, strip, upright_axis
 from metaleptic.plots.styles import Style
 from metaleptic.pooling.multilevel.result import Multilevel
@@ -28,6 +29,10 @@ def all_subsets_chart(record: AllSubsets, style: Style) -> Chart:
     """
     m, (value, height) = record.measure, _of_all(record)
     usable = (record.k >= 2) & np.isfinite(record.spread)
+    if not usable.any():
+        raise OptionError(
+            "there is nothing to draw: this model has no heterogeneity, so that subsets have no I2. See .to_frame()."
+        )
     effect, i2 = record.estimate[usable], record.spread[usable]
     low, high = np.quantile(effect, [0.0005, 0.9995])
     x = effect_axis(m, np.r_[low, high, value])

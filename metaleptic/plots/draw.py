@@ -67,6 +67,7 @@ from metaleptic.sensitivity.multilevel_influence import MultilevelInfluence
 from metaleptic.sensitivity.multiverse import Multiverse
 from metaleptic.sensitivity.new_study import ProportionBeyond
 from metaleptic.sensitivity.overlap import Overlaps
+from metaleptic.sensitivity.overlap_choices import OverlapChoices
 from metaleptic.sensitivity.p_curve import PCurve
 from metaleptic.sensitivity.p_uniform import PUniform
 from metaleptic.sensitivity.pet_peese import PetPeese
@@ -123,6 +124,7 @@ FORESTS = (
     Cumulative,
     CumulativeCoefficients,
     HenmiCopas,
+    OverlapChoices,
     Robustness,
 )
 

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from metaleptic.errors import OptionError
 from metaleptic.plots.funnel_axes import vertical_named
 from metaleptic.plots.funnel_layout import FunnelLayout, funnel_layout
@@ -98,6 +100,10 @@ def funnel(
         published = published if filled else None
     if not isinstance(result, Result):
         raise OptionError(f"funnel takes a result of ml.pool, not {type(result).__name__}.")
+    if not np.isfinite(result.estimate.value):
+        raise OptionError(
+            "a funnel has one centre, and with moderators there is none. Pool the same effects without them."
+        )
     page = 72 * (PAGE if width is None else width)
     if page < 72:
         raise OptionError(f"width {width:g} is in inches: give at least 1.")

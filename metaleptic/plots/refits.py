@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import ndtri
 
 from metaleptic.errors import NotEstimableError
 from metaleptic.measures import same
@@ -19,6 +20,7 @@ from metaleptic.sensitivity.henmi_copas import HenmiCopas
 from metaleptic.sensitivity.leave_one_out import LeaveOneOut
 from metaleptic.sensitivity.leave_one_out_bayes import LeaveOneOutBayes
 from metaleptic.sensitivity.leave_out_coefficients import LeaveOneOutCoefficients
+from metaleptic.sensitivity.overlap_choices import OverlapChoices
 from metaleptic.types import Effects, Estimate, FloatArray, Measure, Provenance, frozen_array
 
 
@@ -37,7 +39,7 @@ class Refits:
 
 MOST_ROWS = 80  # of a forest on one page
 Coefficients = LeaveOneOutCoefficients | CumulativeCoefficients
-Forests = LeaveOneOut | LeaveOneOutBayes | Coefficients | Cumulative | HenmiCopas
+Forests = LeaveOneOut | LeaveOneOutBayes | Coefficients | Cumulative | HenmiCopas | OverlapChoices
 
 
 def as_result(record: Forests) -> Refits:
@@ -51,6 +53,8 @@ def as_result(record: Forests) -> Refits:
         order = order_of(fit.effects, record.by) if record.by else range(fit.k)
         added = [told_apart(fit.effects)[i] for i in order]
         names = [added[0], *(f"+ {s}" for s in added[1:])]
+    elif isinstance(record, OverlapChoices):
+        names = [f"With {' and '.join(taken)}" for taken in record.taken]
     else:
         single = record.left_out == fit.effects.study
         names = [f"Without {s}" for s in (told_apart(fit.effects) if single else record.left_out)]
@@ -58,6 +62,10 @@ def as_result(record: Forests) -> Refits:
         low, high = measure.to_analysis(record.low), measure.to_analysis(record.high)
         beta, se = measure.to_analysis(record.value), np.array([one.mu.sd for one in record.fits])
         low, high = np.minimum(low, high), np.maximum(low, high)
+    elif isinstance(record, OverlapChoices):
+        beta, bounds = measure.to_analysis(record.value), measure.to_analysis(np.array([record.low, record.high]))
+        low, high = bounds.min(axis=0), bounds.max(axis=0)
+        se = (high - low) / (2 * float(ndtri(0.5 + fit.level / 2)))  # of rows without weights: only their places count
     elif isinstance(record, LeaveOneOutCoefficients | CumulativeCoefficients):
         j = record.main
         beta, se, low, high = (a[:, j] for a in (record.beta, record.se, record.low, record.high))

@@ -18,7 +18,7 @@ from metaleptic.sensitivity.robustness import OVERLAP, Check, Robustness
 
 def with_overlap(analysis: Analysis, q: Question, robust: Robustness | None) -> Robustness | None:
     """Add the question of overlap to the checks of an answer, where the table of studies has a column ``overlap_group``."""
-    if robust is None or not analysis.studies:
+    if robust is None or not analysis.studies or q.allow_overlap:  # that says: different patients
         return robust
     _, studies = read_tables(analysis, q.evidence or analysis.evidence)
     if not any(COLUMN in columns for columns in studies.values()):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from metaleptic.convert.effects import effects as make_effects
 from metaleptic.errors import NotEstimableError, OptionError
 from metaleptic.pooling.multilevel.blocks import IntArray, components
 from metaleptic.pooling.multilevel.result import Multilevel
+from metaleptic.sensitivity.columns import column_of
 from metaleptic.types import Effects
 
 
@@ -77,3 +80,12 @@ def _name(fit: Multilevel, block: IntArray, at: IntArray) -> str:
             return b.groups[level]
     studies = list(dict.fromkeys(fit.effects.study[i] for i in at))
     return studies[0] if len(studies) == 1 else f"{studies[0]} and {len(studies) - 1} more"
+
+
+def outermost(fit: Multilevel) -> str | None:
+    """Name the grouping with the fewest levels, whose clusters are independent; None if each effect is a cluster."""
+    e = fit.effects
+    named = dict.fromkeys(re.findall(r"\|\s*([^/|;,\s]+)", str(fit.random)))
+    levels = {name: len(set(column_of(e, name))) for name in named if name == "study" or name in e.columns}
+    fewest = min(levels, key=levels.__getitem__, default=None)
+    return fewest if fewest is not None and 1 < levels[fewest] < fit.k else None

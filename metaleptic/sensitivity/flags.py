@@ -84,6 +84,9 @@ def influence_words(units: Sequence[str], reasons: Sequence[str], cook: FloatArr
         return (
             f"No {unit} is influential by the usual limits (largest Cook's distance {cook[most]:.2f}: {units[most]})."
         )
+    if all(not why or why.startswith("hat ") for why in reasons):
+        weighs = "weighs much" if len(named) == 1 else "weigh much"
+        return f"{listed(named)} {weighs}, but no {unit} moves the result by itself."
     if len(named) == 1:
         at = next(i for i, why in enumerate(reasons) if why)
         return f"{units[at]} is influential ({reasons[at]}): without it the result is another."

@@ -226,9 +226,14 @@ def _threshold(
     if side not in (None, "below", "above"):
         raise OptionError(f'side {side!r} is unknown. Choose "below" or "above".')
     limit = m.null if threshold is None else float(threshold)
-    if not np.isfinite(limit):
+    if threshold is None and not np.isfinite(limit):
         raise OptionError(f"{m.label} has no null: say which threshold matters.")
-    at = float(m.to_analysis(limit))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        at = float(m.to_analysis(limit))
+    if not np.isfinite(at):
+        raise OptionError(
+            f"threshold {limit:g} is no possible {with_small_letter(m.label)}: give it on the printed scale."
+        )
     falls = float(m.to_analysis(limit * 1.001 + 1e-9)) < at
     where = side or ("below" if fit.estimate.value < limit else "above")
     return limit, at, where, -1.0 if (where == "below") != falls else 1.0  # sign * (theta - at) > 0 is counted

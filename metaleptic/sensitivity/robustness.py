@@ -18,7 +18,7 @@ from metaleptic.pooling.pool import pool
 from metaleptic.pooling.regression_result import Regression
 from metaleptic.pooling.result import Pooled
 from metaleptic.sensitivity.baujat import baujat
-from metaleptic.sensitivity.clusters import average_clusters
+from metaleptic.sensitivity.clusters import average_clusters, outermost
 from metaleptic.sensitivity.confounding import e_value
 from metaleptic.sensitivity.copas import copas
 from metaleptic.sensitivity.excess import excess_significance
@@ -27,6 +27,7 @@ from metaleptic.sensitivity.henmi_copas import henmi_copas
 from metaleptic.sensitivity.influence import influence
 from metaleptic.sensitivity.leave_one_out import leave_one_out
 from metaleptic.sensitivity.limit import limit_meta_analysis
+from metaleptic.sensitivity.multilevel_influence import multilevel_influence
 from metaleptic.sensitivity.multiverse import multiverse
 from metaleptic.sensitivity.new_study import proportion_beyond
 from metaleptic.sensitivity.overlap_choices import COLUMN, overlap_choices, sharing
@@ -93,9 +94,22 @@ def _choices(fit: AnyFit) -> Any:
     return multiverse(fit, level=fit.level)
 
 
+def _leave_out(fit: AnyFit) -> Any:
+    """Leave out studies one at a time; in a multilevel fit whole clusters, as the effects of one hold each other up."""
+    cluster = outermost(fit) if isinstance(fit, Multilevel) else None
+    return leave_one_out(fit) if cluster is None else leave_one_out(fit, by=cluster)
+
+
+def _influence(fit: AnyFit) -> Any:
+    cluster = outermost(fit) if isinstance(fit, Multilevel) else None
+    if cluster is None or not isinstance(fit, Multilevel):
+        return influence(fit)
+    return multilevel_influence(fit, cluster=cluster)
+
+
 CHECKS: tuple[tuple[str, Callable[[Any], Any], bool], ...] = (
-    ("Does it hang on one study?", leave_one_out, False),
-    ("Is a study influential?", influence, False),
+    ("Does it hang on one study?", _leave_out, False),
+    ("Is a study influential?", _influence, False),
     ("Which study makes the heterogeneity?", baujat, False),
     ("Does it hang on how it was analysed?", _choices, False),
     ("Do small studies show other effects?", small_study, False),

@@ -92,7 +92,8 @@ def what_to_do(fit: object) -> str:
         "PooledBayes": "ml.leave_one_out, ml.influence, ml.cumulative, ml.multiverse(fit.effects), ml.prior_sensitivity and ml.loo say how robust "
         "a Bayesian fit is; for this one pool the same effects by ml.pool(fit.effects).",
         "Subgroups": "Take the pooled result inside it: .overall, or one of .groups.",
-        "Robust": f"ml.leave_one_out takes the fit from which it was made; for this one {pooled}.",
+        "Robust": "Give the fit that you gave to ml.robust. What needs independent effects takes the average of each cluster: "
+        "ml.pool(ml.average_clusters(multilevel fit)).",
         "LocationScale": f"Its scale depends on moderators; for this one {pooled}.",
     }
     for kind in type(fit).__mro__:
