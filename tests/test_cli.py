@@ -238,7 +238,7 @@ def test_pool_bayes_prints_the_posterior_and_its_json_is_whole(trials: Path, tmp
         ("__import__('os')", "prior '__import__' is unknown"),
         ("half_normal(1).draw", "cannot be read"),
         ("half_normal(", "cannot be read"),
-        ("half_normal('wide')", "does not have the numbers it needs"),
+        ("half_normal('wide')", "must be a number above 0"),
         ("half_normal()", "does not have the numbers it needs"),
         ("half_normal(**{})", "cannot be read"),
         ("from_density(1)", "is unknown"),

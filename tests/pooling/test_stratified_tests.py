@@ -109,7 +109,9 @@ def test_arms_that_are_empty_everywhere_say_what_to_do() -> None:
     """No event in either arm of any study, or none in one arm: named, with the ways out."""
     none = {"study": list("AB"), "e1": [0, 0], "n1": [10, 12], "e2": [0, 0], "n2": [11, 10]}
     columns = {"events1": "e1", "n1": "n1", "events2": "e2", "n2": "n2"}
-    with pytest.raises(ml.errors.DataError, match=r'in both arms of every study \(A, B\).*Use measure="RD"'):
+    with pytest.raises(
+        ml.errors.DataError, match=r'in both arms of every study \(A, B\).*ml.proportions with model="pooled-counts"'
+    ):
         ml.two_by_two(none, **columns, measure="OR")
     effects = ml.two_by_two(none | {"e2": [3, 2]}, **columns, measure="OR")
     with pytest.raises(ml.errors.NotEstimableError, match=r'no one in the arm of interest.*model="peto"'):
