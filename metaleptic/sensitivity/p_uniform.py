@@ -94,7 +94,12 @@ class PUniform:
         )
         if self.method == "original":
             return text + f" (publication bias: {p_words(self.p_bias)}).{few_words(self.fit.k)}"
-        return text + f", tau {np.sqrt(self.tau2):.2f}.{few_words(self.fit.k)}"
+        alone = (
+            ""
+            if self.significant.any()
+            else " As no study is significant, this rests on the others alone: do not rely on it."
+        )
+        return text + f", tau {np.sqrt(self.tau2):.2f}.{alone}{few_words(self.fit.k)}"
 
     def to_frame(self) -> Any:
         """Return a row per parameter: printed scale for the effect, analysis scale for tau2."""

@@ -41,6 +41,8 @@ class PetPeese:
         "dispersion", "random" or "multilevel".
     pet_slope, peese_slope : float
         Slopes on the standard error and on the variance, analysis scale.
+    alpha : float
+        Level of the rule.
     moderators : tuple of str
         Moderators of the fit, which stay in the regressions.
     """
@@ -59,6 +61,7 @@ class PetPeese:
     model: str
     pet_slope: float
     peese_slope: float
+    alpha: float = 0.10
     moderators: tuple[str, ...] = ()
 
     @property
@@ -67,6 +70,8 @@ class PetPeese:
         m, e = self.effects.measure, self.estimate
         mean = f" and average {listed(self.moderators)}" if self.moderators else ""
         rule = "an effect remains in PET" if self.chosen == "PEESE" else "no effect remains in PET"
+        if self.chosen == "PET" and self.pet_p < self.alpha:
+            rule = "what remains in PET points the other way"
         return (
             f"Extrapolated to a study without sampling error{mean}, {with_small_letter(m.label)} is "
             f"{value_words(m, e.value, e.low, e.high, e.level)} ({self.chosen}, because {rule}).{few_words(len(self.effects))}"
@@ -104,7 +109,7 @@ def pet_peese(
         Weighted regression with estimated dispersion (the original, and the default), or meta-regression with REML; of a
         multilevel fit its own model, and no other.
     alpha : float, default 0.10
-        PEESE is chosen if the intercept of PET has a two-sided p below this.
+        PEESE is chosen if the intercept of PET has a two-sided p below this and lies on the side of the mean.
     level : float, default 0.95
         Level of the intervals.
 
@@ -155,7 +160,8 @@ def pet_peese(
             fits.append(mixed_regression(effects.y, effects.v, x, tau2="REML", test="t", beside=design))
     pet, peese = fits
     p = [_p(f) for f in fits]
-    chosen = "PEESE" if p[0] < alpha else "PET"
+    same_side = pet.limit * np.average(effects.y, weights=1 / effects.v) > 0
+    chosen = "PEESE" if p[0] < alpha and same_side else "PET"
     printed = [_printed(effects, f, level) for f in fits]
     return PetPeese(
         effects=effects,
@@ -172,6 +178,7 @@ def pet_peese(
         model=model,
         pet_slope=pet.bias,
         peese_slope=peese.bias,
+        alpha=alpha,
         moderators=moderators,
     )
 
