@@ -187,6 +187,9 @@ def _read_higher_or_lower(arm: Arm, single_deaths: bool) -> None:
             arm.target = target
             return
     arm.target, arm.cells = target, cells
+    if arm.luck is not None:  # a draw keeps the knots of the solution
+        _solve(arm, single_deaths)
+        return
     # As if it were printed that survival has just fallen to one half there.
     median = to_number(arm.published.median, "median") or 0.0
     arm.hint = {median: 0.5 - 0.4 / arm.n} if 0 < median < target.end else {}

@@ -6,11 +6,14 @@ as a trace (1000 by 700 pixels, calibrated to half a pixel, heights rounded to w
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import metaleptic as ml
+from metaleptic.reconstruction import arm
 from metaleptic.reconstruction.steps import Steps, steps
 from metaleptic.reconstruction.two_groups import compare, risk_sets
 from metaleptic.types import FloatArray
@@ -117,3 +120,18 @@ def test_draws_of_exact_drops_keep_ties() -> None:
     assert all(ipd.event.sum() == dead.sum() for ipd in rec.draws)
     assert len(set(means)) == 30
     assert np.abs(np.array(means) / true.rmst(last) - 1).max() < 1e-4
+
+
+def test_a_draw_keeps_the_knots_of_the_solution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a draw misses the median it is not cut anew: what moves its deaths was made for the cells of the solution."""
+    curve = ml.Curve([0, 2, 4, 7, 9, 12, 15, 20], [1, 0.9, 0.81, 0.7, 0.58, 0.5, 0.42, 0.42])
+    one = arm.prepare("", curve, ml.Published(n=200, median=11.0))
+    arm.solve(one)
+    cells = len(one.cells.first)
+    rng = np.random.default_rng(1)
+    luck = arm.Luck(rng.random(200), rng.random(200), rng.standard_normal(200), rng.standard_normal(1), 0.0)
+    monkeypatch.setattr(arm, "_median_missed", lambda a: not a.hint)
+    again = arm.recut(replace(one, luck=luck))
+    arm.solve(again)
+    assert len(again.cells.first) == cells
+    assert again.hint == one.hint
